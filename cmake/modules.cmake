@@ -1,0 +1,44 @@
+# One folder, one library: tidemark_module(engine log DEPENDS engine_base absl::status).
+# The sources are the folder's *.cc. The target is <area>_<folder>.
+
+function(tidemark_module area folder)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;EXCLUDE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cc)
+  foreach(excluded IN LISTS ARG_EXCLUDE)
+    list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/${excluded})
+  endforeach()
+  set(target ${area}_${folder})
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
+    target_link_libraries(${target} PUBLIC ${ARG_DEPENDS})
+  else()
+    add_library(${target} INTERFACE)
+    target_include_directories(${target} INTERFACE ${CMAKE_SOURCE_DIR})
+    target_link_libraries(${target} INTERFACE ${ARG_DEPENDS})
+  endif()
+endfunction()
+
+# Tests of one folder: tidemark_tests(engine/log DEPENDS engine_log). All *_test.cc of
+# tests/<folder> make one program (heavy test headers are parsed once per file, linked once), and
+# one CTest entry per file, so a failure names its file.
+function(tidemark_tests folder)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LABELS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*_test.cc)
+  if(NOT sources)
+    return()
+  endif()
+  file(GLOB helpers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cc)
+  string(REPLACE "/" "_" name ${folder})
+  set(target ${name}_tests)
+  add_executable(${target} ${helpers})
+  target_link_libraries(${target} PRIVATE ${ARG_DEPENDS} tests_support GTest::gtest_main
+                        rapidcheck rapidcheck_gtest)
+  foreach(source IN LISTS sources)
+    get_filename_component(stem ${source} NAME_WE)
+    add_test(NAME ${folder}/${stem} COMMAND ${CMAKE_COMMAND} -E env
+             TIDEMARK_SOURCE_DIR=${CMAKE_SOURCE_DIR} TIDEMARK_BIN_DIR=${CMAKE_BINARY_DIR}/bin
+             ${CMAKE_SOURCE_DIR}/tests/support/run-file $<TARGET_FILE:${target}> ${source})
+    set_tests_properties(${folder}/${stem} PROPERTIES TIMEOUT 300 LABELS "${ARG_LABELS}")
+  endforeach()
+endfunction()

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+// Every bound of the engine in one place. A queue, a loop or a buffer without a line here is a bug.
+
+namespace tidemark {
+
+// Largest record batch (header included) a client may send; one raft entry, one frame on disk.
+inline constexpr size_t kBatchBytesMax = 8u << 20;
+// Records in one batch; Kafka's record_count is a signed 32-bit field.
+inline constexpr uint32_t kBatchRecordsMax = 1u << 20;
+// Bytes of one AppendEntries message, at least one entry always fits.
+inline constexpr size_t kAppendBytesMax = 1u << 20;
+// Entries of one AppendEntries message.
+inline constexpr size_t kAppendEntriesMax = 4096;
+// Unacknowledged AppendEntries bytes and messages to one peer of one group.
+inline constexpr size_t kInflightBytesMax = 8u << 20;
+inline constexpr size_t kInflightMessagesMax = 64;
+// Appended and not yet committed bytes of one group; beyond it produce gets kResourceExhausted.
+inline constexpr size_t kUncommittedBytesMax = 64u << 20;
+// Recent entries a group keeps in memory for replication.
+inline constexpr size_t kEntryCacheBytesMax = 16u << 20;
+// Bytes a single fetch may return; at least one batch always fits.
+inline constexpr size_t kFetchBytesMax = 16u << 20;
+// Waiting (tailing) fetches of one node.
+inline constexpr size_t kParkedFetchesMax = 16384;
+// Idempotent producers remembered per partition; the least recently used one is forgotten.
+inline constexpr size_t kProducersPerPartitionMax = 4096;
+// Batches of one producer remembered for answering a retry; also the most it may have in flight.
+inline constexpr size_t kProducerBatchesMax = 64;
+// Topics of a cluster and partitions of one topic.
+inline constexpr size_t kTopicsMax = 10'000;
+inline constexpr uint32_t kPartitionsPerTopicMax = 1024;
+inline constexpr size_t kTopicNameBytesMax = 249;
+// Nodes of a cluster; replicas of a partition.
+inline constexpr size_t kNodesMax = 128;
+inline constexpr size_t kReplicasMax = 9;
+// A term is stored in 31 bits (Kafka's leader_epoch).
+inline constexpr uint64_t kTermMax = 0x7fffffff;
+// A gossip datagram; fits a jumbo-less loopback or Ethernet path without fragmentation.
+inline constexpr size_t kDatagramBytesMax = 1400;
+// One frame of the peer transport.
+inline constexpr size_t kPeerFrameBytesMax = 32u << 20;
+
+}  // namespace tidemark
