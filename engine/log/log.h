@@ -1,0 +1,129 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/base/ids.h"
+#include "engine/base/time.h"
+#include "engine/log/entry.h"
+#include "engine/log/file.h"
+
+namespace tidemark {
+
+struct LogOptions {
+  // A segment is sealed and a new one begun when the next frame would exceed it.
+  uint64_t segment_bytes = 64u << 20;
+  // At most one index entry per this many bytes of log (and one per flush).
+  uint64_t index_interval_bytes = 4096;
+  // Recent frames kept in memory for replication.
+  uint64_t cache_bytes = 16u << 20;
+};
+
+// A run of bytes of one segment that holds whole frames, to be read by the driver.
+struct FileRange {
+  FileId file;
+  FilePos pos;
+  uint32_t length = 0;
+  // The first frame in the range.
+  LogIndex first_index;
+  Offset first_offset;
+};
+
+// The log of one raft group: segments of frames with their index. Holds metadata and a cache of
+// recent frames, never reads a file after recovery; every change is handed out as file operations.
+//
+// Entries appended or cut are staged; TakeBatch() hands out what is staged, and the caller reports
+// its completion with OnBatchDurable(). At most one batch may be outstanding.
+class Log {
+ public:
+  // Rebuilds the log of `group` from the files in `directory` (FORMAT.md, "Recovery").
+  // `committed` is the commit index the hard state vouches for: a bad frame at or below it is rot,
+  // never a torn tail.
+  //   Shape   an empty directory gives an empty log; nothing is created before the first append.
+  //           Repairs (a torn tail set aside and cut) are staged as the first batch.
+  //   Errors  kDataLoss: rot. The message names file, byte range, what is wrong and what to do.
+  //           kFailedPrecondition: files of another group or a newer format version.
+  static absl::StatusOr<Log> Recover(GroupId group, const LogOptions& options,
+                                     const DirectoryView& directory, LogIndex committed);
+
+  // First index still held (1 unless a prefix was removed) and last index appended; last == first-1
+  // when empty.
+  LogIndex first_index() const;
+  LogIndex last_index() const;
+  Term last_term() const;
+  // Term of the entry at `index`; 0 for index 0; nullopt outside [first_index - 1, last_index].
+  std::optional<Term> TermAt(LogIndex index) const;
+  // Offset the next data record gets.
+  Offset next_offset() const;
+  // First offset past the records of entries up to and including `index`
+  // (the high watermark when `index` is the commit index).
+  //   Checks  dies if `index` is outside [first_index - 1, last_index].
+  Offset EndOffsetOf(LogIndex index) const;
+  // First offset still held.
+  Offset start_offset() const;
+  // Last index known durable on this node.
+  LogIndex durable_index() const;
+
+  // Adds `entry` (index must be last_index() + 1, term not lower than last_term(), base_offset
+  // next_offset()) with append time `wall`, and stages its write.
+  void Append(Entry entry, WallTime wall);
+  // Removes all entries at and after `from`, durably before anything appended later.
+  //   Checks  dies if `from` is before first_index().
+  void TruncateSuffix(LogIndex from);
+
+  bool has_staged() const;
+  // Bytes staged and not yet handed out.
+  uint64_t staged_bytes() const;
+  // Everything staged since the last call, as one batch.
+  //   Checks  dies if a batch is outstanding or nothing is staged.
+  FileBatch TakeBatch();
+  // The outstanding batch is durable. Entries cut meanwhile do not count as durable, also when they
+  // were rewritten (the completion of a superseded append is ignored).
+  void OnBatchDurable();
+
+  // The cached frames from `first` on, at most `max_bytes` (always at least one entry) and
+  // `max_entries`. Empty if `first` is not in the cache (read it with RangeOf) or past the end.
+  std::vector<Entry> CachedEntries(LogIndex first, uint64_t max_bytes, size_t max_entries) const;
+  // Where the entries from `first` are on disk: one range of whole frames that begins at or before
+  // `first` and holds at least that entry, about `max_bytes` long.
+  //   Checks  dies if `first` is outside [first_index, durable_index].
+  FileRange RangeOf(LogIndex first, uint64_t max_bytes) const;
+  // The same by client offset, for consumers; never reaches past entry `limit`.
+  //   Errors  kOutOfRange if `offset` is before start_offset() or not below EndOffsetOf(limit).
+  absl::StatusOr<FileRange> RangeOfOffset(Offset offset, LogIndex limit, uint64_t max_bytes) const;
+  // First offset whose append time is at or after `time`; next_offset() if there is none.
+  // Granular to index entries: it may be early by one index interval, never late.
+  Offset OffsetAtTime(WallTime time) const;
+
+  // Whole files of the log (to remove the group's data).
+  std::vector<FileId> Files() const;
+
+  ~Log();
+  Log(Log&&) noexcept;
+  Log& operator=(Log&&) noexcept;
+
+ private:
+  struct Impl;
+  explicit Log(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Splits `bytes`, read from `range`, into entries; the first has range.first_index. Verifies header
+// sanity and checksum of each frame.
+//   Errors  kDataLoss naming the position.
+absl::StatusOr<std::vector<Entry>> EntriesIn(const FileRange& range, const Bytes& bytes);
+
+// The frames of `bytes` (read from `range`) a consumer may see: data frames with records in
+// [from, limit). One slice per run of adjacent frames; a batch that straddles `from` is whole.
+//   Errors  kDataLoss naming the position.
+absl::StatusOr<std::vector<Bytes>> ConsumerFrames(const FileRange& range, const Bytes& bytes,
+                                                  Offset from, Offset limit);
+
+}  // namespace tidemark

@@ -1,0 +1,136 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/base/ids.h"
+#include "engine/base/prng.h"
+#include "engine/base/time.h"
+#include "engine/raft/types.h"
+
+namespace tidemark::raft {
+
+struct Config {
+  NodeId self;
+  // Voting members, `self` included (a node that is not among them only follows). Ascending.
+  std::vector<NodeId> voters;
+  // An election starts after a random time in [election_timeout, 2 * election_timeout) without a
+  // leader; a leader sends heartbeats this often.
+  Duration election_timeout = Duration::Millis(1000);
+  Duration heartbeat_interval = Duration::Millis(150);
+  // Off only in simulations that must see what pre-vote hides.
+  bool pre_vote = true;
+  // A leader that has not heard from a quorum for an election timeout steps down.
+  bool check_quorum = true;
+  uint64_t append_bytes_max = 0;     // 0: limits.h kAppendBytesMax
+  size_t append_entries_max = 0;     // 0: limits.h
+  uint64_t inflight_bytes_max = 0;   // 0: limits.h
+  size_t inflight_messages_max = 0;  // 0: limits.h
+  // Campaign immediately at the first step instead of waiting for a timeout (the preferred first
+  // leader of a new group, and the only voter of a group of one).
+  bool campaign_at_start = false;
+};
+
+// The log as raft sees it; engine/node adapts engine/log to it, tests use a vector.
+class RaftLog {
+ public:
+  virtual ~RaftLog() = default;
+  virtual LogIndex first_index() const = 0;
+  virtual LogIndex last_index() const = 0;
+  virtual Term last_term() const = 0;
+  // nullopt outside [first_index - 1, last_index].
+  virtual std::optional<Term> TermAt(LogIndex index) const = 0;
+  // Last index durable on this node; falls on truncation.
+  virtual LogIndex durable_index() const = 0;
+  // Stages `entry` (index last_index() + 1).
+  virtual void Append(const Entry& entry) = 0;
+  virtual void TruncateSuffix(LogIndex from) = 0;
+  // Builds the control frame of a leader's no-op and stages it at last_index() + 1.
+  virtual void AppendNoop(Term term) = 0;
+  // Entries from `first`; empty when they are not in memory. Then the log has begun (or is about)
+  // to read them asynchronously and Raft::OnEntriesRead will bring them.
+  virtual std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) = 0;
+  // Asks for entries from `first` to be read for peer `to`; at most one read per peer at a time.
+  virtual void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) = 0;
+};
+
+// What a step of raft wants done.
+struct Effects {
+  // Send at once: nothing in them depends on local durability that is not reached.
+  std::vector<Message> messages;
+  // Non-empty `persist`: the hard state must be made durable together with everything staged in the
+  // log; `messages_after_persist` may leave only then. The caller keeps them with that write, so a
+  // vote or an append acknowledgement cannot overtake its promise.
+  std::optional<HardState> persist;
+  std::vector<Message> messages_after_persist;
+  // The log has staged changes that want to become durable.
+  bool log_staged = false;
+  // The commit index rose to this.
+  std::optional<LogIndex> commit;
+  // Role, term or known leader changed; read them from the accessors.
+  bool role_changed = false;
+};
+
+// One member of one raft group: elections, replication, commitment. Pure; single-threaded.
+// The caller reports durability with OnPersisted and calls OnTimer when next_deadline() has come.
+// Invariants are checked after every step (invariants.h) and stay on in production.
+//   Source  Ongaro & Ousterhout, "In Search of an Understandable Consensus Algorithm" (2014);
+//           Ongaro, "Consensus: Bridging Theory and Practice" (2014), cited as "thesis".
+class Raft {
+ public:
+  // `state` and `log` are what recovery found. `commit` may be 0 or any index known committed.
+  Raft(Config config, HardState state, LogIndex commit, RaftLog* log, Prng prng);
+  ~Raft();
+  Raft(Raft&&) noexcept;
+  Raft& operator=(Raft&&) noexcept;
+
+  // Arms the timers; once, before any other call.
+  void Start(Instant now, Effects& out);
+  void OnMessage(Instant now, Message message, Effects& out);
+  void OnTimer(Instant now, Effects& out);
+  // The caller appended entries of the current term to the log as leader (index and term already
+  // set): replicate them.
+  //   Checks  dies if not leader or if the entries are not of the current term.
+  void OnAppended(Instant now, Effects& out);
+  // A write of the caller completed: log.durable_index() may have risen, and `state`, if the write
+  // carried one, is durable. Messages held for it are the caller's to send.
+  void OnPersisted(Instant now, std::optional<HardState> state, Effects& out);
+  // Entries read for ReadAsync; empty if the read failed (it is asked for again later).
+  void OnEntriesRead(Instant now, NodeId to, std::vector<Entry> entries, Effects& out);
+  // The connection to `peer` broke or came up: in-flight appends are presumed lost; probe.
+  void OnPeerReset(Instant now, NodeId peer, Effects& out);
+  // Hands leadership to `to` (kNoNode: the most up-to-date voter). Proposals are refused meanwhile.
+  //   Errors  kFailedPrecondition: not leader, or no such voter.
+  absl::Status TransferLeadership(Instant now, NodeId to, Effects& out);
+
+  Instant next_deadline() const;
+
+  Role role() const;
+  Term term() const;
+  NodeId leader() const;  // kNoNode if unknown
+  NodeId self() const;
+  LogIndex commit() const;
+  HardState hard_state() const;
+  // Leader, not handing over, and an entry of its own term is committed (safe to answer reads).
+  bool serving() const;
+  // Whether a proposal may be appended now: leader and not handing leadership over.
+  bool accepts_proposals() const;
+  // Since when this node has known no leader; nullopt while it knows one.
+  std::optional<Instant> leaderless_since() const;
+  // For status pages: last index known replicated on `peer` (leader only, else 0).
+  LogIndex MatchOf(NodeId peer) const;
+  // Whether `peer` was heard from within an election timeout (leader only).
+  bool PeerActive(Instant now, NodeId peer) const;
+  const Config& config() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tidemark::raft
