@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/base/bytes.h"
+#include "engine/base/endpoint.h"
+#include "engine/base/ids.h"
+#include "engine/node/request.h"
+#include "engine/raft/types.h"
+
+// Everything a node can be told. A recorded list of (now, events) replays a node exactly.
+
+namespace tidemark {
+
+// A raft message of one group.
+struct PeerMessage {
+  GroupId group;
+  raft::Message message;
+};
+
+// From an authenticated peer; the transport vouches for `from`.
+struct PeerReceived {
+  NodeId from;
+  PeerMessage message;
+};
+
+// The outgoing connection to `peer` came up or broke (what was sent on it may be lost).
+struct PeerLink {
+  NodeId peer;
+  bool up = false;
+};
+
+struct DatagramReceived {
+  Endpoint from;
+  Bytes bytes;
+};
+
+// A gossip push/pull that came over the peer transport.
+struct GossipStreamReceived {
+  Bytes bytes;
+};
+
+// `id` is unique for the life of the node; exactly one Reply effect answers it, unless it is
+// cancelled first.
+struct RequestReceived {
+  RequestId id;
+  // Who asks (from the certificate); empty when there is none.
+  std::string principal;
+  Request request;
+};
+
+// The client went away: a waiting fetch is forgotten; a produce in flight goes on unanswered.
+struct RequestCancelled {
+  RequestId id;
+};
+
+// The Flush with this token finished. A failure poisons the group: nothing about its files is
+// believed until they are recovered again.
+struct IoDone {
+  IoToken token;
+  absl::Status status;
+};
+
+struct ReadDone {
+  IoToken token;
+  absl::StatusOr<Bytes> bytes;
+};
+
+// The deadline has come. (Every step looks at deadlines; this event exists so that one can be
+// made.)
+struct TimerFired {};
+
+struct DiskSpace {
+  uint64_t free_bytes = 0;
+  uint64_t total_bytes = 0;
+};
+
+// Stop taking requests, hand leadership over, leave gossip, then emit ShutdownComplete.
+struct ShutdownRequested {};
+
+using Event =
+    std::variant<PeerReceived, PeerLink, DatagramReceived, GossipStreamReceived, RequestReceived,
+                 RequestCancelled, IoDone, ReadDone, TimerFired, DiskSpace, ShutdownRequested>;
+
+}  // namespace tidemark

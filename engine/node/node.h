@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/base/endpoint.h"
+#include "engine/base/ids.h"
+#include "engine/base/prng.h"
+#include "engine/base/time.h"
+#include "engine/log/file.h"
+#include "engine/log/log.h"
+#include "engine/node/effect.h"
+#include "engine/node/event.h"
+#include "engine/raft/raft.h"
+
+namespace tidemark {
+
+struct NodeOptions {
+  NodeId id;
+  std::string cluster_id;
+  // Where clients and peers reach this node.
+  Endpoint advertise;
+  // Nodes that vote in the catalog and may hold partitions; `id` is among them. Ascending.
+  std::vector<NodeId> voters;
+  // Any nodes that are probably up, to find the others by.
+  std::vector<Endpoint> seeds;
+  std::string version;
+  std::map<std::string, std::string> tags;  // besides the ones Tidemark sets itself
+  // Casbin model and policy texts. Without a model the built-in one is used (acl/default_model.h);
+  // without a policy nothing is allowed, unless `allow_all` (no TLS: there is nobody to tell
+  // apart).
+  std::string acl_model;
+  std::string acl_policy;
+  bool acl_allow_all = false;
+  // Gossip encryption keys, first one used to send; empty: cluster id check only.
+  std::vector<std::string> gossip_keys;
+  LogOptions log;
+  Duration election_timeout = Duration::Millis(1000);
+  Duration heartbeat_interval = Duration::Millis(150);
+  bool pre_vote = true;
+  bool check_quorum = true;
+  // 0: limits.h. Simulations use small ones.
+  uint64_t append_bytes_max = 0;
+  size_t append_entries_max = 0;
+  // Divides all gossip intervals; simulations and the demo use it to converge sooner.
+  int64_t gossip_speed = 1;
+  // Produce is refused below this much free space.
+  uint64_t disk_headroom_bytes = 256u << 20;
+  // A shutdown that cannot hand leadership over completes after this long.
+  Duration shutdown_timeout = Duration::Seconds(3);
+};
+
+// What the checkers of the simulator, and status pages, may look at. Views live until the next
+// non-const call on the node.
+struct GroupView {
+  GroupId group;
+  const raft::Raft* raft = nullptr;
+  const Log* log = nullptr;
+  // Set when its storage failed: it takes no further part until the node restarts.
+  const std::string* failure = nullptr;
+};
+
+// Counters since start, for metrics.
+struct NodeCounters {
+  uint64_t requests = 0;
+  uint64_t requests_denied = 0;
+  uint64_t batches_appended = 0;
+  uint64_t records_appended = 0;
+  uint64_t bytes_appended = 0;
+  uint64_t duplicates = 0;
+  uint64_t fetches = 0;
+  uint64_t flushes = 0;
+  uint64_t peer_messages_in = 0;
+  uint64_t peer_messages_out = 0;
+  uint64_t elections_won = 0;
+  uint64_t groups_failed = 0;
+};
+
+// One server: catalog, partitions, gossip, access control, composed into a state machine. Pure and
+// single-threaded: the same events at the same times give the same effects.
+class Node {
+ public:
+  // Builds the node from its data directory; an empty one is a new node.
+  //   Errors  kFailedPrecondition: the directory belongs to another node or cluster, or a newer
+  //           version wrote it. kDataLoss: rot (log.h). kInvalidArgument: options or ACL texts.
+  static absl::StatusOr<Node> Recover(NodeOptions options, const DirectoryView& directory, Now now,
+                                      Prng prng);
+  ~Node();
+  Node(Node&&) noexcept;
+  Node& operator=(Node&&) noexcept;
+
+  // Once, before the first Step.
+  void Start(Now now, Effects& out);
+
+  // Tells the node everything that happened up to `now`, in order, and appends what it wants done.
+  // Several events in one step share writes and messages; each step also runs due timers.
+  void Step(Now now, std::span<Event> events, Effects& out);
+
+  // When to call Step at the latest (with no events, if there are none).
+  Instant next_deadline() const;
+
+  const NodeOptions& options() const;
+  const NodeCounters& counters() const;
+  // Ascending by group.
+  std::vector<GroupView> Groups() const;
+  // The same answer a GetStatus request gets.
+  GetStatusResponse Status(Now now) const;
+  // Whether a catalog leader is known: what health reports.
+  bool healthy() const;
+
+ private:
+  struct Impl;
+  explicit Node(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tidemark

@@ -1,0 +1,166 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "engine/base/endpoint.h"
+#include "engine/base/ids.h"
+#include "engine/base/time.h"
+#include "engine/gossip/member.h"
+#include "engine/log/log.h"
+#include "engine/raft/types.h"
+
+// What clients ask of a node and what it answers: proto/tidemark/v1 as plain structs
+// (proto/convert.h translates). Field comments there hold here.
+
+namespace tidemark {
+
+struct ProduceRequest {
+  std::string topic;
+  PartitionId partition;
+  // One whole RecordBatch v2, owned: the engine patches offset and term in place, no copy is made.
+  std::string batch;
+};
+
+struct ProduceResponse {
+  Offset base_offset;
+  uint32_t record_count = 0;
+  Term term;
+  bool duplicate = false;
+};
+
+struct FetchRequest {
+  enum class Start : uint8_t { kOffset, kEarliest, kLatest, kAppendTime };
+  std::string topic;
+  PartitionId partition;
+  Start start = Start::kOffset;
+  Offset offset;         // kOffset
+  WallTime append_time;  // kAppendTime
+  uint32_t max_bytes = 1u << 20;
+  // At the end of the log: wait for records instead of answering with none.
+  bool wait = false;
+};
+
+struct FetchResponse {
+  // Where the frames are; the driver reads them and cuts them with ConsumerFrames(range, bytes,
+  // from, limit). nullopt: nothing to read now.
+  std::optional<FileRange> range;
+  // The offset the request resolved to, and the first offset that must not be shown.
+  Offset from;
+  Offset limit;
+  Offset start_offset;
+};
+
+struct CreateTopicRequest {
+  std::string name;
+  uint32_t partitions = 0;
+  uint32_t replication_factor = 0;
+  uint64_t segment_bytes = 0;
+};
+struct DeleteTopicRequest {
+  std::string name;
+};
+struct ListTopicsRequest {};
+struct DescribeTopicRequest {
+  std::string name;
+};
+struct GetServersRequest {};
+struct GetStatusRequest {};
+
+struct PartitionInfo {
+  PartitionId partition;
+  GroupId group;
+  std::vector<NodeId> replicas;
+  NodeId leader;
+  std::optional<Endpoint> leader_address;
+  Term leader_term;
+  Offset start_offset;
+  Offset high_watermark;
+};
+
+struct TopicInfo {
+  std::string name;
+  TopicId id;
+  std::vector<PartitionInfo> partitions;
+  uint64_t segment_bytes = 0;
+};
+
+struct CreateTopicResponse {
+  TopicInfo topic;
+};
+struct DeleteTopicResponse {};
+struct ListTopicsResponse {
+  std::vector<TopicInfo> topics;
+};
+struct DescribeTopicResponse {
+  TopicInfo topic;
+};
+
+struct ServerInfo {
+  NodeId id;
+  std::optional<Endpoint> address;
+  bool is_leader = false;
+  std::string role;
+  // nullopt: a configured voter that gossip has not met.
+  std::optional<gossip::MemberState> state;
+  std::map<std::string, std::string> tags;
+};
+
+struct GetServersResponse {
+  std::string cluster_id;
+  std::vector<ServerInfo> servers;
+  NodeId leader;
+};
+
+struct GroupInfo {
+  GroupId group;
+  std::string topic;
+  PartitionId partition;
+  raft::Role role = raft::Role::kFollower;
+  Term term;
+  NodeId leader;
+  LogIndex first_index;
+  LogIndex last_index;
+  LogIndex commit_index;
+  LogIndex durable_index;
+  Offset start_offset;
+  Offset high_watermark;
+  std::vector<NodeId> replicas;
+  std::string failure;
+  std::map<NodeId, uint64_t> lag_entries;
+};
+
+struct GetStatusResponse {
+  NodeId node;
+  std::string cluster_id;
+  std::string version;
+  Endpoint address;
+  std::vector<ServerInfo> members;
+  std::vector<GroupInfo> groups;
+  bool disk_full = false;
+  bool shutting_down = false;
+};
+
+using Request =
+    std::variant<ProduceRequest, FetchRequest, CreateTopicRequest, DeleteTopicRequest,
+                 ListTopicsRequest, DescribeTopicRequest, GetServersRequest, GetStatusRequest>;
+
+// A refusal or failure. `reason` is one of the stable names in proto/tidemark/v1/log.proto; message
+// is one sentence for people that says what to do.
+struct RpcError {
+  absl::StatusCode code = absl::StatusCode::kUnknown;
+  std::string reason;
+  std::string message;
+  std::map<std::string, std::string> metadata;
+};
+
+using Response =
+    std::variant<RpcError, ProduceResponse, FetchResponse, CreateTopicResponse, DeleteTopicResponse,
+                 ListTopicsResponse, DescribeTopicResponse, GetServersResponse, GetStatusResponse>;
+
+}  // namespace tidemark
