@@ -23,7 +23,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
 endif()
 
 add_compile_options(
-  -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wundef -Wimplicit-fallthrough
+  # Designated initialisers leave out members that keep their defaults, on purpose.
+  -Wall -Wextra -Werror -Wno-missing-field-initializers -Wshadow -Wnon-virtual-dtor -Wundef -Wimplicit-fallthrough
   -fno-omit-frame-pointer -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # False positives inside inlined library code of gcc 12 (std::string, std::optional).

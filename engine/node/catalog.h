@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/base/ids.h"
+
+namespace tidemark {
+
+// The replicated list of topics: the state machine of raft group 0. Every replica applies the same
+// commands in log order and reaches the same state; identifiers are given out while applying.
+
+struct CatalogPartition {
+  GroupId group;
+  std::vector<NodeId> replicas;  // ascending
+  friend bool operator==(const CatalogPartition&, const CatalogPartition&) = default;
+};
+
+struct CatalogTopic {
+  std::string name;
+  TopicId id;
+  uint64_t segment_bytes = 0;  // 0: the node's default
+  std::vector<CatalogPartition> partitions;
+  friend bool operator==(const CatalogTopic&, const CatalogTopic&) = default;
+};
+
+// Commands, as proposed. Placement is decided by the proposing leader and carried in the command.
+struct CreateTopicCommand {
+  std::string name;
+  uint64_t segment_bytes = 0;
+  std::vector<std::vector<NodeId>> replicas;  // per partition
+  friend bool operator==(const CreateTopicCommand&, const CreateTopicCommand&) = default;
+};
+struct DeleteTopicCommand {
+  std::string name;
+  friend bool operator==(const DeleteTopicCommand&, const DeleteTopicCommand&) = default;
+};
+using CatalogCommand = std::variant<CreateTopicCommand, DeleteTopicCommand>;
+
+// The command as the value of a record. Layout: u8 version (1), u8 kind, fields; integers
+// little-endian, strings and lists with a u32 length before them.
+std::string EncodeCatalogCommand(const CatalogCommand& command);
+// kDataLoss: not a command this version knows.
+absl::StatusOr<CatalogCommand> DecodeCatalogCommand(std::string_view bytes);
+
+// Ok if `name` may name a topic; else kInvalidArgument saying what is allowed.
+absl::Status CheckTopicName(std::string_view name);
+
+class Catalog {
+ public:
+  // Applies one committed command.
+  //   Errors  (the command had no effect) kAlreadyExists, kNotFound, kResourceExhausted.
+  absl::Status Apply(const CatalogCommand& command);
+
+  const CatalogTopic* Find(std::string_view name) const;
+  const std::map<std::string, CatalogTopic, std::less<>>& topics() const { return topics_; }
+  // Which topic and partition a group belongs to; nullptr if it is none (any more).
+  const CatalogTopic* TopicOf(GroupId group, PartitionId* partition) const;
+  // Every group ever created is below this.
+  GroupId next_group() const { return next_group_; }
+
+ private:
+  std::map<std::string, CatalogTopic, std::less<>> topics_;
+  std::map<GroupId, std::pair<std::string, PartitionId>> groups_;
+  TopicId next_topic_{1};
+  GroupId next_group_{1};
+};
+
+}  // namespace tidemark

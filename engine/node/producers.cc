@@ -1,0 +1,81 @@
+#include "engine/node/producers.h"
+
+#include <vector>
+
+#include "engine/base/limits.h"
+
+namespace tidemark {
+namespace {
+
+int32_t SequenceAfter(int32_t first, uint32_t count) {
+  return static_cast<int32_t>((static_cast<uint32_t>(first) + count) & 0x7fffffffu);
+}
+
+}  // namespace
+
+ProducerTable::Verdict ProducerTable::Check(const BatchHeader& batch) const {
+  if (batch.producer_id < 0) return {};
+  const auto found = producers_.find(batch.producer_id);
+  if (found == producers_.end()) {
+    // Unknown, or forgotten: only a fresh start can be told from a gap.
+    if (batch.base_sequence == 0) return {};
+    return {.outcome = Outcome::kGap, .expected_sequence = 0};
+  }
+  const History& history = found->second;
+  const Batch& last = history.back();
+  if (batch.producer_epoch < last.epoch) return {.outcome = Outcome::kOldEpoch};
+  if (batch.producer_epoch > last.epoch) {
+    if (batch.base_sequence == 0) return {};
+    return {.outcome = Outcome::kGap, .expected_sequence = 0};
+  }
+  const int32_t expected = SequenceAfter(last.first_sequence, last.count);
+  if (batch.base_sequence == expected) return {};
+  for (auto at = history.rbegin(); at != history.rend() && at->epoch == last.epoch; ++at) {
+    if (at->first_sequence == batch.base_sequence && at->count == batch.record_count) {
+      return {.outcome = Outcome::kDuplicate, .index = at->index, .base_offset = at->base_offset};
+    }
+  }
+  // Half of the sequence space lies behind the expected one, half ahead.
+  const uint32_t behind = static_cast<uint32_t>(expected - batch.base_sequence) & 0x7fffffffu;
+  if (behind < 0x40000000u) return {.outcome = Outcome::kTooOld, .expected_sequence = expected};
+  return {.outcome = Outcome::kGap, .expected_sequence = expected};
+}
+
+void ProducerTable::Record(const BatchHeader& batch, LogIndex index, Offset base_offset) {
+  if (batch.producer_id < 0) return;
+  History& history = producers_[batch.producer_id];
+  if (!history.empty()) by_age_.erase({history.back().index, batch.producer_id});
+  history.push_back({.index = index,
+                     .base_offset = base_offset,
+                     .epoch = batch.producer_epoch,
+                     .first_sequence = batch.base_sequence,
+                     .count = batch.record_count});
+  if (history.size() > 2 * kProducerBatchesMax) history.pop_front();
+  by_age_.insert({index, batch.producer_id});
+  if (producers_.size() > kProducersPerPartitionMax) Forget(by_age_.begin()->second);
+}
+
+void ProducerTable::TruncateSuffix(LogIndex from) {
+  std::vector<int64_t> touched;
+  for (auto at = by_age_.lower_bound({from, INT64_MIN}); at != by_age_.end(); ++at) {
+    touched.push_back(at->second);
+  }
+  for (const int64_t producer : touched) {
+    History& history = producers_.at(producer);
+    by_age_.erase({history.back().index, producer});
+    while (!history.empty() && history.back().index >= from) history.pop_back();
+    if (history.empty()) {
+      producers_.erase(producer);
+    } else {
+      by_age_.insert({history.back().index, producer});
+    }
+  }
+}
+
+void ProducerTable::Forget(int64_t producer_id) {
+  const auto found = producers_.find(producer_id);
+  by_age_.erase({found->second.back().index, producer_id});
+  producers_.erase(found);
+}
+
+}  // namespace tidemark
