@@ -30,6 +30,9 @@ inline constexpr size_t kParkedFetchesMax = 16384;
 inline constexpr size_t kProducersPerPartitionMax = 4096;
 // Batches of one producer remembered for answering a retry; also the most it may have in flight.
 inline constexpr size_t kProducerBatchesMax = 64;
+// Size of a log segment. File positions in the index are 32 bits wide.
+inline constexpr uint64_t kSegmentBytesMin = 16u << 10;
+inline constexpr uint64_t kSegmentBytesMax = 1u << 30;
 // Topics of a cluster and partitions of one topic.
 inline constexpr size_t kTopicsMax = 10'000;
 inline constexpr uint32_t kPartitionsPerTopicMax = 1024;

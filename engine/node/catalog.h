@@ -18,7 +18,8 @@ namespace tidemark {
 
 struct CatalogPartition {
   GroupId group;
-  std::vector<NodeId> replicas;  // ascending
+  // The first one is the preferred first leader.
+  std::vector<NodeId> replicas;
   friend bool operator==(const CatalogPartition&, const CatalogPartition&) = default;
 };
 

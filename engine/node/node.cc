@@ -1,0 +1,249 @@
+#include "engine/node/node.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/acl/default_model.h"
+#include "engine/base/check.h"
+#include "engine/base/status_macros.h"
+#include "engine/log/node_meta.h"
+#include "engine/node/node_impl.h"
+
+namespace tidemark {
+namespace {
+
+absl::Status CheckOptions(const NodeOptions& options) {
+  if (options.id == kNoNode) return absl::InvalidArgumentError("the node id must be 1 or more");
+  if (options.cluster_id.empty()) {
+    return absl::InvalidArgumentError("the cluster id must not be empty");
+  }
+  if (!std::is_sorted(options.voters.begin(), options.voters.end()) ||
+      std::adjacent_find(options.voters.begin(), options.voters.end()) != options.voters.end()) {
+    return absl::InvalidArgumentError("the voters must be distinct node ids in ascending order");
+  }
+  if (!std::binary_search(options.voters.begin(), options.voters.end(), options.id)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "node ", options.id.value(),
+        " is not among the voters; list every node of the cluster, this one included"));
+  }
+  if (options.voters.size() > kReplicasMax) {
+    return absl::InvalidArgumentError(absl::StrCat("at most ", kReplicasMax, " voters"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<acl::Enforcer> LoadAcl(const NodeOptions& options) {
+  const std::string_view model =
+      options.acl_model.empty() ? std::string_view(acl::kDefaultModel) : options.acl_model;
+  return acl::Enforcer::Load(model, options.acl_policy);
+}
+
+raft::Config RaftConfig(const NodeOptions& options, std::vector<NodeId> voters) {
+  return {.self = options.id,
+          .voters = std::move(voters),
+          .election_timeout = options.election_timeout,
+          .heartbeat_interval = options.heartbeat_interval,
+          .pre_vote = options.pre_vote,
+          .check_quorum = options.check_quorum,
+          .append_bytes_max = options.append_bytes_max,
+          .append_entries_max = options.append_entries_max};
+}
+
+}  // namespace
+
+absl::StatusOr<Node> Node::Recover(NodeOptions options, const DirectoryView& directory, Now now,
+                                   Prng prng) {
+  TIDEMARK_RETURN_IF_ERROR(CheckOptions(options));
+  TIDEMARK_ASSIGN_OR_RETURN(acl::Enforcer enforcer, LoadAcl(options));
+  TIDEMARK_ASSIGN_OR_RETURN(
+      std::optional<FileBatch> identity,
+      CheckNodeMeta(directory,
+                    {.cluster_id = options.cluster_id, .node = options.id, .created = now.wall}));
+
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(enforcer), now, prng.Fork());
+  impl->identity = std::move(identity);
+  TIDEMARK_ASSIGN_OR_RETURN(RecoveredGroup catalog,
+                            RecoverGroup(kCatalogGroup, impl->options.log, directory));
+  for (const GroupId group : directory.Groups()) {
+    if (group == kCatalogGroup) continue;
+    TIDEMARK_ASSIGN_OR_RETURN(RecoveredGroup found,
+                              RecoverGroup(group, impl->options.log, directory));
+    impl->found.emplace(group, std::move(found));
+  }
+  Replica::Options catalog_options{.group = kCatalogGroup,
+                                   .raft = RaftConfig(impl->options, impl->options.voters),
+                                   .keep_entries = true};
+  catalog_options.raft.campaign_at_start = impl->options.voters.size() == 1;
+  impl->replicas.emplace(kCatalogGroup,
+                         std::make_unique<Replica>(std::move(catalog_options), std::move(catalog),
+                                                   &impl->shared, impl->prng.Fork()));
+  return Node(std::move(impl));
+}
+
+Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Node::~Node() = default;
+Node::Node(Node&&) noexcept = default;
+Node& Node::operator=(Node&&) noexcept = default;
+
+void Node::Start(Now now, Effects& out) { impl_->Start(now, out); }
+
+void Node::Step(Now now, std::span<Event> events, Effects& out) { impl_->Step(now, events, out); }
+
+Instant Node::next_deadline() const { return impl_->next_deadline(); }
+
+const NodeOptions& Node::options() const { return impl_->options; }
+
+const NodeCounters& Node::counters() const { return impl_->shared.counters; }
+
+std::vector<GroupView> Node::Groups() const {
+  std::vector<GroupView> views;
+  for (const auto& [group, replica] : impl_->replicas) {
+    views.push_back({.group = group,
+                     .raft = &replica->raft(),
+                     .log = &replica->log(),
+                     .failure = replica->failure().empty() ? nullptr : &replica->failure()});
+  }
+  return views;
+}
+
+GetStatusResponse Node::Status(Now now) const { return impl_->Status(now); }
+
+bool Node::healthy() const { return impl_->healthy(); }
+
+void Node::Impl::Start(Now now, Effects& out) {
+  if (identity.has_value()) catalog_replica().StageNodeFiles(*std::exchange(identity, {}));
+  catalog_replica().Start(now, out);
+  StartGossip(now, out);
+  Settle(now, out);
+}
+
+void Node::Impl::Step(Now now, std::span<Event> events, Effects& out) {
+  for (Event& event : events) Dispatch(now, event, out);
+  for (const auto& [group, replica] : replicas) replica->OnTimer(now, out);
+  if (now.instant >= swim.next_deadline()) {
+    gossip::Effects fx;
+    swim.OnTimer(now, fx);
+    AbsorbGossip(std::move(fx), out);
+  }
+  Settle(now, out);
+}
+
+void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
+  std::visit(
+      [&](auto& e) {
+        using E = std::decay_t<decltype(e)>;
+        if constexpr (std::is_same_v<E, PeerReceived>) {
+          ++shared.counters.peer_messages_in;
+          const auto at = replicas.find(e.message.group);
+          // Unknown: deleted here, or created and not yet applied here. Raft repeats itself.
+          if (at == replicas.end() || e.message.message.from != e.from) return;
+          at->second->OnMessage(now, std::move(e.message.message), out);
+        } else if constexpr (std::is_same_v<E, PeerLink>) {
+          for (const auto& [group, replica] : replicas) replica->OnPeerReset(now, e.peer, out);
+        } else if constexpr (std::is_same_v<E, DatagramReceived>) {
+          gossip::Effects fx;
+          swim.OnDatagram(now, e.from, e.bytes.view(), fx);
+          AbsorbGossip(std::move(fx), out);
+        } else if constexpr (std::is_same_v<E, GossipStreamReceived>) {
+          gossip::Effects fx;
+          swim.OnStream(now, e.bytes.view(), fx);
+          AbsorbGossip(std::move(fx), out);
+        } else if constexpr (std::is_same_v<E, RequestReceived>) {
+          OnRequest(now, std::move(e), out);
+        } else if constexpr (std::is_same_v<E, RequestCancelled>) {
+          for (const auto& [group, replica] : replicas) {
+            if (replica->CancelFetch(e.id)) break;
+          }
+        } else if constexpr (std::is_same_v<E, IoDone> || std::is_same_v<E, ReadDone>) {
+          const auto token = shared.tokens.find(e.token);
+          TIDEMARK_CHECK(token != shared.tokens.end());
+          const auto at = replicas.find(token->second);
+          shared.tokens.erase(token);
+          if (at == replicas.end()) return;
+          if constexpr (std::is_same_v<E, IoDone>) {
+            at->second->OnFlushed(now, e.status, out);
+          } else {
+            at->second->OnRead(now, e.token, std::move(e.bytes), out);
+          }
+        } else if constexpr (std::is_same_v<E, DiskSpace>) {
+          const bool full = e.free_bytes < options.disk_headroom_bytes;
+          if (full != disk_full) {
+            out.push_back(Note{full ? Note::Level::kError : Note::Level::kInfo,
+                               full ? "disk_full" : "disk_space_back",
+                               {{"free_bytes", absl::StrCat(e.free_bytes)},
+                                {"headroom_bytes", absl::StrCat(options.disk_headroom_bytes)}}});
+          }
+          disk_full = full;
+        } else if constexpr (std::is_same_v<E, ShutdownRequested>) {
+          BeginShutdown(now, out);
+        } else {
+          static_assert(std::is_same_v<E, TimerFired>);
+        }
+      },
+      event);
+}
+
+void Node::Impl::Settle(Now now, Effects& out) {
+  catalog_replica().Settle(now, out);
+  ApplyCommitted(now, out);
+  for (auto at = replicas.begin(); at != replicas.end();) {
+    Replica& replica = *at->second;
+    if (at->first != kCatalogGroup) replica.Settle(now, out);
+    if (replica.leadership_changed()) {
+      out.push_back(
+          Note{Note::Level::kInfo,
+               "leadership",
+               {{"group", absl::StrCat(at->first.value())},
+                {"role", replica.raft().role() == raft::Role::kLeader ? "leader" : "follower"},
+                {"term", absl::StrCat(replica.raft().term().value())},
+                {"leader", absl::StrCat(replica.raft().leader().value())}}});
+    }
+    at = replica.removed() ? replicas.erase(at) : std::next(at);
+  }
+  if (shutting_down) ContinueShutdown(now, out);
+}
+
+void Node::Impl::BeginShutdown(Now now, Effects& out) {
+  if (shutting_down) return;
+  shutting_down = true;
+  shutdown_deadline = now.instant + options.shutdown_timeout;
+  out.push_back(Note{Note::Level::kInfo, "shutdown_begins", {}});
+  gossip::Effects fx;
+  swim.Leave(now, fx);
+  AbsorbGossip(std::move(fx), out);
+  for (const auto& [group, replica] : replicas) replica->TransferLeadership(now, out);
+}
+
+void Node::Impl::ContinueShutdown(Now now, Effects& out) {
+  if (shutdown_done) return;
+  bool finished = true;
+  for (const auto& [group, replica] : replicas) {
+    const bool leads = replica->raft().role() == raft::Role::kLeader &&
+                       replica->raft().config().voters.size() > 1 && replica->failure().empty();
+    finished = finished && !leads && replica->idle_disk();
+  }
+  if (!finished && now.instant < shutdown_deadline) return;
+  shutdown_done = true;
+  const RpcError error{.code = absl::StatusCode::kUnavailable,
+                       .reason = "SHUTTING_DOWN",
+                       .message = "this node is shutting down; go on with another one",
+                       .metadata = {}};
+  for (const auto& [group, replica] : replicas) replica->FailWaiting(error, out);
+  for (const auto& [index, request] : std::exchange(catalog_waiting, {})) {
+    out.push_back(Reply{request, error});
+  }
+  out.push_back(ShutdownComplete{});
+}
+
+Instant Node::Impl::next_deadline() const {
+  Instant deadline = swim.next_deadline();
+  for (const auto& [group, replica] : replicas) {
+    deadline = std::min(deadline, replica->next_deadline());
+  }
+  if (shutting_down && !shutdown_done) deadline = std::min(deadline, shutdown_deadline);
+  return deadline;
+}
+
+}  // namespace tidemark

@@ -1,0 +1,182 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/check.h"
+#include "engine/node/node_impl.h"
+
+namespace tidemark {
+
+void Node::Impl::ProposeCommand(Now now, RequestId request, const CatalogCommand& command,
+                                Effects& out) {
+  const Record record{.key = std::nullopt,
+                      .value = EncodeCatalogCommand(command),
+                      .headers = {},
+                      .timestamp_ms = now.wall.millis()};
+  absl::StatusOr<std::string> batch = EncodeBatch(std::span(&record, 1));
+  if (!batch.ok()) {
+    Refuse(request,
+           {.code = absl::StatusCode::kInvalidArgument,
+            .reason = "INVALID_TOPIC",
+            .message = std::string(batch.status().message()),
+            .metadata = {}},
+           out);
+    return;
+  }
+  const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(*batch);
+  TIDEMARK_CHECK(header.ok());
+  LogIndex index;
+  if (std::optional<RpcError> refusal =
+          catalog_replica().Propose(now, *header, *std::move(batch), RequestId(), &index)) {
+    Refuse(request, WithLeaderAddress(*std::move(refusal)), out);
+    return;
+  }
+  catalog_term = catalog_replica().raft().term();
+  catalog_waiting.emplace(index, request);
+}
+
+void Node::Impl::ApplyCommitted(Now now, Effects& out) {
+  bool changed = false;
+  for (const Entry& entry : catalog_replica().TakeCommitted()) {
+    absl::Status applied;
+    std::string topic;
+    if (entry.kind == EntryKind::kData) {
+      const absl::StatusOr<std::vector<DecodedRecord>> records = DecodeBatch(entry.frame.view());
+      applied = records.status();
+      const std::vector<DecodedRecord> none;
+      for (const DecodedRecord& decoded : records.ok() ? *records : none) {
+        const absl::StatusOr<CatalogCommand> command =
+            DecodeCatalogCommand(decoded.record.value.value_or(""));
+        if (!command.ok()) {
+          applied = command.status();
+          continue;
+        }
+        applied = catalog.Apply(*command);
+        changed = true;
+        if (const auto* create = std::get_if<CreateTopicCommand>(&*command)) topic = create->name;
+      }
+    }
+    const auto [begin, end] = catalog_waiting.equal_range(entry.index);
+    for (auto at = begin; at != end; ++at) {
+      if (entry.term != catalog_term) continue;  // another leader's entry; answered below
+      if (!applied.ok()) {
+        const bool exists = absl::IsAlreadyExists(applied);
+        Refuse(at->second,
+               {.code = applied.code(),
+                .reason = exists                      ? "TOPIC_ALREADY_EXISTS"
+                          : absl::IsNotFound(applied) ? "TOPIC_NOT_FOUND"
+                                                      : "INVALID_TOPIC",
+                .message = std::string(applied.message()),
+                .metadata = {}},
+               out);
+      } else if (const CatalogTopic* created = topic.empty() ? nullptr : catalog.Find(topic)) {
+        out.push_back(Reply{at->second, CreateTopicResponse{Describe(*created)}});
+      } else {
+        out.push_back(Reply{at->second, DeleteTopicResponse{}});
+      }
+      at->second = RequestId();
+    }
+    std::erase_if(catalog_waiting,
+                  [](const auto& waiting) { return waiting.second == RequestId(); });
+  }
+  if (changed) ReconcileGroups(now, out);
+  const raft::Raft& raft = catalog_replica().raft();
+  if (catalog_waiting.empty() ||
+      (raft.role() == raft::Role::kLeader && raft.term() == catalog_term)) {
+    return;
+  }
+  for (const auto& [index, request] : std::exchange(catalog_waiting, {})) {
+    Refuse(request,
+           {.code = absl::StatusCode::kUnavailable,
+            .reason = "NO_LEADER",
+            .message = "leadership of the catalog was lost before the change was committed; look "
+                       "whether it happened, then try again",
+            .metadata = {}},
+           out);
+  }
+}
+
+void Node::Impl::ReconcileGroups(Now now, Effects& out) {
+  for (const auto& [name, topic] : catalog.topics()) {
+    for (const CatalogPartition& partition : topic.partitions) {
+      const bool here = std::find(partition.replicas.begin(), partition.replicas.end(),
+                                  options.id) != partition.replicas.end();
+      if (here && !replicas.contains(partition.group)) {
+        StartGroup(now, partition.group, topic, partition, out);
+      }
+    }
+  }
+  for (const auto& [group, replica] : replicas) {
+    PartitionId partition;
+    if (group != kCatalogGroup && catalog.TopicOf(group, &partition) == nullptr) {
+      replica->Remove(now, out);
+    }
+  }
+  // Left over from topics whose deletion was committed while this node was down or half done.
+  std::erase_if(found, [&](auto& leftover) {
+    PartitionId partition;
+    const GroupId group = leftover.first;
+    if (group >= catalog.next_group() || catalog.TopicOf(group, &partition) != nullptr) {
+      return false;
+    }
+    Replica::Options replica_options{
+        .group = group, .raft = {.self = options.id, .voters = {}}, .keep_entries = false};
+    auto replica = std::make_unique<Replica>(std::move(replica_options), std::move(leftover.second),
+                                             &shared, prng.Fork());
+    replica->Remove(now, out);
+    replicas.emplace(group, std::move(replica));
+    return true;
+  });
+}
+
+void Node::Impl::StartGroup(Now now, GroupId group, const CatalogTopic& topic,
+                            const CatalogPartition& partition, Effects& out) {
+  RecoveredGroup recovered;
+  const auto at = found.find(group);
+  if (at != found.end()) {
+    recovered = std::move(at->second);
+    found.erase(at);
+  }
+  const bool fresh = recovered.hard_state.term == Term();
+  if (!recovered.log.has_value()) {
+    LogOptions log = options.log;
+    if (topic.segment_bytes != 0) log.segment_bytes = topic.segment_bytes;
+    recovered = EmptyGroup(group, log);
+  }
+  std::vector<NodeId> voters = partition.replicas;
+  std::sort(voters.begin(), voters.end());
+  Replica::Options replica_options{.group = group,
+                                   .raft = {.self = options.id,
+                                            .voters = std::move(voters),
+                                            .election_timeout = options.election_timeout,
+                                            .heartbeat_interval = options.heartbeat_interval,
+                                            .pre_vote = options.pre_vote,
+                                            .check_quorum = options.check_quorum,
+                                            .append_bytes_max = options.append_bytes_max,
+                                            .append_entries_max = options.append_entries_max},
+                                   .keep_entries = false};
+  // The first of the list is the preferred first leader: a new partition need not wait for a
+  // timeout, and leaders spread over the nodes.
+  replica_options.raft.campaign_at_start =
+      partition.replicas.size() == 1 || (fresh && partition.replicas.front() == options.id);
+  auto replica = std::make_unique<Replica>(std::move(replica_options), std::move(recovered),
+                                           &shared, prng.Fork());
+  replica->Start(now, out);
+  replicas.emplace(group, std::move(replica));
+}
+
+std::vector<std::vector<NodeId>> Node::Impl::Place(uint32_t partitions,
+                                                   uint32_t replication_factor) const {
+  // Round robin over the voters, going on where the last topic ended.
+  const size_t nodes = options.voters.size();
+  const size_t start = catalog.next_group().value() - 1;
+  std::vector<std::vector<NodeId>> placement(partitions);
+  for (uint32_t partition = 0; partition < partitions; ++partition) {
+    for (uint32_t replica = 0; replica < replication_factor; ++replica) {
+      placement[partition].push_back(options.voters[(start + partition + replica) % nodes]);
+    }
+  }
+  return placement;
+}
+
+}  // namespace tidemark

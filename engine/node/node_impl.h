@@ -1,0 +1,102 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/acl/enforcer.h"
+#include "engine/gossip/swim.h"
+#include "engine/node/catalog.h"
+#include "engine/node/node.h"
+#include "engine/node/replica.h"
+
+// The inside of Node, shared by its source files only: node.cc (life cycle and dispatch),
+// node_requests.cc (clients), node_catalog.cc (topics and groups), node_members.cc (gossip),
+// node_status.cc (what it tells about itself).
+
+namespace tidemark {
+
+struct Node::Impl {
+  Impl(NodeOptions options_in, acl::Enforcer enforcer_in, Now now, Prng prng_in);
+
+  // node.cc
+  void Start(Now now, Effects& out);
+  void Step(Now now, std::span<Event> events, Effects& out);
+  void Dispatch(Now now, Event& event, Effects& out);
+  void Settle(Now now, Effects& out);
+  void BeginShutdown(Now now, Effects& out);
+  void ContinueShutdown(Now now, Effects& out);
+  Instant next_deadline() const;
+
+  // node_requests.cc
+  void OnRequest(Now now, RequestReceived request, Effects& out);
+  void Refuse(RequestId id, RpcError error, Effects& out);
+  // Adds what the node knows about a leader named in `error`.
+  RpcError WithLeaderAddress(RpcError error) const;
+  bool Allowed(const RequestReceived& request, std::string_view object, std::string_view action,
+               Effects& out);
+  // The replica that holds a partition here; answers the request and gives nullptr if there is
+  // none.
+  Replica* ReplicaFor(RequestId id, const std::string& topic, PartitionId partition, Effects& out);
+  void Produce(Now now, const RequestReceived& request, ProduceRequest produce, Effects& out);
+  void Fetch(Now now, const RequestReceived& request, const FetchRequest& fetch, Effects& out);
+  void CreateTopic(Now now, const RequestReceived& request, const CreateTopicRequest& create,
+                   Effects& out);
+  void DeleteTopic(Now now, const RequestReceived& request, const DeleteTopicRequest& remove,
+                   Effects& out);
+  void ListTopics(const RequestReceived& request, Effects& out);
+  void DescribeTopic(const RequestReceived& request, const DescribeTopicRequest& describe,
+                     Effects& out);
+
+  // node_catalog.cc
+  // Proposes a command to group 0; the request is answered when it has been applied.
+  void ProposeCommand(Now now, RequestId request, const CatalogCommand& command, Effects& out);
+  void ApplyCommitted(Now now, Effects& out);
+  // Makes the groups of this node those the catalog wants here.
+  void ReconcileGroups(Now now, Effects& out);
+  void StartGroup(Now now, GroupId group, const CatalogTopic& topic,
+                  const CatalogPartition& partition, Effects& out);
+  std::vector<std::vector<NodeId>> Place(uint32_t partitions, uint32_t replication_factor) const;
+
+  // node_members.cc
+  void StartGossip(Now now, Effects& out);
+  void AbsorbGossip(gossip::Effects fx, Effects& out);
+  std::optional<Endpoint> AddressOf(NodeId node) const;
+
+  // node_status.cc
+  GetStatusResponse Status(Now now) const;
+  GetServersResponse Servers() const;
+  std::vector<ServerInfo> Members() const;
+  GroupInfo Describe(const Replica& replica) const;
+  TopicInfo Describe(const CatalogTopic& topic) const;
+  bool healthy() const;
+
+  Replica& catalog_replica() const { return *replicas.at(kCatalogGroup); }
+
+  NodeOptions options;
+  acl::Enforcer enforcer;
+  Prng prng;
+  NodeShared shared;
+  gossip::Swim swim;
+
+  Catalog catalog;
+  std::map<GroupId, std::unique_ptr<Replica>> replicas;
+  // Groups found on disk that the catalog has not named yet.
+  std::map<GroupId, RecoveredGroup> found;
+  // Clients waiting for a catalog command, by its index.
+  std::multimap<LogIndex, RequestId> catalog_waiting;
+  Term catalog_term;  // in which they were promised an answer
+
+  std::map<NodeId, Endpoint> addresses;
+  std::optional<FileBatch> identity;  // to be written at the first start
+  bool disk_full = false;
+  bool shutting_down = false;
+  bool shutdown_done = false;
+  Instant shutdown_deadline = Instant::Never();
+};
+
+}  // namespace tidemark

@@ -1,0 +1,114 @@
+#include <algorithm>
+#include <utility>
+
+#include "engine/node/node_impl.h"
+
+namespace tidemark {
+
+bool Node::Impl::healthy() const {
+  return !shutting_down && catalog_replica().failure().empty() &&
+         catalog_replica().raft().leader() != kNoNode;
+}
+
+GetStatusResponse Node::Impl::Status(Now) const {
+  GetStatusResponse status{.node = options.id,
+                           .cluster_id = options.cluster_id,
+                           .version = options.version,
+                           .address = options.advertise,
+                           .members = Members(),
+                           .groups = {},
+                           .disk_full = disk_full,
+                           .shutting_down = shutting_down};
+  for (const auto& [group, replica] : replicas) status.groups.push_back(Describe(*replica));
+  return status;
+}
+
+GetServersResponse Node::Impl::Servers() const {
+  return {.cluster_id = options.cluster_id,
+          .servers = Members(),
+          .leader = catalog_replica().raft().leader()};
+}
+
+std::vector<ServerInfo> Node::Impl::Members() const {
+  const NodeId leader = catalog_replica().raft().leader();
+  std::map<NodeId, ServerInfo> servers;
+  for (const NodeId voter : options.voters) {
+    servers[voter] = {.id = voter,
+                      .address = AddressOf(voter),
+                      .is_leader = voter == leader,
+                      .role = "voter",
+                      .state = std::nullopt,
+                      .tags = {}};
+  }
+  for (const gossip::Member& member : swim.members()) {
+    if (member.id == kNoNode) continue;
+    const bool voter = servers.contains(member.id);
+    ServerInfo& server = servers[member.id];
+    server.id = member.id;
+    server.address = member.endpoint;
+    server.role = voter ? "voter" : "observer";
+    server.state = member.state;
+    server.tags = member.tags;
+  }
+  std::vector<ServerInfo> all;
+  for (auto& [id, server] : servers) all.push_back(std::move(server));
+  return all;
+}
+
+GroupInfo Node::Impl::Describe(const Replica& replica) const {
+  const raft::Raft& raft = replica.raft();
+  const Log& log = replica.log();
+  GroupInfo info{.group = replica.group(),
+                 .topic = "",
+                 .partition = PartitionId(),
+                 .role = raft.role(),
+                 .term = raft.term(),
+                 .leader = raft.leader(),
+                 .first_index = log.first_index(),
+                 .last_index = log.last_index(),
+                 .commit_index = raft.commit(),
+                 .durable_index = log.durable_index(),
+                 .start_offset = log.start_offset(),
+                 .high_watermark = replica.visible_end(),
+                 .replicas = raft.config().voters,
+                 .failure = replica.failure(),
+                 .lag_entries = {}};
+  if (const CatalogTopic* topic = catalog.TopicOf(replica.group(), &info.partition)) {
+    info.topic = topic->name;
+  }
+  if (raft.role() == raft::Role::kLeader) {
+    for (const NodeId node : info.replicas) {
+      if (node == raft.self()) continue;
+      const LogIndex match = std::min(raft.MatchOf(node), log.last_index());
+      info.lag_entries[node] = log.last_index() - match;
+    }
+  }
+  return info;
+}
+
+TopicInfo Node::Impl::Describe(const CatalogTopic& topic) const {
+  TopicInfo info{
+      .name = topic.name,
+      .id = topic.id,
+      .partitions = {},
+      .segment_bytes = topic.segment_bytes == 0 ? options.log.segment_bytes : topic.segment_bytes};
+  for (size_t i = 0; i < topic.partitions.size(); ++i) {
+    const CatalogPartition& place = topic.partitions[i];
+    PartitionInfo partition{.partition = PartitionId(static_cast<uint32_t>(i)),
+                            .group = place.group,
+                            .replicas = place.replicas};
+    const auto at = replicas.find(place.group);
+    if (at != replicas.end()) {
+      const raft::Raft& raft = at->second->raft();
+      partition.leader = raft.leader();
+      partition.leader_term = raft.term();
+      partition.leader_address = AddressOf(raft.leader());
+      partition.start_offset = at->second->log().start_offset();
+      partition.high_watermark = at->second->visible_end();
+    }
+    info.partitions.push_back(std::move(partition));
+  }
+  return info;
+}
+
+}  // namespace tidemark

@@ -1,0 +1,65 @@
+#include <utility>
+
+#include "engine/base/check.h"
+#include "engine/base/status_macros.h"
+#include "engine/log/recovery.h"
+#include "engine/node/replica.h"
+
+namespace tidemark {
+namespace {
+
+// Rebuilds what a replica derives from its log.
+class Rebuild : public RecoveryObserver {
+ public:
+  Rebuild(RecoveredGroup* group, bool keep_entries) : group_(group), keep_entries_(keep_entries) {}
+
+  void OnFrame(const Entry& entry, const BatchHeader& header, std::string_view frame,
+               WallTime) override {
+    if (entry.kind == EntryKind::kData) {
+      group_->producers.Record(header, entry.index, entry.base_offset);
+    }
+    if (!keep_entries_) return;
+    Entry kept = entry;
+    kept.frame = Bytes::Copy(frame);
+    group_->entries.push_back(std::move(kept));
+  }
+
+ private:
+  RecoveredGroup* group_;
+  bool keep_entries_;
+};
+
+class NoFiles : public DirectoryView {
+ public:
+  std::vector<FileId> List(GroupId) const override { return {}; }
+  std::vector<GroupId> Groups() const override { return {}; }
+  absl::StatusOr<std::string_view> Contents(const FileId& file) const override {
+    return absl::NotFoundError(PathOf(file));
+  }
+};
+
+}  // namespace
+
+absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& options,
+                                            const DirectoryView& directory) {
+  RecoveredGroup recovered;
+  const absl::StatusOr<std::string_view> hard_state =
+      directory.Contents({.group = group, .kind = FileKind::kHardState, .number = 0});
+  if (hard_state.ok()) {
+    TIDEMARK_ASSIGN_OR_RETURN(recovered.hard_state, DecodeHardState(*hard_state));
+  } else if (!absl::IsNotFound(hard_state.status())) {
+    return hard_state.status();
+  }
+  Rebuild rebuild(&recovered, group == kCatalogGroup);
+  TIDEMARK_ASSIGN_OR_RETURN(recovered.log, Log::Recover(group, options, directory,
+                                                        recovered.hard_state.commit, &rebuild));
+  return recovered;
+}
+
+RecoveredGroup EmptyGroup(GroupId group, const LogOptions& options) {
+  absl::StatusOr<RecoveredGroup> empty = RecoverGroup(group, options, NoFiles());
+  TIDEMARK_CHECK(empty.ok());
+  return *std::move(empty);
+}
+
+}  // namespace tidemark

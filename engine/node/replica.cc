@@ -1,0 +1,500 @@
+#include "engine/node/replica.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/check.h"
+#include "engine/base/limits.h"
+
+namespace tidemark {
+namespace {
+
+std::string NumberText(uint64_t value) { return absl::StrCat(value); }
+
+RpcError StorageFailed(const std::string& failure) {
+  return {.code = absl::StatusCode::kDataLoss,
+          .reason = "STORAGE_FAILED",
+          .message = absl::StrCat("this replica's storage failed (", failure,
+                                  "); other replicas go on, restart this node to re-verify it"),
+          .metadata = {}};
+}
+
+}  // namespace
+
+Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, Prng prng)
+    : options_(std::move(options)),
+      shared_(shared),
+      log_(std::move(recovered.log)),
+      hard_record_(recovered.hard_state),
+      raft_(options_.raft,
+            raft::HardState{.term = recovered.hard_state.term, .vote = recovered.hard_state.vote},
+            std::min(recovered.hard_state.commit, log_->last_index()), this, prng),
+      producers_(std::move(recovered.producers)),
+      unapplied_(std::move(recovered.entries)) {}
+
+Replica::~Replica() = default;
+
+void Replica::Start(Now now, Effects& out) {
+  wall_ = now.wall;
+  raft::Effects fx;
+  raft_.Start(now.instant, fx);
+  Absorb(std::move(fx), out);
+}
+
+void Replica::OnMessage(Now now, raft::Message message, Effects& out) {
+  if (!active()) return;
+  wall_ = now.wall;
+  raft::Effects fx;
+  raft_.OnMessage(now.instant, std::move(message), fx);
+  Absorb(std::move(fx), out);
+}
+
+void Replica::OnPeerReset(Now now, NodeId peer, Effects& out) {
+  if (!active()) return;
+  raft::Effects fx;
+  raft_.OnPeerReset(now.instant, peer, fx);
+  Absorb(std::move(fx), out);
+}
+
+void Replica::OnTimer(Now now, Effects& out) {
+  if (!active() || now.instant < raft_.next_deadline()) return;
+  wall_ = now.wall;
+  raft::Effects fx;
+  raft_.OnTimer(now.instant, fx);
+  Absorb(std::move(fx), out);
+}
+
+void Replica::OnFlushed(Now now, const absl::Status& status, Effects& out) {
+  TIDEMARK_CHECK(flush_.has_value());
+  OutstandingFlush done = *std::move(flush_);
+  flush_.reset();
+  if (!status.ok()) {
+    Fail(status, out);
+    return;
+  }
+  if (removing_) {
+    if (node_files_.empty()) removed_ = true;
+    return;
+  }
+  wall_ = now.wall;
+  if (done.has_log) log_->OnBatchDurable();
+  raft::Effects fx;
+  raft_.OnPersisted(now.instant, done.hard_state, fx);
+  // A promise made in an older term is void: its receiver could count it against what this node
+  // has agreed to since.
+  for (raft::Message& message : done.held) {
+    if (message.term == raft_.term()) Send(std::move(message), out);
+  }
+  Absorb(std::move(fx), out);
+}
+
+void Replica::OnRead(Now now, IoToken token, absl::StatusOr<Bytes> bytes, Effects& out) {
+  const auto found = reads_.find(token);
+  TIDEMARK_CHECK(found != reads_.end());
+  const PendingRead read = found->second;
+  reads_.erase(found);
+  if (!active()) return;
+  std::vector<Entry> entries;
+  absl::Status status = bytes.status();
+  if (bytes.ok()) {
+    absl::StatusOr<std::vector<Entry>> all = EntriesIn(read.range, *bytes);
+    status = all.status();
+    if (all.ok()) entries = *std::move(all);
+  }
+  if (!status.ok()) {
+    out.push_back(Note{Note::Level::kError,
+                       "cold_read_failed",
+                       {{"group", NumberText(options_.group.value())},
+                        {"file", PathOf(read.range.file)},
+                        {"error", std::string(status.message())}}});
+  }
+  // The log may have been cut since; what is no longer the log must not be sent.
+  std::erase_if(entries, [&](const Entry& entry) {
+    return entry.index < read.first || log_->TermAt(entry.index) != entry.term;
+  });
+  raft::Effects fx;
+  raft_.OnEntriesRead(now.instant, read.to, std::move(entries), fx);
+  Absorb(std::move(fx), out);
+}
+
+void Replica::TransferLeadership(Now now, Effects& out) {
+  if (!active() || raft_.role() != raft::Role::kLeader) return;
+  raft::Effects fx;
+  // A refusal means that there is nobody to hand over to; the shutdown goes on regardless.
+  const absl::Status started = raft_.TransferLeadership(now.instant, kNoNode, fx);
+  if (!started.ok()) {
+    out.push_back(Note{Note::Level::kInfo,
+                       "leadership_kept",
+                       {{"group", NumberText(options_.group.value())},
+                        {"reason", std::string(started.message())}}});
+  }
+  Absorb(std::move(fx), out);
+}
+
+void Replica::Settle(Now now, Effects& out) {
+  if (removed_ || !failure_.empty()) return;
+  wall_ = now.wall;
+  if (proposed_ && active()) {
+    proposed_ = false;
+    if (raft_.role() == raft::Role::kLeader) {
+      raft::Effects fx;
+      raft_.OnAppended(now.instant, fx);
+      Absorb(std::move(fx), out);
+    }
+  }
+  if (active()) {
+    AnswerCommitted(out);
+    WakeFetches(out);
+  }
+  BeginFlush(out);
+}
+
+void Replica::BeginFlush(Effects& out) {
+  if (flush_.has_value()) return;
+  const bool has_log = !removing_ && log_->has_staged();
+  if (!has_log && !unsaved_.has_value() && node_files_.empty()) {
+    // Nothing has to become durable first: what is held hangs on nothing.
+    for (raft::Message& message : std::exchange(held_, {})) Send(std::move(message), out);
+    return;
+  }
+  OutstandingFlush flush;
+  flush.has_log = has_log;
+  FileBatch batch = std::exchange(node_files_, {});
+  if (has_log) {
+    FileBatch staged = log_->TakeBatch();
+    std::move(staged.ops.begin(), staged.ops.end(), std::back_inserter(batch.ops));
+    batch.sync.insert(batch.sync.end(), staged.sync.begin(), staged.sync.end());
+  }
+  if (unsaved_.has_value()) {
+    flush.hard_state = std::exchange(unsaved_, std::nullopt);
+    ++hard_record_.generation;
+    hard_record_.term = flush.hard_state->term;
+    hard_record_.vote = flush.hard_state->vote;
+    hard_record_.commit =
+        std::max(hard_record_.commit, std::min(raft_.commit(), log_->durable_index()));
+    AppendHardState(options_.group, hard_record_, batch);
+  }
+  flush.held = std::exchange(held_, {});
+  flush_ = std::move(flush);
+  ++shared_->counters.flushes;
+  out.push_back(Flush{shared_->NewToken(options_.group), options_.group, std::move(batch)});
+}
+
+void Replica::Absorb(raft::Effects fx, Effects& out) {
+  for (raft::Message& message : fx.messages) Send(std::move(message), out);
+  if (fx.persist.has_value()) unsaved_ = fx.persist;
+  std::move(fx.messages_after_persist.begin(), fx.messages_after_persist.end(),
+            std::back_inserter(held_));
+  for (PendingRead& read : std::exchange(wanted_reads_, {})) {
+    const IoToken token = shared_->NewToken(options_.group);
+    out.push_back(ReadRange{token, read.range.file, read.range.pos, read.range.length});
+    reads_.emplace(token, std::move(read));
+  }
+  if (fx.role_changed) {
+    leadership_changed_ = true;
+    if (raft_.role() == raft::Role::kLeader) ++shared_->counters.elections_won;
+  }
+}
+
+void Replica::Send(raft::Message message, Effects& out) {
+  ++shared_->counters.peer_messages_out;
+  const NodeId to = message.to;
+  out.push_back(SendPeer{to, {.group = options_.group, .message = std::move(message)}});
+}
+
+std::optional<RpcError> Replica::RefusalOfProposal() const {
+  if (!failure_.empty()) return StorageFailed(failure_);
+  if (!raft_.accepts_proposals()) {
+    if (raft_.leader() == kNoNode || raft_.leader() == raft_.self()) {
+      return RpcError{.code = absl::StatusCode::kUnavailable,
+                      .reason = "NO_LEADER",
+                      .message =
+                          "no leader is known for this partition; an election is under way, "
+                          "try again shortly",
+                      .metadata = {{"term", NumberText(raft_.term().value())}}};
+    }
+    return RpcError{.code = absl::StatusCode::kFailedPrecondition,
+                    .reason = "NOT_LEADER",
+                    .message = "this node does not lead the partition; send to the leader",
+                    .metadata = {{"leader_id", NumberText(raft_.leader().value())},
+                                 {"term", NumberText(raft_.term().value())}}};
+  }
+  if (uncommitted_bytes_ > kUncommittedBytesMax) {
+    return RpcError{.code = absl::StatusCode::kResourceExhausted,
+                    .reason = "BACK_PRESSURE",
+                    .message = absl::StrCat(uncommitted_bytes_,
+                                            " bytes wait to be committed; slow down and retry"),
+                    .metadata = {}};
+  }
+  return std::nullopt;
+}
+
+std::optional<RpcError> Replica::Propose(Now now, const BatchHeader& header, std::string batch,
+                                         RequestId request, LogIndex* index) {
+  if (std::optional<RpcError> refusal = RefusalOfProposal()) return refusal;
+  const ProducerTable::Verdict verdict = producers_.Check(header);
+  Waiting waiting{.index = verdict.index,
+                  .term = raft_.term(),
+                  .request = request,
+                  .response = {.base_offset = verdict.base_offset,
+                               .record_count = header.record_count,
+                               .term = raft_.term(),
+                               .duplicate = true}};
+  using Outcome = ProducerTable::Outcome;
+  if (verdict.outcome == Outcome::kDuplicate) {
+    waiting.entry_term = log_->TermAt(verdict.index).value_or(Term());
+    ++shared_->counters.duplicates;
+  } else if (verdict.outcome == Outcome::kAppend) {
+    wall_ = now.wall;
+    waiting.index = log_->last_index() + 1;
+    waiting.entry_term = raft_.term();
+    waiting.response.base_offset = log_->next_offset();
+    waiting.response.duplicate = false;
+    PatchBatch(batch.data(), log_->next_offset(), raft_.term());
+    const uint64_t bytes = batch.size();
+    Append(Entry{.index = waiting.index,
+                 .term = raft_.term(),
+                 .kind = EntryKind::kData,
+                 .base_offset = log_->next_offset(),
+                 .offset_span = header.offset_span(),
+                 .frame = Bytes::From(std::move(batch))});
+    uncommitted_.emplace_back(waiting.index, bytes);
+    uncommitted_bytes_ += bytes;
+    proposed_ = true;
+    ++shared_->counters.batches_appended;
+    shared_->counters.records_appended += header.record_count;
+    shared_->counters.bytes_appended += bytes;
+  } else {
+    const bool fenced = verdict.outcome == Outcome::kOldEpoch;
+    return RpcError{
+        .code = absl::StatusCode::kFailedPrecondition,
+        .reason = fenced                                ? "PRODUCER_FENCED"
+                  : verdict.outcome == Outcome::kTooOld ? "DUPLICATE_SEQUENCE"
+                                                        : "OUT_OF_ORDER_SEQUENCE",
+        .message = fenced
+                       ? "a newer incarnation of this producer has written; stop this one"
+                       : absl::StrCat("sequence ", header.base_sequence, " is not the next one, ",
+                                      verdict.expected_sequence, ", of this producer"),
+        .metadata = {{"expected_sequence", absl::StrCat(verdict.expected_sequence)}}};
+  }
+  *index = waiting.index;
+  if (request.value() != 0) {
+    // Retries wait for an earlier index than the newest append; the queue stays ordered.
+    auto at = waiting_.end();
+    while (at != waiting_.begin() && std::prev(at)->index > waiting.index) --at;
+    waiting_.insert(at, waiting);
+  }
+  return std::nullopt;
+}
+
+void Replica::AnswerCommitted(Effects& out) {
+  const LogIndex commit = raft_.commit();
+  while (!uncommitted_.empty() && uncommitted_.front().first <= commit) {
+    uncommitted_bytes_ -= uncommitted_.front().second;
+    uncommitted_.pop_front();
+  }
+  while (!waiting_.empty() && waiting_.front().index <= commit) {
+    const Waiting& front = waiting_.front();
+    // Another leader's entry may have taken the place within this step.
+    if (log_->TermAt(front.index) != front.entry_term) break;
+    out.push_back(Reply{front.request, front.response});
+    waiting_.pop_front();
+  }
+  if (waiting_.empty()) return;
+  if (raft_.role() == raft::Role::kLeader && raft_.term() == waiting_.front().term) return;
+  // No longer the leader that took them: they may yet be committed or not; the client's retry,
+  // which carries the same sequence, finds out.
+  RpcError error{.code = absl::StatusCode::kUnavailable,
+                 .reason = "NO_LEADER",
+                 .message =
+                     "leadership was lost before this batch was committed; it may or may "
+                     "not be in the log, retry it with the same sequence",
+                 .metadata = {{"term", NumberText(raft_.term().value())}}};
+  if (raft_.leader() != kNoNode && raft_.leader() != raft_.self()) {
+    error.code = absl::StatusCode::kFailedPrecondition;
+    error.reason = "NOT_LEADER";
+    error.metadata["leader_id"] = NumberText(raft_.leader().value());
+  }
+  for (const Waiting& waiting : std::exchange(waiting_, {})) {
+    out.push_back(Reply{waiting.request, error});
+  }
+}
+
+LogIndex Replica::visible_index() const {
+  const LogIndex index = std::min(raft_.commit(), log_->durable_index());
+  return std::max(index, log_->first_index() - 1);
+}
+
+Offset Replica::visible_end() const { return log_->EndOffsetOf(visible_index()); }
+
+void Replica::Fetch(Now now, RequestId request, const FetchRequest& fetch, Effects& out) {
+  (void)now;
+  if (!failure_.empty()) {
+    out.push_back(Reply{request, StorageFailed(failure_)});
+    return;
+  }
+  ++shared_->counters.fetches;
+  const Offset end = visible_end();
+  Offset from = fetch.offset;
+  if (fetch.start == FetchRequest::Start::kEarliest) from = log_->start_offset();
+  if (fetch.start == FetchRequest::Start::kLatest) from = end;
+  if (fetch.start == FetchRequest::Start::kAppendTime) {
+    from = std::min(end, log_->OffsetAtTime(fetch.append_time));
+  }
+  const uint32_t max_bytes =
+      static_cast<uint32_t>(std::clamp<uint64_t>(fetch.max_bytes, 1, kFetchBytesMax));
+  if (from < log_->start_offset() || from > end) {
+    const bool behind = from > end && raft_.role() != raft::Role::kLeader;
+    out.push_back(Reply{
+        request,
+        RpcError{.code = behind ? absl::StatusCode::kUnavailable : absl::StatusCode::kOutOfRange,
+                 .reason = behind ? "OFFSET_NOT_AVAILABLE" : "OFFSET_OUT_OF_RANGE",
+                 .message = absl::StrCat(
+                     "offset ", from.value(),
+                     behind ? " is past what this replica has; ask another one or the leader. "
+                            : " is not in the log. ",
+                     "Readable here: ", log_->start_offset().value(), " up to ", end.value()),
+                 .metadata = {{"start_offset", NumberText(log_->start_offset().value())},
+                              {"high_watermark", NumberText(end.value())}}}});
+    return;
+  }
+  if (from == end && fetch.wait) {
+    parked_.emplace(request, Parked{from, max_bytes});
+    return;
+  }
+  AnswerFetch(request, from, max_bytes, out);
+}
+
+void Replica::AnswerFetch(RequestId request, Offset from, uint32_t max_bytes, Effects& out) {
+  FetchResponse response{.range = std::nullopt,
+                         .from = from,
+                         .limit = visible_end(),
+                         .start_offset = log_->start_offset()};
+  if (from < response.limit) {
+    absl::StatusOr<FileRange> range = log_->RangeOfOffset(from, visible_index(), max_bytes);
+    TIDEMARK_CHECK(range.ok());
+    response.range = *std::move(range);
+  }
+  out.push_back(Reply{request, std::move(response)});
+}
+
+void Replica::WakeFetches(Effects& out) {
+  const Offset end = visible_end();
+  if (end == woken_to_) return;
+  woken_to_ = end;
+  for (auto at = parked_.begin(); at != parked_.end();) {
+    if (at->second.from < end) {
+      AnswerFetch(at->first, at->second.from, at->second.max_bytes, out);
+      at = parked_.erase(at);
+    } else {
+      ++at;
+    }
+  }
+}
+
+bool Replica::CancelFetch(RequestId request) { return parked_.erase(request) > 0; }
+
+std::vector<Entry> Replica::TakeCommitted() {
+  std::vector<Entry> committed;
+  while (!unapplied_.empty() && unapplied_.front().index <= raft_.commit()) {
+    committed.push_back(std::move(unapplied_.front()));
+    unapplied_.pop_front();
+  }
+  return committed;
+}
+
+void Replica::FailWaiting(const RpcError& error, Effects& out) {
+  for (const Waiting& waiting : std::exchange(waiting_, {})) {
+    out.push_back(Reply{waiting.request, error});
+  }
+  for (const auto& [request, parked] : std::exchange(parked_, {})) {
+    out.push_back(Reply{request, error});
+  }
+}
+
+void Replica::StageNodeFiles(FileBatch batch) {
+  TIDEMARK_CHECK(node_files_.empty());
+  node_files_ = std::move(batch);
+}
+
+void Replica::Fail(const absl::Status& status, Effects& out) {
+  failure_ = std::string(status.message());
+  ++shared_->counters.groups_failed;
+  out.push_back(Note{
+      Note::Level::kError,
+      "storage_failed",
+      {{"group", NumberText(options_.group.value())},
+       {"error", failure_},
+       {"hint", "this replica takes no further part; free or replace the disk, then restart"}}});
+  FailWaiting(StorageFailed(failure_), out);
+}
+
+void Replica::Remove(Now now, Effects& out) {
+  if (removing_) return;
+  removing_ = true;
+  FailWaiting({.code = absl::StatusCode::kNotFound,
+               .reason = "TOPIC_NOT_FOUND",
+               .message = "the topic was deleted",
+               .metadata = {}},
+              out);
+  unsaved_.reset();
+  held_.clear();
+  node_files_ = {};
+  for (const FileId& file : log_->Files()) node_files_.ops.push_back(RemoveFile{file});
+  node_files_.ops.push_back(
+      RemoveFile{{.group = options_.group, .kind = FileKind::kHardState, .number = 0}});
+  if (!failure_.empty()) removed_ = true;
+  Settle(now, out);
+}
+
+Instant Replica::next_deadline() const {
+  return active() ? raft_.next_deadline() : Instant::Never();
+}
+
+bool Replica::idle_disk() const {
+  return !flush_.has_value() && (!failure_.empty() || removed_ || !log_->has_staged());
+}
+
+bool Replica::leadership_changed() { return std::exchange(leadership_changed_, false); }
+
+void Replica::Append(const Entry& entry) {
+  if (entry.kind == EntryKind::kData) {
+    const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(entry.frame.view());
+    TIDEMARK_CHECK(header.ok());
+    producers_.Record(*header, entry.index, entry.base_offset);
+  }
+  if (options_.keep_entries) unapplied_.push_back(entry);
+  log_->Append(entry, wall_);
+}
+
+void Replica::TruncateSuffix(LogIndex from) {
+  producers_.TruncateSuffix(from);
+  while (!unapplied_.empty() && unapplied_.back().index >= from) unapplied_.pop_back();
+  while (!uncommitted_.empty() && uncommitted_.back().first >= from) {
+    uncommitted_bytes_ -= uncommitted_.back().second;
+    uncommitted_.pop_back();
+  }
+  log_->TruncateSuffix(from);
+}
+
+void Replica::AppendNoop(Term term) {
+  std::string frame = EncodeControlFrame("");
+  PatchBatch(frame.data(), log_->next_offset(), term);
+  Append(Entry{.index = log_->last_index() + 1,
+               .term = term,
+               .kind = EntryKind::kControl,
+               .base_offset = log_->next_offset(),
+               .offset_span = 0,
+               .frame = Bytes::From(std::move(frame))});
+}
+
+std::vector<Entry> Replica::Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) {
+  return log_->CachedEntries(first, max_bytes, max_entries);
+}
+
+void Replica::ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) {
+  wanted_reads_.push_back({.to = to, .first = first, .range = log_->RangeOf(first, max_bytes)});
+}
+
+}  // namespace tidemark

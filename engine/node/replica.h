@@ -1,0 +1,198 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/base/ids.h"
+#include "engine/base/prng.h"
+#include "engine/base/time.h"
+#include "engine/log/batch.h"
+#include "engine/log/hard_state.h"
+#include "engine/log/log.h"
+#include "engine/node/effect.h"
+#include "engine/node/node.h"
+#include "engine/node/producers.h"
+#include "engine/raft/raft.h"
+
+namespace tidemark {
+
+// What the replicas of one node share: tokens and counters.
+struct NodeShared {
+  IoToken next_token{1};
+  // Which group an outstanding flush or read belongs to.
+  std::map<IoToken, GroupId> tokens;
+  NodeCounters counters;
+
+  IoToken NewToken(GroupId group) {
+    const IoToken token = next_token;
+    ++next_token;
+    tokens.emplace(token, group);
+    return token;
+  }
+};
+
+// What one raft group of this node had on disk.
+struct RecoveredGroup {
+  HardStateRecord hard_state;
+  std::optional<Log> log;
+  ProducerTable producers;
+  // Group 0 only: every entry, for the catalog to apply once they are committed.
+  std::deque<Entry> entries;
+};
+
+// Reads the files of `group`. Errors as Log::Recover and DecodeHardState.
+absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& options,
+                                            const DirectoryView& directory);
+
+// A group that has no files yet.
+RecoveredGroup EmptyGroup(GroupId group, const LogOptions& options);
+
+// One raft group at this node: consensus, log, producer table and the clients waiting on it.
+//
+// It is where durability and consensus meet: everything raft stages goes out in one Flush at a time
+// (the next one fills meanwhile: group commit), and messages that promise something leave only when
+// the flush that carries the promise is done.
+class Replica : private raft::RaftLog {
+ public:
+  struct Options {
+    GroupId group;
+    raft::Config raft;
+    // Keep entries until TakeCommitted hands them to a state machine (the catalog).
+    bool keep_entries = false;
+  };
+
+  Replica(Options options, RecoveredGroup recovered, NodeShared* shared, Prng prng);
+  ~Replica() override;
+
+  // Each of these may add to `out`; call Settle at the end of the step.
+  void Start(Now now, Effects& out);
+  void OnMessage(Now now, raft::Message message, Effects& out);
+  void OnPeerReset(Now now, NodeId peer, Effects& out);
+  void OnTimer(Now now, Effects& out);
+  void OnFlushed(Now now, const absl::Status& status, Effects& out);
+  void OnRead(Now now, IoToken token, absl::StatusOr<Bytes> bytes, Effects& out);
+  void TransferLeadership(Now now, Effects& out);
+  // Replicates what was proposed in this step, answers whom it can, and begins the next flush.
+  void Settle(Now now, Effects& out);
+
+  // Appends a validated batch for `request` (RequestId 0: nobody waits), or finds that it is a
+  // retry; answered when committed.
+  //   Errors  as RpcError: NOT_LEADER, NO_LEADER, BACK_PRESSURE, OUT_OF_ORDER_SEQUENCE,
+  //           STORAGE_FAILED; without the leader's address, which the node knows.
+  //   Result  the index the answer waits for.
+  std::optional<RpcError> Propose(Now now, const BatchHeader& header, std::string batch,
+                                  RequestId request, LogIndex* index);
+
+  // Answers `request` now or, where it may wait, when there is something to read. `out` gets the
+  // Reply.
+  void Fetch(Now now, RequestId request, const FetchRequest& fetch, Effects& out);
+  // A waiting fetch that nobody waits for any more. False if it is not one of this replica's.
+  bool CancelFetch(RequestId request);
+  size_t parked_fetches() const { return parked_.size(); }
+
+  // Entries committed since the last call (with keep_entries).
+  std::vector<Entry> TakeCommitted();
+  // Turns every waiting client away.
+  void FailWaiting(const RpcError& error, Effects& out);
+  // Adds file operations of the node's own to the next flush.
+  void StageNodeFiles(FileBatch batch);
+  // Removes the group's files. The replica takes no further part; removed() once they are gone.
+  void Remove(Now now, Effects& out);
+  bool removing() const { return removing_; }
+  bool removed() const { return removed_; }
+
+  Instant next_deadline() const;
+  // Nothing staged, nothing in flight.
+  bool idle_disk() const;
+
+  const raft::Raft& raft() const { return raft_; }
+  const Log& log() const { return *log_; }
+  const std::string& failure() const { return failure_; }
+  GroupId group() const { return options_.group; }
+  // First offset consumers may not see here yet: committed and durable on this node.
+  Offset visible_end() const;
+  bool leadership_changed();  // since the last call
+
+ private:
+  struct Waiting {
+    LogIndex index;
+    Term entry_term;  // of the entry at `index`: (index, term) names an entry for ever
+    Term term;        // in which the client was promised an answer
+    RequestId request;
+    ProduceResponse response;
+  };
+  struct Parked {
+    Offset from;
+    uint32_t max_bytes = 0;
+  };
+  struct PendingRead {
+    NodeId to;
+    LogIndex first;
+    FileRange range;
+  };
+  struct OutstandingFlush {
+    bool has_log = false;
+    std::optional<raft::HardState> hard_state;
+    std::vector<raft::Message> held;
+  };
+
+  // raft::RaftLog
+  LogIndex first_index() const override { return log_->first_index(); }
+  LogIndex last_index() const override { return log_->last_index(); }
+  Term last_term() const override { return log_->last_term(); }
+  std::optional<Term> TermAt(LogIndex index) const override { return log_->TermAt(index); }
+  LogIndex durable_index() const override { return log_->durable_index(); }
+  void Append(const Entry& entry) override;
+  void TruncateSuffix(LogIndex from) override;
+  void AppendNoop(Term term) override;
+  std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
+  void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) override;
+
+  bool active() const { return failure_.empty() && !removing_; }
+  LogIndex visible_index() const;
+  void Absorb(raft::Effects fx, Effects& out);
+  void Send(raft::Message message, Effects& out);
+  void AnswerCommitted(Effects& out);
+  void WakeFetches(Effects& out);
+  void AnswerFetch(RequestId request, Offset from, uint32_t max_bytes, Effects& out);
+  void BeginFlush(Effects& out);
+  void Fail(const absl::Status& status, Effects& out);
+  std::optional<RpcError> RefusalOfProposal() const;
+
+  const Options options_;
+  NodeShared* const shared_;
+  std::optional<Log> log_;
+  HardStateRecord hard_record_;  // as last handed to the disk
+  raft::Raft raft_;
+  ProducerTable producers_;
+  std::deque<Entry> unapplied_;
+  WallTime wall_;  // of the step under way
+
+  bool proposed_ = false;  // appended as leader, raft not told yet
+  std::optional<raft::HardState> unsaved_;
+  std::vector<raft::Message> held_;
+  FileBatch node_files_;
+  std::optional<OutstandingFlush> flush_;
+  std::vector<PendingRead> wanted_reads_;
+  std::map<IoToken, PendingRead> reads_;
+
+  std::deque<Waiting> waiting_;  // ascending by index
+  std::map<RequestId, Parked> parked_;
+  // (index, bytes) of own appends not known committed, for back pressure.
+  std::deque<std::pair<LogIndex, uint64_t>> uncommitted_;
+  uint64_t uncommitted_bytes_ = 0;
+  Offset woken_to_;
+  bool leadership_changed_ = false;
+  bool removing_ = false;
+  bool removed_ = false;
+  std::string failure_;
+};
+
+}  // namespace tidemark
