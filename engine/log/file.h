@@ -41,9 +41,9 @@ std::string PathOf(const FileId& file);
 // The inverse; kInvalidArgument for a path that PathOf never gives.
 absl::StatusOr<FileId> ParsePath(std::string_view path);
 
-// Creates the file, which must not exist, filled with `zero_bytes` real zero bytes (written, not
-// only reserved, so that a later sync of data inside touches no metadata; see PLATFORM.md).
-// The driver may recycle a removed file instead, as long as it reads as zeros.
+// Creates the file, which must not exist, reading as `zero_bytes` zero bytes. The driver may fill
+// them ahead of the data, or recycle a removed file, so that a later sync of data inside touches no
+// file system metadata.
 struct CreateFile {
   FileId file;
   uint64_t zero_bytes = 0;
