@@ -31,9 +31,12 @@ struct Config {
   size_t append_entries_max = 0;     // 0: limits.h
   uint64_t inflight_bytes_max = 0;   // 0: limits.h
   size_t inflight_messages_max = 0;  // 0: limits.h
-  // Campaign immediately at the first step instead of waiting for a timeout (the preferred first
-  // leader of a new group, and the only voter of a group of one).
+  // Campaign at Start instead of waiting for a timeout (the preferred first leader of a new group).
+  // The only voter of a group does so anyway.
   bool campaign_at_start = false;
+  // A new leader appends a no-op, so that it can commit (and serve) without waiting for a proposal.
+  // Off only in simulations that must see what the no-op hides.
+  bool noop_at_election = true;
 };
 
 // The log as raft sees it; engine/node adapts engine/log to it, tests use a vector.
@@ -47,6 +50,10 @@ class RaftLog {
   virtual std::optional<Term> TermAt(LogIndex index) const = 0;
   // Last index durable on this node; falls on truncation.
   virtual LogIndex durable_index() const = 0;
+  // Whether `entry` may be staged behind the entry before it (its base offset continues the log).
+  // Asked once per message of a leader, for the first new entry; a message that does not fit is
+  // ignored. Guards the log against a peer that is not what it says.
+  virtual bool Fits(const Entry& /*entry*/) const { return true; }
   // Stages `entry` (index last_index() + 1).
   virtual void Append(const Entry& entry) = 0;
   virtual void TruncateSuffix(LogIndex from) = 0;
@@ -55,11 +62,13 @@ class RaftLog {
   // Entries from `first`; empty when they are not in memory. Then the log has begun (or is about)
   // to read them asynchronously and Raft::OnEntriesRead will bring them.
   virtual std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) = 0;
-  // Asks for entries from `first` to be read for peer `to`; at most one read per peer at a time.
+  // Asks for entries from `first` (durable here) to be read for peer `to`; at most one read per
+  // peer at a time, each answered by Raft::OnEntriesRead.
   virtual void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) = 0;
 };
 
-// What a step of raft wants done.
+// What a step of raft wants done. A step only adds: one Effects may collect several steps, and the
+// latest `persist` and `commit` stand for the earlier ones.
 struct Effects {
   // Send at once: nothing in them depends on local durability that is not reached.
   std::vector<Message> messages;
@@ -72,8 +81,27 @@ struct Effects {
   bool log_staged = false;
   // The commit index rose to this.
   std::optional<LogIndex> commit;
-  // Role, term or known leader changed; read them from the accessors.
+  // Role, term, known leader or accepts_proposals() changed; read them from the accessors.
   bool role_changed = false;
+};
+
+// What happened so far; for metrics, and for tests that must see that something did happen.
+struct Counters {
+  // Not for this node, not from a voter, impossible term, malformed, or contradicting itself.
+  uint64_t messages_ignored = 0;
+  // Of these: a leader's message that contradicts a committed or acknowledged entry, or a second
+  // leader in one term. Correct members never cause one: some member lost or forged its state.
+  uint64_t contradictions = 0;
+  uint64_t pre_votes_started = 0;
+  uint64_t elections_started = 0;
+  uint64_t elections_won = 0;
+  // Leaderships given up because no quorum was heard for an election timeout.
+  uint64_t quorum_losses = 0;
+  // Suffixes cut because they contradicted the leader.
+  uint64_t truncations = 0;
+  // Times a peer that was being streamed to had to be probed again.
+  uint64_t pipeline_breaks = 0;
+  uint64_t transfers_aborted = 0;
 };
 
 // One member of one raft group: elections, replication, commitment. Pure; single-threaded.
@@ -84,6 +112,9 @@ struct Effects {
 class Raft {
  public:
   // `state` and `log` are what recovery found. `commit` may be 0 or any index known committed.
+  // `log` outlives this object.
+  //   Checks  dies if `config` makes no sense: voters not ascending, no self, a heartbeat interval
+  //           that is not shorter than the election timeout.
   Raft(Config config, HardState state, LogIndex commit, RaftLog* log, Prng prng);
   ~Raft();
   Raft(Raft&&) noexcept;
@@ -98,16 +129,22 @@ class Raft {
   //   Checks  dies if not leader or if the entries are not of the current term.
   void OnAppended(Instant now, Effects& out);
   // A write of the caller completed: log.durable_index() may have risen, and `state`, if the write
-  // carried one, is durable. Messages held for it are the caller's to send.
+  // carried one, is durable. Messages held for it are the caller's to send. log.durable_index() is
+  // the authority: the completion of a write that a truncation overtook changes nothing.
+  //   Shape   call it for every completed write, in the order the writes were issued.
   void OnPersisted(Instant now, std::optional<HardState> state, Effects& out);
   // Entries read for ReadAsync; empty if the read failed (it is asked for again later).
   void OnEntriesRead(Instant now, NodeId to, std::vector<Entry> entries, Effects& out);
   // The connection to `peer` broke or came up: in-flight appends are presumed lost; probe.
   void OnPeerReset(Instant now, NodeId peer, Effects& out);
-  // Hands leadership to `to` (kNoNode: the most up-to-date voter). Proposals are refused meanwhile.
-  //   Errors  kFailedPrecondition: not leader, or no such voter.
+  // Hands leadership to `to` (kNoNode: the most up-to-date voter). Proposals are refused meanwhile;
+  // after an election timeout without success they are accepted again.
+  //   Errors  kFailedPrecondition: not leader, or no such other voter.
+  //   Source  thesis 3.10.
   absl::Status TransferLeadership(Instant now, NodeId to, Effects& out);
 
+  // When OnTimer must be called; Instant::Never() if there is nothing to wait for. After OnTimer it
+  // is in the future.
   Instant next_deadline() const;
 
   Role role() const;
@@ -126,7 +163,9 @@ class Raft {
   LogIndex MatchOf(NodeId peer) const;
   // Whether `peer` was heard from within an election timeout (leader only).
   bool PeerActive(Instant now, NodeId peer) const;
+  // With the zeros replaced by the defaults of limits.h.
   const Config& config() const;
+  const Counters& counters() const;
 
  private:
   struct Impl;

@@ -42,17 +42,21 @@ struct AppendRequest {
   Term prev_term;
   LogIndex commit;
   std::vector<Entry> entries;
-  // Echoed in the reply: tells a late reply of an earlier session or probe from a current one.
+  // Rises with every message of a sender to one receiver, from 1. Echoed in the reply: tells a late
+  // reply of an earlier session or probe from a current one.
   uint64_t sequence = 0;
 };
 
 struct AppendReply {
   bool success = false;
-  // Success: last index known to match and durable here. Refusal: a hint, the highest index at
-  // which the logs may still agree.
+  // Success: last index known to match and durable here (for a heartbeat it may be less than what
+  // the heartbeat verified: a slow disk does not delay the answer). Refusal: a hint, the highest
+  // index at which the logs may still agree.
   LogIndex match;
   // Refusal: term of the entry at the hint (lets the leader skip whole terms).
   Term hint_term;
+  // Success: the latest message that passed the consistency check; one reply stands for all before.
+  // Refusal: the message refused. 0: the message was of an older term.
   uint64_t sequence = 0;
 };
 
@@ -62,7 +66,8 @@ struct TimeoutNow {};
 struct Message {
   NodeId from;
   NodeId to;
-  // The sender's term (for a pre-vote request: the term it would campaign in).
+  // The sender's term (for a pre-vote request, and for the reply that grants it: the term the
+  // sender of the request would campaign in).
   Term term;
   std::variant<VoteRequest, VoteReply, AppendRequest, AppendReply, TimeoutNow> body;
 };

@@ -1,0 +1,58 @@
+#include <algorithm>
+
+#include "engine/base/check.h"
+#include "engine/raft/raft_impl.h"
+
+// What is committed, and who is still there to commit it: thesis 3.5, 3.6.2 (entries of earlier
+// terms), 6.2 (a leader without a quorum steps down), 10.2.1 (the leader's own disk is one vote).
+
+namespace tidemark::raft {
+
+LogIndex Raft::Impl::own_match() const {
+  return std::min(log_->durable_index(), log_->last_index());
+}
+
+void Raft::Impl::AdvanceLeaderCommit(Effects& out) {
+  const LogIndex reached = voters_.CommittedIndex([this](NodeId voter) {
+    return voter == config_.self ? own_match() : FindPeer(voter)->match;
+  });
+  // Only an entry of the own term is committed by counting (figure 3.7); those before it follow.
+  if (reached <= commit_ || reached < term_start_) return;
+  TIDEMARK_CHECK(log_->TermAt(reached) == state_.term);
+  SetCommit(reached, out);
+  for (Progress& peer : peers_) TellCommit(peer, out);
+}
+
+void Raft::Impl::AdvanceFollowerCommit(LogIndex leader_commit, Effects& out) {
+  // Never past what is verified: what lies behind it may be an old leader's.
+  const LogIndex reached = std::min(leader_commit, ack_.verified);
+  if (reached > commit_) SetCommit(reached, out);
+}
+
+void Raft::Impl::SetCommit(LogIndex commit, Effects& out) {
+  TIDEMARK_CHECK_GT(commit, commit_);
+  TIDEMARK_CHECK_LE(commit, log_->last_index());
+  commit_ = commit;
+  out.commit = commit;
+}
+
+void Raft::Impl::TellCommit(Progress& peer, Effects& out) {
+  // With appends in flight the next append, this peer's next acknowledgement or the heartbeat
+  // brings it: under load the news costs nothing.
+  if (peer.state != Progress::State::kPipeline || !peer.inflights.empty()) return;
+  if (peer.commit_sent < std::min(commit_, peer.next - 1)) SendAppend(peer, {}, out);
+}
+
+bool Raft::Impl::CheckQuorum(Instant now, Effects& out) {
+  if (now < quorum_deadline_) return false;
+  const Instant heard = voters_.HeardAt([this, now](NodeId voter) {
+    return voter == config_.self ? now : FindPeer(voter)->last_heard;
+  });
+  quorum_deadline_ = heard + config_.election_timeout;
+  if (now < quorum_deadline_) return false;
+  ++counters_.quorum_losses;
+  BecomeFollower(now, state_.term, kNoNode, out);
+  return true;
+}
+
+}  // namespace tidemark::raft
