@@ -1,0 +1,64 @@
+#include "engine/node/catalog.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+namespace tidemark {
+namespace {
+
+CreateTopicCommand Create(std::string name, size_t partitions = 1) {
+  return {.name = std::move(name),
+          .segment_bytes = 0,
+          .replicas = std::vector<std::vector<NodeId>>(partitions, {NodeId(1), NodeId(2)})};
+}
+
+TEST(Catalog, GroupsAreNeverReused) {
+  Catalog catalog;
+  ASSERT_TRUE(catalog.Apply(Create("a", 2)).ok());
+  ASSERT_TRUE(catalog.Apply(DeleteTopicCommand{"a"}).ok());
+  ASSERT_TRUE(catalog.Apply(Create("a")).ok());
+  EXPECT_EQ(catalog.Find("a")->partitions[0].group, GroupId(3));
+  PartitionId partition;
+  EXPECT_EQ(catalog.TopicOf(GroupId(1), &partition), nullptr);
+  EXPECT_EQ(catalog.TopicOf(GroupId(3), &partition)->name, "a");
+}
+
+TEST(Catalog, SecondCreateAndUnknownDeleteHaveNoEffect) {
+  Catalog catalog;
+  ASSERT_TRUE(catalog.Apply(Create("a")).ok());
+  const CatalogTopic before = *catalog.Find("a");
+  EXPECT_TRUE(absl::IsAlreadyExists(catalog.Apply(Create("a", 5))));
+  EXPECT_EQ(*catalog.Find("a"), before);
+  EXPECT_TRUE(absl::IsNotFound(catalog.Apply(DeleteTopicCommand{"b"})));
+}
+
+TEST(Catalog, NamesAreCheckedAsDocumented) {
+  for (const char* good : {"a", "orders.eu-1_x", "..."}) EXPECT_TRUE(CheckTopicName(good).ok());
+  for (const char* bad : {"", ".", "..", "a/b", "a b", "\xc3\xa9"}) {
+    EXPECT_FALSE(CheckTopicName(bad).ok()) << bad;
+  }
+  EXPECT_TRUE(CheckTopicName(std::string(249, 'x')).ok());
+  EXPECT_FALSE(CheckTopicName(std::string(250, 'x')).ok());
+}
+
+RC_GTEST_PROP(Catalog, CommandsRoundTrip, (const std::string& name, uint64_t segment_bytes)) {
+  CreateTopicCommand create = Create(name, segment_bytes % 5);
+  create.segment_bytes = segment_bytes;
+  const auto decoded = DecodeCatalogCommand(EncodeCatalogCommand(create));
+  RC_ASSERT(decoded.ok());
+  RC_ASSERT(std::get<CreateTopicCommand>(*decoded) == create);
+  const auto removed = DecodeCatalogCommand(EncodeCatalogCommand(DeleteTopicCommand{name}));
+  RC_ASSERT(removed.ok());
+  RC_ASSERT(std::get<DeleteTopicCommand>(*removed).name == name);
+}
+
+TEST(Catalog, EveryTruncationOfACommandIsRefused) {
+  const std::string whole = EncodeCatalogCommand(Create("orders", 3));
+  for (size_t length = 0; length < whole.size(); ++length) {
+    EXPECT_FALSE(DecodeCatalogCommand(whole.substr(0, length)).ok()) << length;
+  }
+  EXPECT_FALSE(DecodeCatalogCommand(whole + "x").ok());
+}
+
+}  // namespace
+}  // namespace tidemark
