@@ -1,0 +1,156 @@
+#include "runtime/node/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <map>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace tidemark {
+namespace {
+
+using prometheus::BuildCounter;
+using prometheus::BuildGauge;
+using prometheus::BuildHistogram;
+
+const prometheus::Histogram::BucketBoundaries kSeconds = {
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5};
+
+double Seconds(Duration duration) { return static_cast<double>(duration.nanos()) / 1e9; }
+
+// One gauge or counter of a whole node, set from the engine's own numbers at each scrape.
+void AddValue(std::vector<prometheus::MetricFamily>& to, std::string name, std::string help,
+              prometheus::MetricType type, double value,
+              std::vector<prometheus::ClientMetric::Label> labels = {}) {
+  if (to.empty() || to.back().name != name) {
+    to.push_back({.name = std::move(name), .help = std::move(help), .type = type, .metric = {}});
+  }
+  prometheus::ClientMetric metric;
+  metric.label = std::move(labels);
+  if (type == prometheus::MetricType::Counter) {
+    metric.counter.value = value;
+  } else {
+    metric.gauge.value = value;
+  }
+  to.back().metric.push_back(std::move(metric));
+}
+
+void AddCounters(const NodeCounters& counters, std::vector<prometheus::MetricFamily>& out) {
+  const auto add = [&](const char* name, const char* help, uint64_t value) {
+    AddValue(out, name, help, prometheus::MetricType::Counter, static_cast<double>(value));
+  };
+  add("tidemark_requests_total", "Requests that reached the engine.", counters.requests);
+  add("tidemark_requests_denied_total", "Requests refused by the access policy.",
+      counters.requests_denied);
+  add("tidemark_appended_batches_total", "Batches appended as leader.", counters.batches_appended);
+  add("tidemark_appended_records_total", "Records appended as leader.", counters.records_appended);
+  add("tidemark_appended_bytes_total", "Batch bytes appended as leader.", counters.bytes_appended);
+  add("tidemark_duplicate_batches_total", "Retries of idempotent producers answered from the log.",
+      counters.duplicates);
+  add("tidemark_fetches_total", "Reads by consumers.", counters.fetches);
+  add("tidemark_flushes_total", "Writes made durable.", counters.flushes);
+  add("tidemark_peer_messages_received_total", "Raft messages received.",
+      counters.peer_messages_in);
+  add("tidemark_peer_messages_sent_total", "Raft messages sent.", counters.peer_messages_out);
+  add("tidemark_elections_won_total", "Times this node became leader of a group.",
+      counters.elections_won);
+  add("tidemark_groups_failed_total", "Groups whose storage failed.", counters.groups_failed);
+}
+
+using GroupValue = double (*)(const GroupInfo&);
+
+void AddGroups(const std::vector<GroupInfo>& groups, std::vector<prometheus::MetricFamily>& out) {
+  const std::pair<std::pair<const char*, const char*>, GroupValue> families[] = {
+      {{"tidemark_group_leader", "1 where this node leads the raft group."},
+       [](const GroupInfo& g) { return g.role == raft::Role::kLeader ? 1.0 : 0.0; }},
+      {{"tidemark_group_term", "Raft term."},
+       [](const GroupInfo& g) { return static_cast<double>(g.term.value()); }},
+      {{"tidemark_group_commit_index", "Last committed raft index."},
+       [](const GroupInfo& g) { return static_cast<double>(g.commit_index.value()); }},
+      {{"tidemark_group_last_index", "Last raft index in the log."},
+       [](const GroupInfo& g) { return static_cast<double>(g.last_index.value()); }},
+      {{"tidemark_partition_high_watermark", "First offset not readable here yet."},
+       [](const GroupInfo& g) { return static_cast<double>(g.high_watermark.value()); }},
+  };
+  for (const auto& [family, value] : families) {
+    for (const GroupInfo& group : groups) {
+      AddValue(out, family.first, family.second, prometheus::MetricType::Gauge, value(group),
+               {{"group", std::to_string(group.group.value())},
+                {"topic", group.topic},
+                {"partition", std::to_string(group.partition.value())}});
+    }
+  }
+  for (const GroupInfo& group : groups) {
+    for (const auto& [peer, lag] : group.lag_entries) {
+      AddValue(out, "tidemark_replica_lag_entries", "Entries a replica lacks, as its leader knows.",
+               prometheus::MetricType::Gauge, static_cast<double>(lag),
+               {{"group", std::to_string(group.group.value())},
+                {"replica", std::to_string(peer.value())}});
+    }
+  }
+}
+
+}  // namespace
+
+struct Metrics::Impl {
+  prometheus::Registry registry;
+  prometheus::Family<prometheus::Histogram>& calls =
+      BuildHistogram()
+          .Name("tidemark_rpc_duration_seconds")
+          .Help("Duration of RPCs by method and code.")
+          .Register(registry);
+  prometheus::Histogram& flushes = BuildHistogram()
+                                       .Name("tidemark_flush_duration_seconds")
+                                       .Help("Time to write and sync one flush.")
+                                       .Register(registry)
+                                       .Add({}, kSeconds);
+  prometheus::Counter& flush_failures = BuildCounter()
+                                            .Name("tidemark_flush_failures_total")
+                                            .Help("Flushes that failed.")
+                                            .Register(registry)
+                                            .Add({});
+};
+
+Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
+Metrics::~Metrics() = default;
+
+void Metrics::OnCall(const std::string& method, const std::string& code, Duration duration) {
+  impl_->calls.Add({{"method", method}, {"code", code}}, kSeconds).Observe(Seconds(duration));
+}
+
+void Metrics::OnFlush(Duration duration, bool ok) {
+  impl_->flushes.Observe(Seconds(duration));
+  if (!ok) impl_->flush_failures.Increment();
+}
+
+std::string Metrics::Render(const Snapshot& snapshot) {
+  std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
+  const auto gauge = [&](const char* name, const char* help, double value,
+                         std::vector<prometheus::ClientMetric::Label> labels = {}) {
+    AddValue(families, name, help, prometheus::MetricType::Gauge, value, std::move(labels));
+  };
+  gauge("tidemark_build_info", "Always 1; the labels tell who this is.", 1,
+        {{"version", snapshot.status.version},
+         {"node", std::to_string(snapshot.status.node.value())},
+         {"cluster", snapshot.status.cluster_id}});
+  gauge("tidemark_healthy", "1 while a catalog leader is known.", snapshot.healthy ? 1 : 0);
+  gauge("tidemark_disk_free_bytes", "Free space where the data directory is.",
+        static_cast<double>(snapshot.disk_free_bytes));
+  gauge("tidemark_disk_full", "1 while topics are read-only for lack of space.",
+        snapshot.status.disk_full ? 1 : 0);
+  for (const ServerInfo& member : snapshot.status.members) {
+    gauge("tidemark_member_alive", "1 for members gossip believes alive.",
+          member.state == gossip::MemberState::kAlive ? 1 : 0,
+          {{"member", std::to_string(member.id.value())}});
+  }
+  AddCounters(snapshot.counters, families);
+  AddGroups(snapshot.status.groups, families);
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace tidemark
