@@ -458,6 +458,10 @@ bool Replica::idle_disk() const {
 
 bool Replica::leadership_changed() { return std::exchange(leadership_changed_, false); }
 
+bool Replica::Fits(const Entry& entry) const {
+  return entry.base_offset == log_->EndOffsetOf(entry.index - 1);
+}
+
 void Replica::Append(const Entry& entry) {
   if (entry.kind == EntryKind::kData) {
     const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(entry.frame.view());

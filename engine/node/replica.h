@@ -149,6 +149,7 @@ class Replica : private raft::RaftLog {
   Term last_term() const override { return log_->last_term(); }
   std::optional<Term> TermAt(LogIndex index) const override { return log_->TermAt(index); }
   LogIndex durable_index() const override { return log_->durable_index(); }
+  bool Fits(const Entry& entry) const override;
   void Append(const Entry& entry) override;
   void TruncateSuffix(LogIndex from) override;
   void AppendNoop(Term term) override;
