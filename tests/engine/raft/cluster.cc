@@ -257,7 +257,8 @@ void Cluster::Absorb(NodeId id, Effects& effects) {
     node.next_held.push_back(std::move(message));
   }
   if (effects.commit) TIDEMARK_CHECK_LE(*effects.commit, node.log.last_index());
-  if (node.log.has_staged()) TIDEMARK_CHECK(effects.log_staged);
+  if (node.log.changes() != node.changes_seen) TIDEMARK_CHECK(effects.log_staged);
+  node.changes_seen = node.log.changes();
   while (!node.log.reads.empty()) {
     node.reads_due.emplace(now_ + prng_.Between(options_.write_min, options_.write_max),
                            node.log.reads.front());

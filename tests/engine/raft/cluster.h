@@ -54,6 +54,8 @@ class TestLog final : public RaftLog {
   // The write taken last is on disk. Entries cut since it was taken do not count.
   void WriteDone();
   bool has_staged() const { return !staged_.empty(); }
+  // Appends and cuts so far.
+  uint64_t changes() const { return changes_; }
 
   // The image after a crash.
   void Restore(std::vector<Entry> disk);
@@ -80,6 +82,7 @@ class TestLog final : public RaftLog {
   // What the outstanding write will make durable; lowered by truncation.
   LogIndex writing_;
   std::vector<Op> staged_;
+  uint64_t changes_ = 0;
 };
 
 struct ClusterOptions {
@@ -133,6 +136,7 @@ class Cluster {
   void Restart(NodeId id);
   // Directed: messages from `from` to `to` vanish.
   void Cut(NodeId from, NodeId to) { cut_.insert({from, to}); }
+  void Mend(NodeId from, NodeId to) { cut_.erase({from, to}); }
   void CutBoth(NodeId a, NodeId b);
   void Isolate(NodeId id);
   void Heal();
@@ -180,6 +184,7 @@ class Cluster {
     // The strongest promise that left this node.
     HardState promised;
     LogIndex commit;
+    uint64_t changes_seen = 0;
     Counters counters;
   };
 

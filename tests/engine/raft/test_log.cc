@@ -16,6 +16,7 @@ void TestLog::Append(const Entry& entry) {
   TIDEMARK_CHECK_GE(entry.term, last_term());
   TIDEMARK_CHECK_EQ(entry.base_offset, NextOffset());
   entries_.push_back(entry);
+  ++changes_;
   staged_.push_back(Op{.cut = LogIndex{}, .entry = entry});
   if (on_append) on_append(entry.index);
 }
@@ -36,6 +37,7 @@ void TestLog::TruncateSuffix(LogIndex from) {
   entries_.resize(from - first_);
   durable_ = std::min(durable_, from - 1);
   writing_ = std::min(writing_, from - 1);
+  ++changes_;
   staged_.push_back(Op{.cut = from, .entry = {}});
 }
 
