@@ -1,0 +1,176 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/log/log.h"
+#include "engine/node/node.h"
+
+// The smallest world that can run a node: a disk that does everything at once (or when told to), a
+// clock that is turned by hand, and a mailbox of what the node answered. For tests of one node; the
+// simulator is for more.
+
+namespace tidemark {
+
+class MapDisk : public DirectoryView {
+ public:
+  std::vector<FileId> List(GroupId group) const override {
+    std::vector<FileId> list;
+    for (const auto& [file, bytes] : files_) {
+      if (file.group == group) list.push_back(file);
+    }
+    return list;
+  }
+  std::vector<GroupId> Groups() const override {
+    std::set<GroupId> groups;
+    for (const auto& [file, bytes] : files_) groups.insert(file.group);
+    return {groups.begin(), groups.end()};
+  }
+  absl::StatusOr<std::string_view> Contents(const FileId& file) const override {
+    const auto found = files_.find(file);
+    if (found == files_.end()) return absl::NotFoundError(PathOf(file));
+    return std::string_view(found->second);
+  }
+
+  void Execute(const FileBatch& batch) {
+    for (const FileOp& op : batch.ops) {
+      if (const auto* create = std::get_if<CreateFile>(&op)) {
+        files_[create->file] = std::string(create->zero_bytes, '\0');
+      } else if (const auto* write = std::get_if<WriteFile>(&op)) {
+        std::string& bytes = files_.at(write->file);
+        size_t pos = write->pos.value();
+        for (const Bytes& slice : write->data) {
+          if (bytes.size() < pos + slice.size()) bytes.resize(pos + slice.size());
+          bytes.replace(pos, slice.size(), slice.view());
+          pos += slice.size();
+        }
+      } else if (const auto* truncate = std::get_if<TruncateFile>(&op)) {
+        files_.at(truncate->file).resize(truncate->size);
+      } else if (const auto* remove = std::get_if<RemoveFile>(&op)) {
+        files_.erase(remove->file);
+      } else {
+        const auto& rename = std::get<RenameFile>(op);
+        files_[rename.to] = std::move(files_.at(rename.from));
+        files_.erase(rename.from);
+      }
+    }
+  }
+
+  std::map<FileId, std::string> files_;
+};
+
+class NodeWorld {
+ public:
+  explicit NodeWorld(NodeOptions options) : options_(std::move(options)) {}
+
+  static NodeOptions SingleNode() {
+    NodeOptions options;
+    options.id = NodeId(1);
+    options.cluster_id = "test";
+    options.advertise = *Endpoint::Parse("127.0.0.1:1000");
+    options.voters = {NodeId(1)};
+    options.acl_allow_all = true;
+    options.log.segment_bytes = 64 << 10;
+    return options;
+  }
+
+  absl::Status Boot() {
+    effects_.clear();
+    flushes_.clear();
+    auto node = Node::Recover(options_, disk_, now_, Prng(42));
+    if (!node.ok()) return node.status();
+    node_ = std::make_unique<Node>(*std::move(node));
+    node_->Start(now_, effects_);
+    Absorb();
+    return absl::OkStatus();
+  }
+
+  void Tell(Event event) {
+    std::vector<Event> events;
+    events.push_back(std::move(event));
+    node_->Step(now_, events, effects_);
+    Absorb();
+  }
+
+  // Runs timers for `duration`.
+  void Advance(Duration duration) {
+    const Instant end = now_.instant + duration;
+    while (node_->next_deadline() <= end) {
+      now_.instant = std::max(now_.instant, node_->next_deadline());
+      node_->Step(now_, {}, effects_);
+      Absorb();
+    }
+    now_.instant = end;
+  }
+
+  // Sends a request and gives its answer, if there is one by now.
+  RequestId Ask(Request request, std::string principal = "tester") {
+    const RequestId id(++last_request_);
+    Tell(RequestReceived{id, std::move(principal), std::move(request)});
+    return id;
+  }
+  std::optional<Response> Answer(RequestId id) {
+    const auto found = answers_.find(id);
+    if (found == answers_.end()) return std::nullopt;
+    return found->second;
+  }
+  template <typename T>
+  T Get(Request request, std::string principal = "tester") {
+    const std::optional<Response> answer = Answer(Ask(std::move(request), std::move(principal)));
+    if (!answer.has_value()) return T{};
+    const T* value = std::get_if<T>(&*answer);
+    return value == nullptr ? T{} : *value;
+  }
+
+  void FinishFlushes(absl::Status status = absl::OkStatus()) {
+    while (!flushes_.empty()) {
+      Flush flush = std::move(flushes_.front());
+      flushes_.pop_front();
+      if (status.ok()) disk_.Execute(flush.batch);
+      Tell(IoDone{flush.token, status});
+    }
+  }
+
+  NodeOptions options_;
+  MapDisk disk_;
+  Now now_{Instant::FromNanos(1), WallTime::FromMillis(1'700'000'000'000)};
+  std::unique_ptr<Node> node_;
+  bool hold_flushes_ = false;
+  bool shutdown_complete_ = false;
+  std::deque<Flush> flushes_;
+  std::map<RequestId, Response> answers_;
+  std::vector<SendPeer> sent_;
+
+ private:
+  void Absorb() {
+    // Telling the node that a flush is done makes new effects: take them batch by batch.
+    for (Effect& effect : std::exchange(effects_, {})) {
+      if (auto* flush = std::get_if<Flush>(&effect)) {
+        flushes_.push_back(std::move(*flush));
+      } else if (auto* reply = std::get_if<Reply>(&effect)) {
+        answers_.emplace(reply->id, std::move(reply->response));
+      } else if (auto* send = std::get_if<SendPeer>(&effect)) {
+        sent_.push_back(std::move(*send));
+      } else if (std::holds_alternative<ShutdownComplete>(effect)) {
+        shutdown_complete_ = true;
+      }
+    }
+    if (!hold_flushes_ && !flushes_.empty() && !finishing_) {
+      finishing_ = true;
+      FinishFlushes();
+      finishing_ = false;
+    }
+  }
+
+  Effects effects_;
+  uint64_t last_request_ = 0;
+  bool finishing_ = false;
+};
+
+}  // namespace tidemark
