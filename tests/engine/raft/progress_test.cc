@@ -1,0 +1,82 @@
+#include "engine/raft/progress.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/raft/inflights.h"
+
+namespace tidemark::raft {
+namespace {
+
+TEST(Inflights, IsFullAtItsLimitOfMessages) {
+  Inflights inflights(2, 1000);
+  inflights.Add(LogIndex{1}, 10);
+  EXPECT_FALSE(inflights.full());
+  inflights.Add(LogIndex{3}, 10);
+  EXPECT_TRUE(inflights.full());
+  inflights.FreeTo(LogIndex{2});
+  EXPECT_FALSE(inflights.full());
+  EXPECT_EQ(inflights.bytes(), 10u);
+}
+
+TEST(Inflights, IsFullAtItsLimitOfBytesButLetsOneMessageOfAnySizePass) {
+  Inflights inflights(10, 100);
+  EXPECT_FALSE(inflights.full());
+  inflights.Add(LogIndex{1}, 5000);
+  EXPECT_TRUE(inflights.full());
+  EXPECT_EQ(inflights.bytes_left(), 0u);
+  inflights.FreeTo(LogIndex{1});
+  EXPECT_TRUE(inflights.empty());
+  EXPECT_EQ(inflights.bytes_left(), 100u);
+}
+
+TEST(Inflights, FreesOnlyMessagesThatAreWhollyAcknowledged) {
+  Inflights inflights(10, 1000);
+  inflights.Add(LogIndex{5}, 1);
+  inflights.FreeTo(LogIndex{4});
+  EXPECT_EQ(inflights.messages(), 1u);
+}
+
+TEST(Inflights, RunsRoundItsRingForEver) {
+  Inflights inflights(3, 1000);
+  for (uint64_t i = 1; i <= 100; ++i) {
+    inflights.Add(LogIndex{i}, i);
+    if (i > 2) inflights.FreeTo(LogIndex{i - 2});
+    EXPECT_EQ(inflights.messages(), std::min<uint64_t>(i, 2));
+  }
+  EXPECT_EQ(inflights.bytes(), 99u + 100u);
+}
+
+TEST(Progress, AnAcknowledgementNeverLowersMatchOrNext) {
+  Progress peer(NodeId{2}, 4, 100);
+  peer.ResetForTerm(LogIndex{10}, Instant());
+  peer.Acknowledge(LogIndex{7});
+  EXPECT_EQ(peer.match, LogIndex{7});
+  EXPECT_EQ(peer.next, LogIndex{11});
+  peer.Acknowledge(LogIndex{3});
+  EXPECT_EQ(peer.match, LogIndex{7});
+  EXPECT_EQ(peer.next, LogIndex{11});
+}
+
+TEST(Progress, ANewSessionForgetsWhatWasInFlightAndOutdatesEarlierSequences) {
+  Progress peer(NodeId{2}, 4, 100);
+  peer.ResetForTerm(LogIndex{10}, Instant());
+  peer.EnterPipeline();
+  peer.inflights.Add(LogIndex{11}, 5);
+  peer.sequence = 42;
+  peer.EnterProbe(LogIndex{5}, true);
+  EXPECT_TRUE(peer.inflights.empty());
+  EXPECT_EQ(peer.session, 43u);
+  EXPECT_EQ(peer.next, LogIndex{5});
+  EXPECT_FALSE(peer.probe_sent);
+}
+
+TEST(Progress, SequencesRunOnWhenAnotherLeadershipBegins) {
+  Progress peer(NodeId{2}, 4, 100);
+  peer.sequence = 42;
+  peer.ResetForTerm(LogIndex{10}, Instant());
+  EXPECT_EQ(peer.sequence, 42u);
+  EXPECT_EQ(peer.session, 43u);
+}
+
+}  // namespace
+}  // namespace tidemark::raft
