@@ -110,6 +110,12 @@ void Cluster::Heal() {
 
 void Cluster::DropInFlight() { flights_.clear(); }
 
+void Cluster::ReplayOld(uint64_t count) {
+  for (uint64_t i = 0; i < count && !old_.empty(); ++i) {
+    flights_.emplace(now_ + options_.delay_min, old_[prng_.Below(old_.size())]);
+  }
+}
+
 void Cluster::ResetPeer(NodeId at, NodeId peer) {
   if (!up(at)) return;
   Effects effects;
@@ -305,6 +311,13 @@ void Cluster::FinishWrite(NodeId id) {
 
 void Cluster::SendOut(NodeId id, Message message) {
   CheckPromise(id, message);
+  constexpr size_t kOldMax = 256;
+  ++sent_;
+  if (old_.size() < kOldMax) {
+    old_.push_back(message);
+  } else if (const uint64_t at = prng_.Below(sent_); at < kOldMax) {
+    old_[at] = message;
+  }
   if (filter && !filter(message)) return;
   if (cut_.contains({message.from, message.to})) return;
   if (prng_.Chance(options_.drop, 1000)) return;

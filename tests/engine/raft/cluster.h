@@ -144,6 +144,8 @@ class Cluster {
   void StallDisk(NodeId id, bool stalled) { Node(id).disk_stalled = stalled; }
   // Messages in flight are lost.
   void DropInFlight();
+  // Delivers `count` messages again that were sent at any time before.
+  void ReplayOld(uint64_t count);
   void ResetPeer(NodeId at, NodeId peer);
   void Transfer(NodeId from, NodeId to);
 
@@ -214,6 +216,9 @@ class Cluster {
   std::multimap<Instant, Message> flights_;
   std::set<std::pair<NodeId, NodeId>> cut_;
   uint64_t delivered_ = 0;
+  // A sample of everything ever sent.
+  std::vector<Message> old_;
+  uint64_t sent_ = 0;
   std::vector<std::string> failures_;
   std::map<LogIndex, Committed> committed_;
   std::map<Term, NodeId> leaders_;

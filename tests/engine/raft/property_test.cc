@@ -45,7 +45,8 @@ class Chaos {
     cut_weight_ = prng_.Below(6);
     stall_weight_ = prng_.Below(3);
     misc_weight_ = prng_.Below(4);
-    propose_weight_ = 1 + prng_.Below(40);
+    // Rarely proposing matters too: leaders that come and go without an entry of their own.
+    propose_weight_ = prng_.Chance(1, 3) ? 1 + prng_.Below(3) : 1 + prng_.Below(40);
   }
 
   Cluster& cluster() { return cluster_; }
@@ -80,11 +81,13 @@ class Chaos {
     if (takes(cut_weight_)) return Mend();
     if (takes(stall_weight_)) return cluster_.StallDisk(Target(), true);
     if (takes(stall_weight_)) return cluster_.StallDisk(Any(), false);
-    switch (prng_.Below(3)) {
+    switch (prng_.Below(4)) {
       case 0:
         return cluster_.ResetPeer(Target(), Any());
       case 1:
         return cluster_.Transfer(Target(), prng_.Chance(1, 2) ? kNoNode : Any());
+      case 2:
+        return cluster_.ReplayOld(1 + prng_.Below(8));
       default:
         return cluster_.DropInFlight();
     }

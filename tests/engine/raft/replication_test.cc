@@ -1,0 +1,287 @@
+#include <gtest/gtest.h>
+
+#include "engine/raft/quorum.h"
+#include "tests/engine/raft/member.h"
+
+// Mirrors engine/raft/replication.cc: the sending side of AppendEntries.
+
+namespace tidemark::raft {
+namespace {
+
+AppendReply Ack(uint64_t match, uint64_t sequence) {
+  return AppendReply{.success = true, .match = LogIndex{match}, .sequence = sequence};
+}
+
+AppendReply Refusal(uint64_t hint, uint64_t hint_term, uint64_t sequence) {
+  return AppendReply{.success = false,
+                     .match = LogIndex{hint},
+                     .hint_term = Term{hint_term},
+                     .sequence = sequence};
+}
+
+// A leader of term 1 whose peer 2 has acknowledged the no-op.
+Member Streaming(Config config = TestConfig()) {
+  Member member({.config = config});
+  const Effects won = member.Elect();
+  member.Receive(kTwo, 1, Ack(1, Find<AppendRequest>(won.messages, kTwo)->sequence));
+  return member;
+}
+
+TEST(Replication, ANewLeaderProbesEveryPeerWithItsNoop) {
+  Member member({.state = {.term = Term{1}}, .log = {1, 1}});
+  const Effects won = member.Elect();
+  for (const NodeId peer : {kTwo, kThree}) {
+    const auto* append = Find<AppendRequest>(won.messages, peer);
+    ASSERT_NE(append, nullptr);
+    EXPECT_EQ(append->prev_index, LogIndex{2});
+    EXPECT_EQ(append->prev_term, Term{1});
+    ASSERT_EQ(append->entries.size(), 1u);
+    EXPECT_EQ(append->entries[0].kind, EntryKind::kControl);
+  }
+}
+
+TEST(Replication, AProbeIsOneMessageUntilItIsAnswered) {
+  Member member({});
+  member.Elect();
+  EXPECT_TRUE(member.Propose("a").messages.empty());
+  EXPECT_TRUE(member.Propose("b").messages.empty());
+  const Effects answered = member.Receive(kTwo, 1, Ack(0, 1));
+  const auto* append = Find<AppendRequest>(answered.messages, kTwo);
+  ASSERT_NE(append, nullptr);
+  EXPECT_EQ(append->entries.size(), 3u);
+}
+
+TEST(Replication, S10_2_2_AfterTheFirstSuccessAppendsDoNotWaitForEachOther) {
+  Member member = Streaming();
+  for (uint64_t i = 2; i <= 9; ++i) {
+    const Effects proposed = member.Propose("x");
+    const auto* append = Find<AppendRequest>(proposed.messages, kTwo);
+    ASSERT_NE(append, nullptr);
+    EXPECT_EQ(append->prev_index, LogIndex{i - 1});
+    ASSERT_EQ(append->entries.size(), 1u);
+  }
+}
+
+// SCENARIOS R24: a full pipeline makes messages larger, not more numerous.
+TEST(Replication, R24_AFullPipelineCoalescesWhatFollows) {
+  Config config = TestConfig();
+  config.inflight_messages_max = 2;
+  Member member = Streaming(config);
+  EXPECT_EQ(member.Propose("a").messages.size(), 1u);
+  EXPECT_EQ(member.Propose("b").messages.size(), 1u);
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(member.Propose("c").messages.empty());
+  const Effects answered = member.Receive(kTwo, 1, Ack(2, 3));
+  const auto* append = Find<AppendRequest>(answered.messages, kTwo);
+  ASSERT_NE(append, nullptr);
+  EXPECT_EQ(append->entries.size(), 50u);
+}
+
+TEST(Replication, R24_BytesInFlightAreBoundedButOneLargeEntryPasses) {
+  Config config = TestConfig();
+  config.inflight_bytes_max = 100;
+  Member member = Streaming(config);
+  EXPECT_EQ(member.Propose(std::string(500, 'x')).messages.size(), 1u);
+  EXPECT_TRUE(member.Propose("y").messages.empty());
+  EXPECT_FALSE(member.Receive(kTwo, 1, Ack(2, 2)).messages.empty());
+}
+
+TEST(Replication, MessagesKeepTheirLimitsOfBytesAndEntries) {
+  Config config = TestConfig();
+  config.append_entries_max = 3;
+  config.append_bytes_max = 10;
+  Member member({.config = config});
+  member.Elect();
+  for (int i = 0; i < 6; ++i) member.Propose("four");
+  const Effects answered = member.Receive(kTwo, 1, Ack(1, 1));
+  for (const AppendRequest& append : All<AppendRequest>(answered.messages, kTwo)) {
+    EXPECT_LE(append.entries.size(), 2u);
+  }
+  EXPECT_EQ(All<AppendRequest>(answered.messages, kTwo).size(), 3u);
+}
+
+TEST(Replication, HeartbeatsGoEveryIntervalAlsoWhenThePipelineIsFull) {
+  Config config = TestConfig();
+  config.inflight_messages_max = 1;
+  Member member = Streaming(config);
+  member.Propose("a");
+  member.Propose("b");
+  const Effects ticked = member.Advance(config.heartbeat_interval);
+  const auto* beat = Find<AppendRequest>(ticked.messages, kTwo);
+  ASSERT_NE(beat, nullptr);
+  EXPECT_TRUE(beat->entries.empty());
+  // It checks that nothing sent so far was lost.
+  EXPECT_EQ(beat->prev_index, LogIndex{2});
+  EXPECT_NE(Find<AppendRequest>(ticked.messages, kThree), nullptr);
+}
+
+TEST(Replication, ALostMessageIsNoticedAtTheNextHeartbeatAndSentAgain) {
+  Member member = Streaming();
+  member.Propose("lost");
+  const Effects ticked = member.Advance(Duration::Millis(15));
+  const uint64_t sequence = Find<AppendRequest>(ticked.messages, kTwo)->sequence;
+  const Effects refused = member.Receive(kTwo, 1, Refusal(1, 1, sequence));
+  const auto* again = Find<AppendRequest>(refused.messages, kTwo);
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(again->prev_index, LogIndex{1});
+  EXPECT_EQ(again->entries.size(), 1u);
+  EXPECT_EQ(member.raft().counters().pipeline_breaks, 1u);
+}
+
+TEST(Replication, RefusalsOfOneLossBreakThePipelineOnce) {
+  Member member = Streaming();
+  for (int i = 0; i < 5; ++i) member.Propose("x");  // sequences 2..6, the first is lost
+  EXPECT_EQ(member.Receive(kTwo, 1, Refusal(1, 1, 3)).messages.size(), 1u);
+  for (uint64_t sequence = 4; sequence <= 6; ++sequence) {
+    EXPECT_TRUE(member.Receive(kTwo, 1, Refusal(1, 1, sequence)).messages.empty());
+  }
+  EXPECT_EQ(member.raft().counters().pipeline_breaks, 1u);
+}
+
+TEST(Replication, S3_5_ARefusalSkipsWholeTerms) {
+  // The peer's log: 1 1 1 1 1 1 1, this leader's: 1 1 2 2 2 2 2 and its no-op.
+  Member member({.state = {.term = Term{2}}, .log = {1, 1, 2, 2, 2, 2, 2}});
+  const Effects won = member.Elect();
+  const Effects refused =
+      member.Receive(kTwo, 3, Refusal(7, 1, Find<AppendRequest>(won.messages, kTwo)->sequence));
+  const auto* probe = Find<AppendRequest>(refused.messages, kTwo);
+  ASSERT_NE(probe, nullptr);
+  EXPECT_EQ(probe->prev_index, LogIndex{2});
+  EXPECT_EQ(probe->prev_term, Term{1});
+  // A guess: no entries before it is confirmed.
+  EXPECT_TRUE(probe->entries.empty());
+  const Effects agreed = member.Receive(kTwo, 3, Ack(2, probe->sequence));
+  const auto* stream = Find<AppendRequest>(agreed.messages, kTwo);
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->entries.size(), 6u);
+}
+
+TEST(Replication, LateRepliesOfAnEarlierSessionMeanNothing) {
+  Member member = Streaming();
+  member.Propose("a");
+  member.PeerReset(kTwo);
+  EXPECT_TRUE(member.Receive(kTwo, 1, Refusal(0, 0, 1)).messages.empty());
+  EXPECT_EQ(member.raft().MatchOf(kTwo), LogIndex{1});
+}
+
+TEST(Replication, MatchNeverFallsAndNeverPassesTheLog) {
+  Member member = Streaming();
+  member.Propose("a");
+  member.Receive(kTwo, 1, Ack(2, 2));
+  member.Receive(kTwo, 1, Ack(1, 2));
+  EXPECT_EQ(member.raft().MatchOf(kTwo), LogIndex{2});
+  member.Receive(kTwo, 1, Ack(99, 2));
+  EXPECT_EQ(member.raft().MatchOf(kTwo), LogIndex{2});
+  EXPECT_EQ(member.raft().counters().messages_ignored, 1u);
+}
+
+// SCENARIOS R12, as far as static membership allows: an answer of another term raises nothing.
+TEST(Replication, R12_AcknowledgementsOfAnEarlierTermAreIgnored) {
+  Member member({.state = {.term = Term{4}}, .log = {1, 2, 3}});
+  member.Elect();
+  member.Receive(kTwo, 4, Ack(3, 1));
+  member.Receive(kThree, 3, Ack(3, 1));
+  EXPECT_EQ(member.raft().MatchOf(kTwo), LogIndex{0});
+  EXPECT_EQ(member.raft().MatchOf(kThree), LogIndex{0});
+}
+
+// SCENARIOS R14-like: a peer that lost its disk cannot make the leader spin.
+TEST(Replication, APeerThatRefusesWhatItAcknowledgedIsAskedAtThePaceOfHeartbeats) {
+  Member member = Streaming();
+  member.Propose("a");
+  member.Receive(kTwo, 1, Ack(2, 2));
+  uint64_t sequence = 2;
+  int sent = 0;
+  for (int i = 0; i < 10; ++i) {
+    const Effects refused = member.Receive(kTwo, 1, Refusal(0, 0, sequence));
+    for (const AppendRequest& append : All<AppendRequest>(refused.messages, kTwo)) {
+      sequence = append.sequence;
+      ++sent;
+    }
+  }
+  EXPECT_LE(sent, 1);
+  EXPECT_EQ(member.raft().MatchOf(kTwo), LogIndex{2});
+  EXPECT_FALSE(member.Advance(Duration::Millis(15)).messages.empty());
+}
+
+TEST(Replication, AColdReadIsAskedForOncePerPeerAndBlocksNobody) {
+  Member member({});
+  member.Elect();
+  member.Persist();
+  for (int i = 0; i < 5; ++i) member.Propose("old");
+  member.Persist();
+  member.Receive(kThree, 1, Ack(1, 1));
+  member.log().cached_from = LogIndex{7};
+  const Effects answered = member.Receive(kTwo, 1, Ack(1, 1));
+  // What is committed is told meanwhile.
+  for (const AppendRequest& append : All<AppendRequest>(answered.messages, kTwo)) {
+    EXPECT_TRUE(append.entries.empty());
+  }
+  ASSERT_EQ(member.log().reads.size(), 1u);
+  EXPECT_EQ(member.log().reads.front().to, kTwo);
+  EXPECT_EQ(member.log().reads.front().first, LogIndex{2});
+
+  const Effects proposed = member.Propose("new");
+  EXPECT_NE(Find<AppendRequest>(proposed.messages, kThree), nullptr);
+  EXPECT_EQ(Find<AppendRequest>(proposed.messages, kTwo), nullptr);
+  EXPECT_EQ(member.log().reads.size(), 1u);
+
+  const auto& log = member.log().entries();
+  const Effects read = member.ReadDone(kTwo, {log.begin() + 1, log.begin() + 6});
+  const auto appends = All<AppendRequest>(read.messages, kTwo);
+  ASSERT_EQ(appends.size(), 2u);  // what was read, then what is in memory
+  EXPECT_EQ(appends[0].entries.size(), 5u);
+  EXPECT_EQ(appends[1].prev_index, LogIndex{6});
+}
+
+TEST(Replication, AFailedReadIsRetriedAtTheNextHeartbeatOnly) {
+  Member member({});
+  member.Elect();
+  member.Propose("old");
+  member.Persist();
+  member.log().cached_from = LogIndex{9};
+  member.Receive(kTwo, 1, Ack(1, 1));
+  ASSERT_EQ(member.log().reads.size(), 1u);
+  member.ReadDone(kTwo, {});
+  EXPECT_TRUE(member.log().reads.empty());
+  member.Propose("more");
+  EXPECT_TRUE(member.log().reads.empty());
+  member.Advance(Duration::Millis(15));
+  EXPECT_EQ(member.log().reads.size(), 1u);
+}
+
+TEST(Replication, AReadOvertakenByEventsIsDropped) {
+  Member member({});
+  member.Elect();
+  for (int i = 0; i < 3; ++i) member.Propose("old");
+  member.Persist();
+  member.log().cached_from = LogIndex{5};
+  member.Receive(kTwo, 1, Ack(1, 1));
+  ASSERT_EQ(member.log().reads.size(), 1u);
+  const std::vector<Entry> stale(member.log().entries().begin() + 1,
+                                 member.log().entries().begin() + 3);
+  member.Receive(kTwo, 1, Ack(4, 1));
+  const Effects read = member.ReadDone(kTwo, stale);
+  EXPECT_TRUE(read.messages.empty());
+}
+
+TEST(Replication, APeerThatNeedsRemovedEntriesGetsHeartbeatsOnly) {
+  Member member({.state = {.term = Term{1}}, .log = {1, 1, 1, 1}, .commit = LogIndex{4}});
+  member.log().RemovePrefix(LogIndex{4});
+  const Effects won = member.Elect();
+  uint64_t sequence = Find<AppendRequest>(won.messages, kTwo)->sequence;
+  Effects step = member.Receive(kTwo, 2, Refusal(1, 1, sequence));
+  for (int i = 0; i < 5; ++i) {
+    for (const AppendRequest& append : All<AppendRequest>(step.messages, kTwo)) {
+      EXPECT_TRUE(append.entries.empty() || append.prev_index >= LogIndex{3});
+      sequence = append.sequence;
+      step = member.Receive(kTwo, 2, Refusal(1, 1, sequence));
+      break;
+    }
+    step = member.Advance(Duration::Millis(15));
+    EXPECT_NE(Find<AppendRequest>(step.messages, kTwo), nullptr);
+  }
+  EXPECT_TRUE(member.raft().PeerActive(member.now(), kTwo));
+}
+
+}  // namespace
+}  // namespace tidemark::raft
