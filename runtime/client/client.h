@@ -1,0 +1,129 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/base/ids.h"
+#include "engine/base/time.h"
+#include "engine/log/batch.h"
+#include "engine/node/request.h"
+
+// The C++ client of Tidemark. Finds the cluster from any address, sends produce to leaders, reads
+// from followers, follows leadership, retries with back-off. What to do is decided by
+// engine/balancer (and so is simulated); this library moves the bytes.
+
+namespace tidemark::client {
+
+struct TlsFiles {
+  std::string ca;
+  std::string cert;
+  std::string key;
+};
+
+struct ClientOptions {
+  // "host:port" of any nodes.
+  std::vector<std::string> servers;
+  // nullopt: no TLS.
+  std::optional<TlsFiles> tls;
+  // How long a call that may be retried is retried.
+  Duration timeout = Duration::Seconds(30);
+};
+
+struct ProducerOptions {
+  std::string topic;
+  PartitionId partition;
+  // A batch is sent when it has this many bytes, or at once when nothing is in flight.
+  size_t batch_bytes = 64u << 10;
+  // From Append to giving up.
+  Duration delivery_timeout = Duration::Seconds(120);
+};
+
+// Totals of a producer so far.
+struct ProducerStats {
+  uint64_t records_acked = 0;
+  uint64_t records_failed = 0;
+  uint64_t bytes_acked = 0;
+  uint64_t records_in_flight = 0;
+  // Longest time without any acknowledgement while something was waiting for one.
+  Duration longest_ack_gap;
+};
+
+// One acknowledged batch: records at [base_offset, base_offset + record_count).
+struct Ack {
+  Offset base_offset;
+  uint32_t record_count = 0;
+  // From handing the batch to the network to its acknowledgement.
+  Duration latency;
+};
+
+// An idempotent, pipelined producer of one partition. One thread may append; the rest is internal.
+class Producer {
+ public:
+  virtual ~Producer() = default;
+  // Adds a record. Blocks while too much is in flight (back pressure).
+  //   Errors  the first failure of the producer, for ever after.
+  virtual absl::Status Append(std::optional<std::string_view> key, std::string_view value,
+                              int64_t timestamp_ms) = 0;
+  // Sends what is pending and waits until everything is acknowledged or failed.
+  virtual absl::Status Flush() = 0;
+  virtual ProducerStats stats() const = 0;
+  // Called on an internal thread for each acknowledged batch; set before the first Append.
+  virtual void OnAck(std::function<void(const Ack&)> callback) = 0;
+};
+
+struct ConsumerOptions {
+  std::string topic;
+  PartitionId partition;
+  enum class From : uint8_t { kEarliest, kLatest, kOffset, kTime };
+  From from = From::kEarliest;
+  Offset offset;
+  WallTime time;
+};
+
+// Reads one partition in order, without gaps, from whichever replica serves best.
+class Consumer {
+ public:
+  virtual ~Consumer() = default;
+  // Waits up to `timeout` for records and gives them; empty if none came.
+  //   Errors  final ones: the topic is gone, the offset is out of range, data is damaged.
+  virtual absl::StatusOr<std::vector<DecodedRecord>> Poll(Duration timeout) = 0;
+  // The offset the next record will have.
+  virtual Offset position() const = 0;
+};
+
+// Where a partition begins and ends, as its leader knows.
+struct PartitionRange {
+  Offset start;
+  Offset end;
+};
+
+// Safe from any thread. Producers and consumers may outlive it.
+class Client {
+ public:
+  // Does not connect yet. Errors: kInvalidArgument (an address is malformed), kNotFound (a TLS file
+  // cannot be read).
+  static absl::StatusOr<std::unique_ptr<Client>> Create(ClientOptions options);
+  virtual ~Client() = default;
+
+  // Each follows NOT_LEADER hints and retries what may succeed later, up to the timeout.
+  virtual absl::StatusOr<TopicInfo> CreateTopic(const CreateTopicRequest& request) = 0;
+  virtual absl::Status DeleteTopic(const std::string& name) = 0;
+  virtual absl::StatusOr<std::vector<TopicInfo>> ListTopics() = 0;
+  virtual absl::StatusOr<TopicInfo> DescribeTopic(const std::string& name) = 0;
+  virtual absl::StatusOr<GetServersResponse> GetServers() = 0;
+  // Of the node at `address`, of that one only.
+  virtual absl::StatusOr<GetStatusResponse> GetStatus(const std::string& address) = 0;
+  virtual absl::StatusOr<PartitionRange> Range(const std::string& topic, PartitionId partition) = 0;
+
+  virtual absl::StatusOr<std::unique_ptr<Producer>> NewProducer(ProducerOptions options) = 0;
+  virtual absl::StatusOr<std::unique_ptr<Consumer>> NewConsumer(ConsumerOptions options) = 0;
+};
+
+}  // namespace tidemark::client
