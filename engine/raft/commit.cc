@@ -12,14 +12,19 @@ LogIndex Raft::Impl::own_match() const {
   return std::min(log_->durable_index(), log_->last_index());
 }
 
-void Raft::Impl::AdvanceLeaderCommit(Effects& out) {
+bool Raft::Impl::AdvanceLeaderCommit(Effects& out) {
   const LogIndex reached = voters_.CommittedIndex([this](NodeId voter) {
     return voter == config_.self ? own_match() : FindPeer(voter)->match;
   });
   // Only an entry of the own term is committed by counting (figure 3.7); those before it follow.
-  if (reached <= commit_ || reached < term_start_) return;
+  if (reached <= commit_ || reached < term_start_) return false;
   TIDEMARK_CHECK(log_->TermAt(reached) == state_.term);
   SetCommit(reached, out);
+  return true;
+}
+
+void Raft::Impl::CommitAndTell(Effects& out) {
+  if (!AdvanceLeaderCommit(out)) return;
   for (Progress& peer : peers_) TellCommit(peer, out);
 }
 

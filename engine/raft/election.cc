@@ -83,7 +83,7 @@ void Raft::Impl::BecomeLeader(Instant now, Effects& out) {
     out.log_staged = true;
   }
   ReplicateToAll(out);
-  AdvanceLeaderCommit(out);
+  CommitAndTell(out);
 }
 
 bool Raft::Impl::StickyToLeader(Instant now) const {

@@ -150,7 +150,7 @@ void Raft::Impl::OnPersisted(Instant now, std::optional<HardState> state, Effect
   }
   switch (role_) {
     case Role::kLeader:
-      return AdvanceLeaderCommit(out);
+      return CommitAndTell(out);
     case Role::kCandidate:
       return DecideElection(now, out);
     case Role::kFollower:

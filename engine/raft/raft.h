@@ -112,7 +112,8 @@ struct Counters {
 class Raft {
  public:
   // `state` and `log` are what recovery found. `commit` may be 0 or any index known committed.
-  // `log` outlives this object.
+  // A commit index recorded for a restart must not have been above log.durable_index() at that
+  // time: what lay behind it may have been rewritten in memory only. `log` outlives this object.
   //   Checks  dies if `config` makes no sense: voters not ascending, no self, a heartbeat interval
   //           that is not shorter than the election timeout.
   Raft(Config config, HardState state, LogIndex commit, RaftLog* log, Prng prng);

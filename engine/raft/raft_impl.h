@@ -92,8 +92,10 @@ struct Raft::Impl {
   bool StillInLog(LogIndex first, std::span<const Entry> entries) const;
 
   // commit.cc
-  // Leader: commits what a quorum holds durably.
-  void AdvanceLeaderCommit(Effects& out);
+  // Leader: commits what a quorum holds durably; whether that was news.
+  bool AdvanceLeaderCommit(Effects& out);
+  // The same, and tells the peers.
+  void CommitAndTell(Effects& out);
   // Follower: commits what the leader says and this log is known to have.
   void AdvanceFollowerCommit(LogIndex leader_commit, Effects& out);
   void SetCommit(LogIndex commit, Effects& out);

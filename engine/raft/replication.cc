@@ -15,7 +15,7 @@ void Raft::Impl::OnAppended(Instant /*now*/, Effects& out) {
   TIDEMARK_CHECK_EQ(log_->last_term(), state_.term);
   out.log_staged = true;
   ReplicateToAll(out);
-  AdvanceLeaderCommit(out);
+  CommitAndTell(out);
 }
 
 void Raft::Impl::ReplicateToAll(Effects& out) {
@@ -103,9 +103,12 @@ void Raft::Impl::OnAppendReply(Instant now, NodeId from, const AppendReply& repl
     const bool accepted = reply.sequence >= peer->session;
     if (accepted || (rose && peer->match + 1 == peer->next)) peer->EnterPipeline();
   }
-  if (rose) AdvanceLeaderCommit(out);
+  // Commit before sending, tell after: what is sent anyway carries the news.
+  const bool committed = rose && AdvanceLeaderCommit(out);
   Replicate(*peer, out);
-  TellCommit(*peer, out);
+  for (Progress& other : peers_) {
+    if (committed || other.id == peer->id) TellCommit(other, out);
+  }
   if (transfer_target_ == peer->id) ContinueTransfer(*peer, out);
 }
 

@@ -163,6 +163,17 @@ TEST(Replication, LateRepliesOfAnEarlierSessionMeanNothing) {
   EXPECT_EQ(member.raft().MatchOf(kTwo), LogIndex{1});
 }
 
+TEST(Replication, ALateRefusalDoesNotBreakThePipelineThatFollowedIt) {
+  Member member = Streaming();
+  for (int i = 0; i < 4; ++i) member.Propose("x");  // sequences 2..5, the first is lost
+  member.Receive(kTwo, 1, Refusal(1, 1, 3));
+  member.Receive(kTwo, 1, Ack(3, 6));  // the new session streams; entries 4 and 5 are in flight
+  EXPECT_TRUE(member.Receive(kTwo, 1, Refusal(1, 1, 4)).messages.empty());
+  member.Propose("y");
+  EXPECT_TRUE(member.Receive(kTwo, 1, Refusal(3, 1, 5)).messages.empty());
+  EXPECT_EQ(member.raft().counters().pipeline_breaks, 1u);
+}
+
 TEST(Replication, MatchNeverFallsAndNeverPassesTheLog) {
   Member member = Streaming();
   member.Propose("a");
