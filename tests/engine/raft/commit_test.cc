@@ -108,6 +108,24 @@ TEST(Commit, NewsOfACommitRidesOnAppendsInFlight) {
   EXPECT_EQ(Find<AppendRequest>(proposed.messages, kTwo)->commit, LogIndex{2});
 }
 
+TEST(Commit, AnAcknowledgementThatCommitsAndFreesThePipelineSendsTheEntriesOnly) {
+  Config config = TestConfig();
+  config.inflight_messages_max = 1;
+  Member member({.config = config});
+  member.Elect();
+  member.Persist();
+  member.Receive(kTwo, 1, Ack(1));
+  member.Propose("a");
+  member.Propose("b");
+  member.Persist();
+  const Effects acked = member.Receive(kTwo, 1, Ack(2, 3));
+  EXPECT_EQ(acked.commit, LogIndex{2});
+  const auto* append = Find<AppendRequest>(acked.messages, kTwo);  // one message
+  ASSERT_NE(append, nullptr);
+  EXPECT_EQ(append->commit, LogIndex{2});
+  EXPECT_EQ(append->entries.size(), 1u);
+}
+
 TEST(Commit, S6_2_ALeaderThatHearsNoQuorumStepsDownWithinAnElectionTimeout) {
   Member member({.nodes = 5});
   member.Elect();
