@@ -1,0 +1,17 @@
+#include "engine/base/check.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace tidemark {
+
+// The runtime's CheckFailed. It writes with stdio, not with the logger: the process is in a state
+// that correct code cannot reach, so nothing with locks or buffers of its own is trusted any more.
+void CheckFailed(const char* file, int line, std::string_view what) {
+  std::fprintf(stderr, "%s:%d: check failed: %.*s\n", file, line, static_cast<int>(what.size()),
+               what.data());
+  std::fflush(stderr);
+  std::abort();
+}
+
+}  // namespace tidemark
