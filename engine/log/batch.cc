@@ -18,7 +18,7 @@ constexpr size_t kBatchLengthPrefix = 12;  // base_offset and batch_length are n
 constexpr size_t kChecksumBegin = 21;      // the checksum covers everything from here on
 constexpr uint32_t kNoEpoch = 0xffffffff;  // what clients, who know no term, put there
 
-absl::Status Malformed(std::string_view what) {
+absl::Status Malformed(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("not a record batch: ", what));
 }
 

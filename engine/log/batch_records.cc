@@ -132,8 +132,8 @@ absl::StatusOr<std::string> EncodeBatch(std::span<const Record> records, Produce
 absl::StatusOr<std::vector<DecodedRecord>> DecodeBatch(std::string_view frame) {
   TIDEMARK_ASSIGN_OR_RETURN(const BatchHeader header, CheckWholeFrame(frame));
   if (header.codec() != Codec::kNone) {
-    constexpr std::string_view kNames[] = {"none", "gzip",      "snappy",    "lz4",
-                                           "zstd", "unknown 5", "unknown 6", "unknown 7"};
+    constexpr const char* kNames[] = {"none", "gzip",      "snappy",    "lz4",
+                                      "zstd", "unknown 5", "unknown 6", "unknown 7"};
     return absl::UnimplementedError(absl::StrCat("the batch is compressed with ",
                                                  kNames[header.attributes & 7],
                                                  "; decompress it with a Kafka client library"));

@@ -22,9 +22,9 @@ std::string Padded(uint64_t value, unsigned base, size_t digits) {
   return text;
 }
 
-absl::Status NotOurs(std::string_view path, std::string_view why) {
+absl::Status NotOurs(std::string_view path, const std::string& why) {
   return absl::InvalidArgumentError(
-      absl::StrCat("'", path, "' is not a file of a data directory: ", why));
+      absl::StrCat("'", std::string(path), "' is not a file of a data directory: ", why));
 }
 
 // Parses exactly `digits` digits of `base`, as Padded gives them.
@@ -63,8 +63,8 @@ std::string_view SuffixOf(FileKind kind) {
 std::string PathOf(const FileId& file) {
   if (file.kind == FileKind::kNodeMeta) return std::string(kNodeMetaName);
   std::string path = absl::StrCat("g", Padded(file.group.value(), 16, kGroupDigits), "/");
-  if (file.kind == FileKind::kHardState) return absl::StrCat(path, kHardStateName);
-  return absl::StrCat(path, Padded(file.number, 10, kNumberDigits), SuffixOf(file.kind));
+  if (file.kind == FileKind::kHardState) return path + std::string(kHardStateName);
+  return path + Padded(file.number, 10, kNumberDigits) + std::string(SuffixOf(file.kind));
 }
 
 absl::StatusOr<FileId> ParsePath(std::string_view path) {

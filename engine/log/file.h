@@ -18,10 +18,10 @@
 namespace tidemark {
 
 enum class FileKind : uint8_t {
-  kSegment = 1,    // frames: <group>/<base offset>.log
-  kIndex = 2,      // sidecar of the segment of the same number: <group>/<base offset>.idx
+  kSegment = 1,    // frames: <group>/<number>.log
+  kIndex = 2,      // sidecar of the segment of the same number: <group>/<number>.idx
   kHardState = 3,  // term, vote, watermarks: <group>/hard_state
-  kTorn = 4,       // a cut tail kept aside for people: <group>/<base offset>.torn
+  kTorn = 4,       // a tail somebody set aside: <group>/<number>.torn
   kNodeMeta = 5,   // identity of the data directory: node_meta (group 0, number 0)
 };
 
@@ -29,8 +29,7 @@ enum class FileKind : uint8_t {
 struct FileId {
   GroupId group;
   FileKind kind = FileKind::kSegment;
-  // Base offset for kSegment, kIndex and kTorn (with a counter in the top 16 bits where two
-  // segments share a base offset, see FORMAT.md); 0 for the others.
+  // Order of creation for kSegment and kIndex, from 1; 0 for the others.
   uint64_t number = 0;
 
   friend auto operator<=>(const FileId&, const FileId&) = default;

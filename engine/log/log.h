@@ -17,6 +17,8 @@
 
 namespace tidemark {
 
+class RecoveryObserver;  // recovery.h
+
 struct LogOptions {
   // A segment is sealed and a new one begun when the next frame would exceed it.
   uint64_t segment_bytes = 64u << 20;
@@ -46,12 +48,15 @@ class Log {
   // Rebuilds the log of `group` from the files in `directory` (FORMAT.md, "Recovery").
   // `committed` is the commit index the hard state vouches for: a bad frame at or below it is rot,
   // never a torn tail.
+  // `observer`, if given, sees every entry in order.
   //   Shape   an empty directory gives an empty log; nothing is created before the first append.
-  //           Repairs (a torn tail set aside and cut) are staged as the first batch.
+  //           What was found counts as durable only after the first batch, which syncs it: after
+  //           the crash of a process (not the machine) it may be in the page cache alone.
   //   Errors  kDataLoss: rot. The message names file, byte range, what is wrong and what to do.
   //           kFailedPrecondition: files of another group or a newer format version.
   static absl::StatusOr<Log> Recover(GroupId group, const LogOptions& options,
-                                     const DirectoryView& directory, LogIndex committed);
+                                     const DirectoryView& directory, LogIndex committed,
+                                     RecoveryObserver* observer = nullptr);
 
   // First index still held (1 unless a prefix was removed) and last index appended; last == first-1
   // when empty.

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "engine/base/ids.h"
+#include "engine/log/file.h"
+
+namespace tidemark {
+
+// What a group must remember besides its log. Format: FORMAT.md section 4 (two slots of 4096 bytes,
+// written in turn, so that a torn write leaves the other one whole).
+struct HardStateRecord {
+  uint64_t generation = 0;  // 0: never written
+  Term term;
+  NodeId vote;
+  // An index known committed and durable here: damage at or below it is rot, never a torn tail.
+  LogIndex commit;
+
+  friend bool operator==(const HardStateRecord&, const HardStateRecord&) = default;
+};
+
+// The newest valid slot of the file; generation 0 if nothing was ever written (all zeros).
+//   Errors  kDataLoss: neither slot is valid and the file is not empty.
+absl::StatusOr<HardStateRecord> DecodeHardState(std::string_view file);
+
+// Adds the write of `record` (generation 1 or more) to `batch`, synced with it; the first
+// generation also creates the file.
+void AppendHardState(GroupId group, const HardStateRecord& record, FileBatch& batch);
+
+}  // namespace tidemark

@@ -1,0 +1,91 @@
+#include "engine/log/segment.h"
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/check.h"
+#include "engine/base/coding.h"
+#include "engine/base/crc32c.h"
+
+namespace tidemark {
+namespace {
+
+constexpr std::string_view kMagic("TMLOG\0\1\0", 8);
+constexpr uint16_t kFormatVersion = 1;
+constexpr size_t kHeaderFields = 8 + 2 + 6 + 6 * 8;  // and the checksum behind them
+
+}  // namespace
+
+std::string EncodeSegmentHeader(const SegmentHeader& header) {
+  std::string out(kMagic);
+  AppendLittle<uint16_t>(out, kFormatVersion);
+  out.append(6, '\0');
+  AppendLittle<uint64_t>(out, header.group.value());
+  AppendLittle<uint64_t>(out, header.number);
+  AppendLittle<uint64_t>(out, header.base_index.value());
+  AppendLittle<uint64_t>(out, header.base_offset.value());
+  AppendLittle<uint64_t>(out, header.previous_term.value());
+  AppendLittle<int64_t>(out, header.created.millis());
+  TIDEMARK_CHECK_EQ(out.size(), kHeaderFields);
+  AppendLittle<uint32_t>(out, Crc32c(out));
+  out.resize(kSegmentHeaderBytes, '\0');
+  return out;
+}
+
+absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view file) {
+  if (file.size() < kSegmentHeaderBytes || file.substr(0, kMagic.size()) != kMagic) {
+    return absl::DataLossError("it does not begin like a segment");
+  }
+  const uint16_t version = LoadLittle<uint16_t>(file.data() + 8);
+  if (Crc32c(file.substr(0, kHeaderFields)) != LoadLittle<uint32_t>(file.data() + kHeaderFields) ||
+      file.substr(kHeaderFields + 4, kSegmentHeaderBytes - kHeaderFields - 4)
+              .find_first_not_of('\0') != std::string_view::npos) {
+    return absl::DataLossError("the checksum of its header is wrong");
+  }
+  if (version != kFormatVersion) {
+    return absl::FailedPreconditionError(absl::StrCat("it has format version ", version,
+                                                      ", this program reads version ",
+                                                      kFormatVersion, "; run a newer tidemark"));
+  }
+  const auto field = [&](size_t i) { return LoadLittle<uint64_t>(file.data() + 16 + 8 * i); };
+  return SegmentHeader{.group = GroupId(field(0)),
+                       .number = field(1),
+                       .base_index = LogIndex(field(2)),
+                       .base_offset = Offset(field(3)),
+                       .previous_term = Term(field(4)),
+                       .created = WallTime::FromMillis(static_cast<int64_t>(field(5)))};
+}
+
+std::string EncodeIndexEntry(const IndexEntry& entry, uint32_t& chain) {
+  std::string out;
+  AppendLittle<uint32_t>(out, entry.pos);
+  AppendLittle<uint32_t>(out, entry.length);
+  AppendLittle<uint32_t>(out, entry.first);
+  AppendLittle<uint32_t>(out, entry.count);
+  AppendLittle<uint32_t>(out, entry.durable);
+  AppendLittle<int64_t>(out, entry.append_time_ms);
+  chain = Crc32c(out, chain);
+  AppendLittle<uint32_t>(out, chain);
+  TIDEMARK_CHECK_EQ(out.size(), kIndexEntryBytes);
+  return out;
+}
+
+std::vector<IndexEntry> DecodeIndex(std::string_view file, uint32_t& chain) {
+  std::vector<IndexEntry> entries;
+  chain = 0;
+  for (; file.size() >= kIndexEntryBytes; file.remove_prefix(kIndexEntryBytes)) {
+    const uint32_t crc = Crc32c(file.substr(0, kIndexEntryBytes - 4), chain);
+    const uint32_t stored = LoadLittle<uint32_t>(file.data() + kIndexEntryBytes - 4);
+    const IndexEntry entry{.pos = LoadLittle<uint32_t>(file.data()),
+                           .length = LoadLittle<uint32_t>(file.data() + 4),
+                           .first = LoadLittle<uint32_t>(file.data() + 8),
+                           .count = LoadLittle<uint32_t>(file.data() + 12),
+                           .durable = LoadLittle<uint32_t>(file.data() + 16),
+                           .append_time_ms = LoadLittle<int64_t>(file.data() + 20)};
+    // A zero-filled hole has a valid checksum of zeros only by chance; a run is never empty.
+    if (crc != stored || entry.count == 0) break;
+    chain = crc;
+    entries.push_back(entry);
+  }
+  return entries;
+}
+
+}  // namespace tidemark
