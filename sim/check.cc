@@ -1,0 +1,17 @@
+#include "engine/base/check.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "sim/run.h"
+
+namespace tidemark {
+
+void CheckFailed(const char* file, int line, std::string_view what) {
+  std::fprintf(stderr, "%s:%d: check failed: %.*s\ntidemark-sim replay --seed %llu\n", file, line,
+               static_cast<int>(what.size()), what.data(),
+               static_cast<unsigned long long>(sim::SeedUnderWay()));
+  std::abort();
+}
+
+}  // namespace tidemark

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <map>
+#include <utility>
+
+#include "engine/base/ids.h"
+#include "sim/checkers/verdict.h"
+
+namespace tidemark::sim {
+
+// A node's commit index never falls while it runs, never passes its log, and nothing at or below it
+// is ever cut.
+class CommitRules {
+ public:
+  explicit CommitRules(Verdict* verdict) : verdict_(verdict) {}
+  void OnState(GroupId group, NodeId node, LogIndex commit, LogIndex last);
+  // The entries of `node` from `from` on were cut or replaced.
+  void OnTruncated(GroupId group, NodeId node, LogIndex from);
+  // Commit indexes are not durable: a restarted node begins anew.
+  void OnRestart(NodeId node);
+
+ private:
+  Verdict* verdict_;
+  std::map<std::pair<NodeId, GroupId>, LogIndex> commits_;
+};
+
+}  // namespace tidemark::sim

@@ -1,0 +1,72 @@
+#include "sim/checkers/durable_quorum.h"
+
+#include <variant>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "engine/log/batch.h"
+
+namespace tidemark::sim {
+
+void DurableQuorum::FramesIn(std::string_view bytes, std::vector<Frame>& frames) {
+  while (bytes.size() >= kBatchHeaderBytes) {
+    const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(bytes);
+    if (!header.ok() || header->total_bytes() > bytes.size()) return;
+    if (header->magic == EntryKind::kData) {
+      frames.push_back(
+          {.base_offset = header->base_offset, .term = header->leader_epoch, .crc = header->crc});
+    }
+    bytes.remove_prefix(header->total_bytes());
+  }
+}
+
+void DurableQuorum::OnWritten(NodeId node, const FileBatch& batch) {
+  for (const FileOp& op : batch.ops) {
+    const auto* write = std::get_if<WriteFile>(&op);
+    if (write == nullptr || write->file.kind != FileKind::kSegment) continue;
+    std::vector<Frame>& frames = written_[{node, write->file}];
+    for (const Bytes& slice : write->data) FramesIn(slice.view(), frames);
+  }
+}
+
+void DurableQuorum::OnSynced(NodeId node, const FileBatch& batch) {
+  for (const FileId& file : batch.sync) {
+    const auto found = written_.find({node, file});
+    if (found == written_.end()) continue;
+    std::map<Offset, Held>& durable = durable_[{node, file.group}];
+    for (const Frame& frame : found->second) {
+      durable[frame.base_offset] = {.term = frame.term, .crc = frame.crc};
+    }
+    written_.erase(found);
+  }
+}
+
+void DurableQuorum::OnRecovered(GroupId group, NodeId node, const EntryFact& entry) {
+  if (entry.kind != EntryKind::kData) return;
+  durable_[{node, group}][entry.base_offset] = {.term = entry.term, .crc = entry.crc};
+}
+
+void DurableQuorum::OnCrash(NodeId node) {
+  std::erase_if(written_, [&](const auto& entry) { return entry.first.first == node; });
+}
+
+void DurableQuorum::OnCommitted(GroupId group, std::span<const NodeId> voters,
+                                const EntryFact& entry) {
+  if (entry.kind != EntryKind::kData) return;
+  size_t holders = 0;
+  for (const NodeId node : voters) {
+    const auto replica = durable_.find({node, group});
+    if (replica == durable_.end()) continue;
+    const auto held = replica->second.find(entry.base_offset);
+    holders += held != replica->second.end() && held->second.term == entry.term &&
+               held->second.crc == entry.crc;
+  }
+  if (holders * 2 > voters.size()) return;
+  verdict_->Fail("durable_quorum",
+                 absl::StrCat("group ", group.value(), " index ", entry.index.value(), " (offset ",
+                              entry.base_offset.value(), ", term ", entry.term.value(),
+                              ") is committed but durable on ", holders, " of ", voters.size(),
+                              " replicas only"));
+}
+
+}  // namespace tidemark::sim

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/log/file.h"
+#include "sim/checkers/entry_fact.h"
+#include "sim/checkers/verdict.h"
+
+namespace tidemark::sim {
+
+// What is committed is on the disks of a majority, synced, at the moment it is committed. Looks at
+// the bytes that went to the disks, not at what nodes believe about them.
+class DurableQuorum {
+ public:
+  explicit DurableQuorum(Verdict* verdict) : verdict_(verdict) {}
+
+  // `batch` was handed to the disk of `node`; its files in `sync` are durable when OnSynced comes.
+  void OnWritten(NodeId node, const FileBatch& batch);
+  void OnSynced(NodeId node, const FileBatch& batch);
+  // `node` came back with this entry on its disk.
+  void OnRecovered(GroupId group, NodeId node, const EntryFact& entry);
+  void OnCrash(NodeId node);
+  // Some node committed `entry` for the first time; `voters` are the members of the group.
+  void OnCommitted(GroupId group, std::span<const NodeId> voters, const EntryFact& entry);
+
+ private:
+  struct Frame {
+    Offset base_offset;
+    Term term;
+    uint32_t crc = 0;
+  };
+  struct Held {
+    Term term;
+    uint32_t crc = 0;
+  };
+  static void FramesIn(std::string_view bytes, std::vector<Frame>& frames);
+
+  Verdict* verdict_;
+  // Written and not yet synced.
+  std::map<std::pair<NodeId, FileId>, std::vector<Frame>> written_;
+  // The durable client batches of each replica by offset, as they were last written there.
+  std::map<std::pair<NodeId, GroupId>, std::map<Offset, Held>> durable_;
+};
+
+}  // namespace tidemark::sim

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <map>
+#include <utility>
+
+#include "engine/base/ids.h"
+#include "engine/raft/types.h"
+#include "sim/checkers/verdict.h"
+
+namespace tidemark::sim {
+
+// A node votes at most once in a term, never goes back to an earlier one, and remembers after a
+// crash whatever it has promised to others: terms and votes that left on the wire. (What it had
+// only in memory a crash may take.)
+class VoteOnce {
+ public:
+  explicit VoteOnce(Verdict* verdict) : verdict_(verdict) {}
+  // The hard state of `node` as it is in memory.
+  void OnHardState(GroupId group, NodeId node, const raft::HardState& state);
+  // `node` let `message` out.
+  void OnSent(GroupId group, const raft::Message& message);
+  // `node` comes back with what its disk holds.
+  void OnRestart(NodeId node);
+
+ private:
+  using Key = std::pair<NodeId, GroupId>;
+  void Promise(GroupId group, NodeId node, Term term, NodeId vote);
+
+  Verdict* verdict_;
+  std::map<Key, raft::HardState> seen_;
+  std::map<Key, raft::HardState> promised_;
+};
+
+}  // namespace tidemark::sim

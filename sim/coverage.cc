@@ -1,0 +1,49 @@
+#include "sim/coverage.h"
+
+namespace tidemark::sim {
+namespace {
+
+constexpr std::array<std::string_view, kProbes> kNames = {
+    "message_lost",
+    "message_duplicated",
+    "message_reordered",
+    "datagram_lost",
+    "partition_split",
+    "partition_isolated",
+    "partition_one_way",
+    "partition_pair",
+    "link_broken",
+    "power_loss",
+    "process_killed",
+    "crash_in_step",
+    "cluster_power_loss",
+    "write_lost",
+    "write_torn",
+    "name_lost",
+    "pause",
+    "graceful_restart",
+    "slow_flush",
+    "sync_failed",
+    "disk_full",
+    "client_disconnected",
+    "wall_clock_set",
+    "leader_changed",
+    "truncated",
+    "recovered",
+    "torn_tail_cut",
+    "segment_rolled",
+    "cold_read",
+    "batch_acked",
+    "retry_recognised",
+    "batch_refused",
+    "record_consumed",
+    "read_at_follower",
+    "topic_created",
+    "topic_deleted",
+};
+
+}  // namespace
+
+std::string_view NameOf(Probe probe) { return kNames[static_cast<size_t>(probe)]; }
+
+}  // namespace tidemark::sim

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace tidemark::sim {
+
+// What happened in a run: faults that were injected and states that were reached. A campaign in
+// which one of these never happened proves less than it seems to and is reported as a failure.
+enum class Probe : uint8_t {
+  // Faults.
+  kMessageLost,
+  kMessageDuplicated,
+  kMessageReordered,
+  kDatagramLost,
+  kPartitionSplit,
+  kPartitionIsolated,
+  kPartitionOneWay,
+  kPartitionPair,
+  kLinkBroken,
+  kPowerLoss,
+  kProcessKilled,
+  kCrashInStep,
+  kClusterPowerLoss,
+  kWriteLost,
+  kWriteTorn,
+  kNameLost,
+  kPause,
+  kGracefulRestart,
+  kSlowFlush,
+  kSyncFailed,
+  kDiskFull,
+  kClientDisconnected,
+  kWallClockSet,
+  // States.
+  kLeaderChanged,
+  kTruncated,
+  kRecovered,
+  kTornTailCut,
+  kSegmentRolled,
+  kColdRead,
+  kBatchAcked,
+  kRetryRecognised,
+  kBatchRefused,
+  kRecordConsumed,
+  kReadAtFollower,
+  kTopicCreated,
+  kTopicDeleted,
+  kCount,
+};
+
+inline constexpr size_t kProbes = static_cast<size_t>(Probe::kCount);
+// Probes below this one are faults.
+inline constexpr Probe kFirstState = Probe::kLeaderChanged;
+
+std::string_view NameOf(Probe probe);
+
+struct Coverage {
+  std::array<uint64_t, kProbes> hits{};
+
+  void Hit(Probe probe, uint64_t times = 1) { hits[static_cast<size_t>(probe)] += times; }
+  uint64_t operator[](Probe probe) const { return hits[static_cast<size_t>(probe)]; }
+  void Add(const Coverage& other) {
+    for (size_t i = 0; i < kProbes; ++i) hits[i] += other.hits[i];
+  }
+};
+
+}  // namespace tidemark::sim

@@ -1,0 +1,285 @@
+#include "sim/disk.h"
+
+#include <algorithm>
+#include <set>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/status_macros.h"
+#include "engine/base/text.h"
+
+namespace tidemark::sim {
+
+class Disk::Snapshot : public DirectoryView {
+ public:
+  explicit Snapshot(std::map<FileId, InodePtr> names) : names_(std::move(names)) {}
+
+  std::vector<FileId> List(GroupId group) const override {
+    std::vector<FileId> files;
+    for (const auto& [file, inode] : names_) {
+      if (file.group == group) files.push_back(file);
+    }
+    return files;
+  }
+  std::vector<GroupId> Groups() const override {
+    std::set<GroupId> groups;
+    for (const auto& [file, inode] : names_) groups.insert(file.group);
+    return {groups.begin(), groups.end()};
+  }
+  absl::StatusOr<std::string_view> Contents(const FileId& file) const override {
+    const auto found = names_.find(file);
+    if (found == names_.end()) return absl::NotFoundError(PathOf(file));
+    return std::string_view(found->second->cached);
+  }
+
+ private:
+  std::map<FileId, InodePtr> names_;
+};
+
+Disk::Disk(uint32_t actor, uint32_t sector_bytes, Decisions* decisions, Coverage* coverage)
+    : actor_(actor), sector_bytes_(sector_bytes), decisions_(decisions), coverage_(coverage) {}
+
+absl::Status Disk::Execute(const FileBatch& batch) {
+  for (const FileOp& op : batch.ops) TIDEMARK_RETURN_IF_ERROR(Apply(op));
+  for (const FileId& file : batch.sync) {
+    if (!names_.contains(file)) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("sync of ", PathOf(file), ", which does not exist"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Disk::Apply(const FileOp& op) {
+  const auto missing = [](const FileId& file, std::string_view what) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(Text(what), " of ", PathOf(file), ", which does not exist"));
+  };
+  if (const auto* create = std::get_if<CreateFile>(&op)) {
+    if (names_.contains(create->file)) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("creation of ", PathOf(create->file), ", which exists"));
+    }
+    auto inode = std::make_shared<Inode>();
+    if (create->zero_bytes > 0) {
+      inode->unsynced.push_back({.resize = true, .pos = create->zero_bytes, .data = {}});
+      inode->cached.resize(create->zero_bytes);
+    }
+    unsynced_names_.push_back({.add = true, .to = create->file, .inode = std::move(inode)});
+    ApplyName(unsynced_names_.back(), names_);
+  } else if (const auto* write = std::get_if<WriteFile>(&op)) {
+    const auto found = names_.find(write->file);
+    if (found == names_.end()) return missing(write->file, "a write");
+    uint64_t pos = write->pos.value();
+    for (const Bytes& data : write->data) {
+      Change change{.resize = false, .pos = pos, .data = data};
+      ApplyChange(change, found->second->cached);
+      found->second->unsynced.push_back(std::move(change));
+      pos += data.size();
+    }
+  } else if (const auto* truncate = std::get_if<TruncateFile>(&op)) {
+    const auto found = names_.find(truncate->file);
+    if (found == names_.end()) return missing(truncate->file, "a truncation");
+    Change change{.resize = true, .pos = truncate->size, .data = {}};
+    ApplyChange(change, found->second->cached);
+    found->second->unsynced.push_back(std::move(change));
+  } else if (const auto* remove = std::get_if<RemoveFile>(&op)) {
+    if (!names_.contains(remove->file)) return absl::OkStatus();
+    unsynced_names_.push_back(
+        {.remove = true, .from = remove->file, .add = false, .to = remove->file, .inode = nullptr});
+    ApplyName(unsynced_names_.back(), names_);
+  } else {
+    const auto& rename = std::get<RenameFile>(op);
+    const auto found = names_.find(rename.from);
+    if (found == names_.end()) return missing(rename.from, "a renaming");
+    unsynced_names_.push_back({.remove = true,
+                               .from = rename.from,
+                               .add = true,
+                               .to = rename.to,
+                               .inode = found->second});
+    ApplyName(unsynced_names_.back(), names_);
+  }
+  return absl::OkStatus();
+}
+
+void Disk::ApplyChange(const Change& change, std::string& content) {
+  if (change.resize) {
+    content.resize(change.pos);
+    return;
+  }
+  const uint64_t end = change.pos + change.data.size();
+  if (content.size() < end) content.resize(end);
+  const std::string_view data = change.data.view();
+  std::copy(data.begin(), data.end(), content.begin() + static_cast<ptrdiff_t>(change.pos));
+}
+
+void Disk::ApplyName(const NameChange& change, std::map<FileId, InodePtr>& names) {
+  if (change.remove) names.erase(change.from);
+  if (change.add) names[change.to] = change.inode;
+}
+
+void Disk::MakeDurable(Inode& inode) {
+  for (const Change& change : inode.unsynced) ApplyChange(change, inode.durable);
+  inode.unsynced.clear();
+}
+
+void Disk::Synced(const FileBatch& batch) {
+  for (const FileId& file : batch.sync) {
+    const auto found = names_.find(file);
+    if (found != names_.end()) MakeDurable(*found->second);
+  }
+  bool names_changed = false;
+  for (const FileOp& op : batch.ops) {
+    names_changed = names_changed || !(std::holds_alternative<WriteFile>(op) ||
+                                       std::holds_alternative<TruncateFile>(op));
+  }
+  if (!names_changed || batch.ops.empty()) return;
+  const GroupId group = std::visit(
+      [](const auto& op) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(op)>, RenameFile>) {
+          return op.from.group;
+        } else {
+          return op.file.group;
+        }
+      },
+      batch.ops.front());
+  std::erase_if(unsynced_names_, [&](const NameChange& change) {
+    if (change.to.group != group) return false;
+    ApplyName(change, durable_names_);
+    return true;
+  });
+}
+
+absl::StatusOr<Bytes> Disk::Read(const FileId& file, FilePos pos, uint32_t length) const {
+  const auto found = names_.find(file);
+  if (found == names_.end()) return absl::NotFoundError(PathOf(file));
+  const std::string_view content = found->second->cached;
+  if (pos.value() > content.size() || length > content.size() - pos.value()) {
+    return absl::OutOfRangeError(absl::StrCat(PathOf(file), " has ", content.size(),
+                                              " bytes; asked for ", length, " at ", pos.value()));
+  }
+  return Bytes::Copy(content.substr(pos.value(), length));
+}
+
+// Gives `inode` one of the contents that may be on the platter now.
+void Disk::Survive(Inode& inode) {
+  // Everything each sector and the size went through; a resize counts for all sectors it may touch.
+  const auto pick = [&](Site site, size_t changes) {
+    return static_cast<size_t>(decisions_->Below(site, actor_, changes + 1));
+  };
+  uint64_t size_max = inode.durable.size();
+  size_t resizes = 0;
+  std::string size_probe = inode.durable;
+  std::vector<uint64_t> sizes{size_probe.size()};
+  for (const Change& change : inode.unsynced) {
+    const uint64_t before = sizes.back();
+    const uint64_t after =
+        change.resize ? change.pos : std::max(before, change.pos + change.data.size());
+    size_max = std::max(size_max, after);
+    if (after != before) {
+      sizes.push_back(after);
+      ++resizes;
+    }
+  }
+  const uint64_t size = sizes[pick(Site::kCrashSize, resizes)];
+  std::string survived = inode.durable;
+  survived.resize(size_max);
+  bool lost = size != sizes.back();
+  bool kept = false;
+  for (uint64_t begin = 0; begin < size_max; begin += sector_bytes_) {
+    const uint64_t end = std::min<uint64_t>(begin + sector_bytes_, size_max);
+    std::vector<const Change*> touching;
+    for (const Change& change : inode.unsynced) {
+      const bool touches = change.resize
+                               ? change.pos < end
+                               : change.pos < end && change.pos + change.data.size() > begin;
+      if (touches && !(change.resize && touching.empty() && change.pos >= inode.durable.size())) {
+        touching.push_back(&change);
+      }
+    }
+    if (touching.empty()) continue;
+    const size_t survivors = pick(Site::kCrashSector, touching.size());
+    lost = lost || survivors < touching.size();
+    kept = kept || survivors > 0;
+    for (size_t i = 0; i < survivors; ++i) {
+      const Change& change = *touching[i];
+      const auto at = [&](uint64_t pos) { return survived.begin() + static_cast<ptrdiff_t>(pos); };
+      if (change.resize) {
+        std::fill(at(std::max(begin, change.pos)), at(end), '\0');
+        continue;
+      }
+      const uint64_t from = std::max(begin, change.pos);
+      const uint64_t to = std::min<uint64_t>(end, change.pos + change.data.size());
+      const std::string_view data = change.data.view().substr(from - change.pos, to - from);
+      std::copy(data.begin(), data.end(), at(from));
+    }
+  }
+  survived.resize(size);
+  if (lost) coverage_->Hit(kept ? Probe::kWriteTorn : Probe::kWriteLost);
+  inode.durable = survived;
+  inode.cached = std::move(survived);
+  inode.unsynced.clear();
+}
+
+void Disk::PowerLoss() {
+  // Now and then all of it or nothing of it survives: the two ends a crash usually has.
+  enum class Mode : uint8_t { kAll, kNothing, kEachItsOwn };
+  const uint64_t draw = decisions_->Below(Site::kCrashMode, actor_, 8);
+  const Mode mode = draw == 0 ? Mode::kAll : draw <= 2 ? Mode::kNothing : Mode::kEachItsOwn;
+  if (mode == Mode::kAll) {
+    SyncAll();
+    return;
+  }
+  std::set<Inode*> seen;
+  const auto survive = [&](const InodePtr& inode) {
+    if (!seen.insert(inode.get()).second || inode->unsynced.empty()) return;
+    if (mode == Mode::kEachItsOwn) {
+      Survive(*inode);
+      return;
+    }
+    coverage_->Hit(Probe::kWriteLost);
+    inode->unsynced.clear();
+    inode->cached = inode->durable;
+  };
+  // In the order of names: never of addresses.
+  for (const auto& [file, inode] : durable_names_) survive(inode);
+  for (const NameChange& change : unsynced_names_) {
+    const bool kept =
+        mode == Mode::kEachItsOwn && decisions_->Below(Site::kCrashName, actor_, 2) == 0;
+    if (!kept) {
+      coverage_->Hit(Probe::kNameLost);
+      continue;
+    }
+    if (change.inode != nullptr) survive(change.inode);
+    ApplyName(change, durable_names_);
+  }
+  unsynced_names_.clear();
+  names_ = durable_names_;
+}
+
+void Disk::SyncAll() {
+  for (const auto& [file, inode] : names_) MakeDurable(*inode);
+  unsynced_names_.clear();
+  durable_names_ = names_;
+}
+
+std::unique_ptr<DirectoryView> Disk::View() const { return std::make_unique<Snapshot>(names_); }
+
+bool Disk::HasUnsynced() const {
+  if (!unsynced_names_.empty()) return true;
+  return std::any_of(names_.begin(), names_.end(),
+                     [](const auto& entry) { return !entry.second->unsynced.empty(); });
+}
+
+void Disk::AddTo(TraceHash& hash) const {
+  for (const auto& [file, inode] : names_) {
+    hash.Add(file.group.value());
+    hash.Add(static_cast<uint64_t>(file.kind));
+    hash.Add(file.number);
+    hash.Add(inode->cached);
+  }
+}
+
+}  // namespace tidemark::sim

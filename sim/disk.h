@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/base/bytes.h"
+#include "engine/base/ids.h"
+#include "engine/base/trace.h"
+#include "engine/log/file.h"
+#include "sim/coverage.h"
+#include "sim/decisions.h"
+
+namespace tidemark::sim {
+
+// The disk of one node: what programs read back (the page cache), what is on the platter, and the
+// unsynced operations between the two.
+//
+// At a power loss every sector an unsynced write touched takes, on its own, one of the states it
+// went through since the last sync; so do sizes; and every unsynced name (created, removed,
+// renamed) is there or not on its own. That is the weakest promise a POSIX file system makes, and
+// all that a FileBatch lets the engine rely on.
+class Disk {
+ public:
+  // `actor` tells this disk's decisions from those of others.
+  Disk(uint32_t actor, uint32_t sector_bytes, Decisions* decisions, Coverage* coverage);
+
+  // Does `batch.ops` in the page cache.
+  //   Errors  kFailedPrecondition: an operation that the contract of FileBatch forbids (a file that
+  //           exists is created, one that does not is written, ...): a bug of the engine.
+  absl::Status Execute(const FileBatch& batch);
+  // The sync of an executed batch is complete: its files and names are on the platter.
+  void Synced(const FileBatch& batch);
+
+  // Bytes as the page cache has them. Errors: kNotFound, kOutOfRange.
+  absl::StatusOr<Bytes> Read(const FileId& file, FilePos pos, uint32_t length) const;
+
+  // The machine loses power: the page cache is gone.
+  void PowerLoss();
+  // What a driver does before it lets a node recover: makes what is readable durable, so that
+  // nothing recovery sees can vanish later.
+  void SyncAll();
+
+  // Reads the page cache; valid until the next Execute.
+  std::unique_ptr<DirectoryView> View() const;
+
+  bool HasUnsynced() const;
+  void AddTo(TraceHash& hash) const;
+
+ private:
+  // A write (data at pos) or a change of size (to `pos`, no data).
+  struct Change {
+    bool resize = false;
+    uint64_t pos = 0;
+    Bytes data;
+  };
+  struct Inode {
+    std::string cached;
+    std::string durable;
+    std::vector<Change> unsynced;
+  };
+  using InodePtr = std::shared_ptr<Inode>;
+  // `from` loses its name if `remove`; `to` names `inode` if `add`.
+  struct NameChange {
+    bool remove = false;
+    FileId from;
+    bool add = false;
+    FileId to;
+    InodePtr inode;
+  };
+  class Snapshot;
+
+  absl::Status Apply(const FileOp& op);
+  static void ApplyChange(const Change& change, std::string& content);
+  static void ApplyName(const NameChange& change, std::map<FileId, InodePtr>& names);
+  static void MakeDurable(Inode& inode);
+  void Survive(Inode& inode);
+
+  uint32_t actor_;
+  uint32_t sector_bytes_;
+  Decisions* decisions_;
+  Coverage* coverage_;
+  std::map<FileId, InodePtr> names_;
+  std::map<FileId, InodePtr> durable_names_;
+  std::vector<NameChange> unsynced_names_;
+};
+
+}  // namespace tidemark::sim

@@ -1,0 +1,156 @@
+#include "sim/faults.h"
+
+#include <array>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+
+namespace tidemark::sim {
+namespace {
+
+constexpr uint32_t kActor = 0;
+
+}  // namespace
+
+void Faults::Start() { Tick(); }
+
+void Faults::Tick() {
+  if (stopped_) return;
+  const Duration mean = world_->scenario().fault_gap;
+  world_->scheduler().After(
+      world_->decisions().Between(Site::kFaultGap, kActor, Duration::Millis(1), mean * 2), [this] {
+        if (stopped_) return;
+        InjectOne();
+        Tick();
+      });
+}
+
+uint64_t Faults::Pick(uint64_t bound) {
+  return world_->decisions().Below(Site::kFaultTarget, kActor, bound);
+}
+
+size_t Faults::Target() {
+  if (Pick(100) < world_->scenario().weights.at_leader_percent) {
+    if (const std::optional<size_t> leader = world_->SomeLeader()) return *leader;
+  }
+  return Pick(world_->nodes());
+}
+
+Duration Faults::Length() {
+  return world_->decisions().Between(Site::kFaultLength, kActor, Duration::Millis(2),
+                                     world_->scenario().down_max);
+}
+
+void Faults::InjectOne() {
+  const Scenario::Weights& weights = world_->scenario().weights;
+  const std::array<uint32_t, 9> kinds = {
+      weights.power_loss,       weights.process_kill, weights.cluster_power_loss,
+      weights.graceful_restart, weights.pause,        weights.partition,
+      weights.link_break,       weights.disk_full,    weights.wall_clock};
+  uint32_t total = 0;
+  for (const uint32_t weight : kinds) total += weight;
+  if (total == 0) return;
+  uint64_t draw = world_->decisions().Below(Site::kFaultKind, kActor, total);
+  size_t kind = 0;
+  while (draw >= kinds[kind]) draw -= kinds[kind++];
+  world_->story().SetTime(world_->now());
+  switch (kind) {
+    case 0:
+      world_->CrashByPowerLoss(Target(), Length());
+      break;
+    case 1:
+      world_->CrashByKill(Target(), Length());
+      break;
+    case 2:
+      world_->coverage().Hit(Probe::kClusterPowerLoss);
+      for (size_t node = 0; node < world_->nodes(); ++node) {
+        world_->CrashByPowerLoss(node, Length());
+      }
+      break;
+    case 3:
+      world_->ShutDown(Target(), Length());
+      break;
+    case 4:
+      world_->Pause(Target(), Length());
+      break;
+    case 5:
+      Partition();
+      break;
+    case 6: {
+      const size_t from = Target();
+      const size_t to = Pick(world_->nodes());
+      world_->coverage().Hit(Probe::kLinkBroken);
+      world_->story().Tell("the connection ", world_->id(from).value(), " -> ",
+                           world_->id(to).value(), " breaks");
+      if (from != to) world_->BreakLink(from, to);
+      break;
+    }
+    case 7: {
+      const size_t node = Target();
+      world_->SetDiskFull(node, true);
+      world_->scheduler().After(Length(), [this, node] { world_->SetDiskFull(node, false); });
+      break;
+    }
+    default:
+      world_->SetWallClock(Target(), static_cast<int64_t>(Pick(200'000)) - 100'000);
+      break;
+  }
+}
+
+void Faults::Partition() {
+  const size_t nodes = world_->nodes();
+  if (nodes < 2) return;
+  const size_t target = Target();
+  std::string cut;
+  const auto block = [&](size_t from, size_t to) {
+    if (from == to) return;
+    world_->BlockLink(from, to);
+    absl::StrAppend(&cut, " ", world_->id(from).value(), "->", world_->id(to).value());
+  };
+  switch (Pick(4)) {
+    case 0: {  // two sides
+      world_->coverage().Hit(Probe::kPartitionSplit);
+      const uint64_t side = 1 + Pick((uint64_t{1} << nodes) - 2);
+      for (size_t a = 0; a < nodes; ++a) {
+        for (size_t b = 0; b < nodes; ++b) {
+          if ((side >> a & 1) != (side >> b & 1)) block(a, b);
+        }
+      }
+      break;
+    }
+    case 1:  // one node alone
+      world_->coverage().Hit(Probe::kPartitionIsolated);
+      for (size_t other = 0; other < nodes; ++other) {
+        block(target, other);
+        block(other, target);
+      }
+      break;
+    case 2: {  // one node deaf, or mute
+      world_->coverage().Hit(Probe::kPartitionOneWay);
+      const bool deaf = Pick(2) == 0;
+      for (size_t other = 0; other < nodes; ++other) {
+        if (deaf) {
+          block(other, target);
+        } else {
+          block(target, other);
+        }
+      }
+      break;
+    }
+    default: {  // two nodes that do not hear each other
+      world_->coverage().Hit(Probe::kPartitionPair);
+      const size_t other = Pick(nodes);
+      block(target, other);
+      block(other, target);
+      break;
+    }
+  }
+  world_->story().Tell("partition:", cut);
+  world_->scheduler().After(Length() * 2, [this] {
+    world_->story().SetTime(world_->now());
+    world_->story().Tell("the network heals");
+    world_->HealNetwork();
+  });
+}
+
+}  // namespace tidemark::sim

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "sim/world.h"
+
+namespace tidemark::sim {
+
+// Injects the faults that last (crashes, partitions, pauses, ...) until it is stopped: at random
+// moments, of the kinds the scenario allows, at a random node or at a leader.
+class Faults {
+ public:
+  explicit Faults(World* world) : world_(world) {}
+  void Start();
+  void Stop() { stopped_ = true; }
+
+ private:
+  void Tick();
+  void InjectOne();
+  void Partition();
+  size_t Target();
+  Duration Length();
+  uint64_t Pick(uint64_t bound);
+
+  World* world_;
+  bool stopped_ = false;
+};
+
+}  // namespace tidemark::sim

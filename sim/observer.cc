@@ -1,0 +1,177 @@
+#include "sim/observer.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "engine/base/text.h"
+
+namespace tidemark::sim {
+
+Observer::Observer(Verdict* verdict, Coverage* coverage, Story* story)
+    : verdict_(verdict),
+      coverage_(coverage),
+      story_(story),
+      elections_(verdict),
+      matching_(verdict),
+      committed_(verdict),
+      completeness_(&committed_, verdict),
+      commits_(verdict),
+      votes_(verdict),
+      durable_(verdict),
+      acked_(&committed_, verdict),
+      consumers_(&committed_, verdict) {}
+
+void Observer::AfterStep(NodeId id, const Node& node, const Disk& disk) {
+  for (const GroupView& view : node.Groups()) {
+    if (view.failure == nullptr) Absorb(id, view, disk);
+  }
+}
+
+void Observer::OnCrash(NodeId id) {
+  commits_.OnRestart(id);
+  votes_.OnRestart(id);
+  durable_.OnCrash(id);
+  std::erase_if(replicas_, [&](const auto& entry) { return entry.first.first == id; });
+}
+
+void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk) {
+  Replica& replica = replicas_[{id, view.group}];
+  votes_.OnHardState(view.group, id, view.raft->hard_state());
+  ReadLog(id, view, disk, replica);
+  commits_.OnState(view.group, id, view.raft->commit(), view.log->last_index());
+  if (view.raft->commit() > replica.commit) AdvanceCommit(id, view, replica);
+  if (view.raft->role() == raft::Role::kLeader) OnLeads(id, view, replica);
+}
+
+void Observer::OnLeads(NodeId id, const GroupView& view, Replica& replica) {
+  if (replica.leads == view.raft->term()) return;
+  replica.leads = view.raft->term();
+  elections_.OnLeader(view.group, replica.leads, id);
+  completeness_.OnElected(view.group, id, replica.leads, replica.log);
+  story_->Tell("node ", id.value(), " leads group ", view.group.value(), " in term ",
+               replica.leads.value());
+  const auto [last, first] = last_leader_.try_emplace(view.group, id);
+  if (!first && last->second != id) coverage_->Hit(Probe::kLeaderChanged);
+  last->second = id;
+}
+
+std::vector<Entry> Observer::EntriesFrom(const Log& log, const Disk& disk, LogIndex first,
+                                         bool from_disk) {
+  std::vector<Entry> entries;
+  if (!from_disk) entries = log.CachedEntries(first, 1u << 20, 4096);
+  if (!entries.empty() || first > log.durable_index()) return entries;
+  const FileRange range = log.RangeOf(first, 1u << 20);
+  const absl::StatusOr<Bytes> bytes = disk.Read(range.file, range.pos, range.length);
+  if (!bytes.ok()) return {};
+  absl::StatusOr<std::vector<Entry>> read = EntriesIn(range, *bytes);
+  if (!read.ok()) return {};
+  std::erase_if(*read, [&](const Entry& entry) { return entry.index < first; });
+  return *std::move(read);
+}
+
+void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, Replica& replica) {
+  const Log& log = *view.log;
+  std::vector<EntryFact>& known = replica.log;
+  // Cut or replaced entries: (index, term) names an entry, so terms tell.
+  size_t same = std::min<size_t>(known.size(), log.last_index().value());
+  while (same > 0 && log.TermAt(known[same - 1].index) != known[same - 1].term) --same;
+  if (same < known.size()) {
+    const LogIndex from = known[same].index;
+    commits_.OnTruncated(view.group, id, from);
+    coverage_->Hit(Probe::kTruncated);
+    story_->Tell("node ", id.value(), " cuts group ", view.group.value(), " from index ",
+                 from.value(), " (of ", known.size(), ")");
+    known.resize(same);
+  }
+  const LogIndex recovered_to = replica.primed ? LogIndex{} : log.durable_index();
+  replica.primed = true;
+  while (known.size() < log.last_index().value()) {
+    const LogIndex next{known.size() + 1};
+    const std::vector<Entry> entries = EntriesFrom(log, disk, next, false);
+    if (entries.empty()) break;
+    for (const Entry& entry : entries) {
+      const EntryFact* before = known.empty() ? nullptr : &known.back();
+      const EntryFact fact = FactOf(entry, before == nullptr ? 0 : before->prefix);
+      matching_.OnEntry(view.group, id, before, fact);
+      if (entry.index <= recovered_to) durable_.OnRecovered(view.group, id, fact);
+      if (!verdict_->ok()) return;
+      known.push_back(fact);
+    }
+  }
+}
+
+void Observer::AdvanceCommit(NodeId id, const GroupView& view, Replica& replica) {
+  const std::vector<NodeId>& voters = view.raft->config().voters;
+  const LogIndex to = std::min(view.raft->commit(), LogIndex{replica.log.size()});
+  while (replica.commit < to) {
+    const EntryFact& entry = replica.log[replica.commit.value()];
+    if (committed_.OnCommitted(view.group, id, view.raft->term(), entry)) {
+      durable_.OnCommitted(view.group, voters, entry);
+      if (ledger_groups_.contains(view.group)) acked_.OnCommitted(view.group, entry);
+    }
+    ++replica.commit;
+  }
+}
+
+void Observer::Finish(NodeId id, const Node& node, const Disk& disk) {
+  for (const GroupView& view : node.Groups()) {
+    const std::vector<StateMachine::Committed>& expected = committed_.LogOf(view.group);
+    const auto fail = [&](LogIndex index, std::string_view what) {
+      verdict_->Fail("replica_equality",
+                     absl::StrCat("group ", view.group.value(), " index ", index.value(),
+                                  " on the disk of node ", id.value(), ": ", Text(what)));
+    };
+    LogIndex next{1};
+    uint64_t prefix = 0;
+    while (next.value() <= expected.size() && verdict_->ok()) {
+      if (next > view.log->durable_index()) {
+        fail(next, "is missing");
+        break;
+      }
+      const std::vector<Entry> entries = EntriesFrom(*view.log, disk, next, true);
+      if (entries.empty()) {
+        fail(next, "cannot be read back");
+        break;
+      }
+      for (const Entry& entry : entries) {
+        const EntryFact fact = FactOf(entry, prefix);
+        if (fact.index.value() > expected.size()) break;
+        if (fact.prefix != expected[fact.index.value() - 1].entry.prefix) {
+          fail(fact.index, "is not the committed entry");
+          break;
+        }
+        prefix = fact.prefix;
+        next = fact.index + 1;
+      }
+    }
+  }
+}
+
+ClusterFacts::Member Observer::FactsOf(NodeId id, const Node& node, Now now) const {
+  ClusterFacts::Member member{.id = id, .up = true, .groups = {}, .alive = {id}};
+  for (const GroupView& view : node.Groups()) {
+    ClusterFacts::Group& group = member.groups[view.group];
+    group.leads = view.raft->role() == raft::Role::kLeader;
+    group.serving = view.raft->serving();
+    group.leader = view.raft->leader();
+    group.term = view.raft->term();
+    group.last = view.log->last_index();
+    group.commit = view.raft->commit();
+    group.durable = view.log->durable_index();
+    if (view.failure != nullptr) group.failure = *view.failure;
+    const auto replica = replicas_.find({id, view.group});
+    if (replica != replicas_.end() && !replica->second.log.empty()) {
+      group.last_prefix = replica->second.log.back().prefix;
+    }
+  }
+  for (const ServerInfo& server : node.Status(now).members) {
+    if (server.id != id && server.state == gossip::MemberState::kAlive) {
+      member.alive.push_back(server.id);
+    }
+  }
+  return member;
+}
+
+}  // namespace tidemark::sim

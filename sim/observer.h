@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/node/node.h"
+#include "sim/checkers/acked_durability.h"
+#include "sim/checkers/commit_rules.h"
+#include "sim/checkers/consumer_order.h"
+#include "sim/checkers/durable_quorum.h"
+#include "sim/checkers/election_safety.h"
+#include "sim/checkers/leader_completeness.h"
+#include "sim/checkers/log_matching.h"
+#include "sim/checkers/progress.h"
+#include "sim/checkers/state_machine.h"
+#include "sim/checkers/verdict.h"
+#include "sim/checkers/vote_once.h"
+#include "sim/coverage.h"
+#include "sim/disk.h"
+#include "sim/story.h"
+
+namespace tidemark::sim {
+
+// Looks into every node after every step, turns what changed into facts and feeds the oracles.
+// Costs O(groups) when nothing changed.
+class Observer {
+ public:
+  Observer(Verdict* verdict, Coverage* coverage, Story* story);
+
+  // After each step, before its effects are executed.
+  void AfterStep(NodeId id, const Node& node, const Disk& disk);
+  void OnCrash(NodeId id);
+  // Groups whose entries must all come from the clients' ledger.
+  void ProducedTo(GroupId group) { ledger_groups_.insert(group); }
+
+  // Reads back every replica's log from its disk and compares it with the committed one.
+  void Finish(NodeId id, const Node& node, const Disk& disk);
+  // The node's part of ClusterFacts.
+  ClusterFacts::Member FactsOf(NodeId id, const Node& node, Now now) const;
+
+  AckedDurability& ledger() { return acked_; }
+  ConsumerOrder& consumers() { return consumers_; }
+  DurableQuorum& durable() { return durable_; }
+  VoteOnce& votes() { return votes_; }
+  const StateMachine& committed() const { return committed_; }
+
+ private:
+  // What is known of one group on one node.
+  struct Replica {
+    std::vector<EntryFact> log;  // by index - 1
+    bool primed = false;
+    LogIndex commit;
+    Term leads;  // the term this node was last seen to lead
+  };
+
+  void Absorb(NodeId id, const GroupView& view, const Disk& disk);
+  // Brings `replica.log` up to date with the node's.
+  void ReadLog(NodeId id, const GroupView& view, const Disk& disk, Replica& replica);
+  void OnLeads(NodeId id, const GroupView& view, Replica& replica);
+  void AdvanceCommit(NodeId id, const GroupView& view, Replica& replica);
+  static std::vector<Entry> EntriesFrom(const Log& log, const Disk& disk, LogIndex first,
+                                        bool from_disk);
+
+  Verdict* verdict_;
+  Coverage* coverage_;
+  Story* story_;
+  ElectionSafety elections_;
+  LogMatching matching_;
+  StateMachine committed_;
+  LeaderCompleteness completeness_;
+  CommitRules commits_;
+  VoteOnce votes_;
+  DurableQuorum durable_;
+  AckedDurability acked_;
+  ConsumerOrder consumers_;
+  std::set<GroupId> ledger_groups_;
+  std::map<std::pair<NodeId, GroupId>, Replica> replicas_;
+  std::map<GroupId, NodeId> last_leader_;
+};
+
+}  // namespace tidemark::sim

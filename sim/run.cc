@@ -1,0 +1,102 @@
+#include "sim/run.h"
+
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "sim/checkers/progress.h"
+#include "sim/faults.h"
+#include "sim/scenario.h"
+#include "sim/story.h"
+#include "sim/workload.h"
+#include "sim/world.h"
+
+namespace tidemark::sim {
+namespace {
+
+uint64_t seed_under_way = 0;
+
+constexpr Duration kFaultsBegin = Duration::Millis(300);
+constexpr Duration kLook = Duration::Millis(50);
+// All must stay well this long: leaders that come and go are no progress.
+constexpr Duration kStable = Duration::Millis(500);
+
+// The quiet phase: waits until everything is well and stays so, with the same leaders.
+void AwaitProgress(World& world, const Workload& workload) {
+  const Instant deadline = world.now() + world.scenario().heal_bound;
+  std::string unwell;
+  std::optional<Instant> well_since;
+  std::map<GroupId, std::pair<NodeId, Term>> leaders;
+  while (world.verdict().ok()) {
+    world.RunUntil(world.now() + kLook);
+    ClusterFacts facts = world.Facts();
+    workload.AddTo(facts);
+    unwell = WhatIsUnwell(facts);
+    std::map<GroupId, std::pair<NodeId, Term>> present;
+    for (const ClusterFacts::Member& member : facts.members) {
+      for (const auto& [group, state] : member.groups) {
+        if (state.leads) present[group] = {member.id, state.term};
+      }
+    }
+    if (!unwell.empty() || present != leaders) well_since.reset();
+    leaders = std::move(present);
+    if (unwell.empty() && !well_since.has_value()) well_since = world.now();
+    if (well_since.has_value() && world.now() - *well_since >= kStable) return;
+    if (world.now() >= deadline) {
+      world.verdict().Fail(
+          "progress",
+          absl::StrCat(world.scenario().heal_bound.millis(), " ms after the last fault: ",
+                       unwell.empty() ? "leaders keep changing" : unwell));
+    }
+  }
+}
+
+}  // namespace
+
+uint64_t SeedUnderWay() { return seed_under_way; }
+
+std::string RunResult::Line() const {
+  return absl::StrFormat("seed %d hash %016x %s", seed, hash,
+                         ok() ? "ok" : absl::StrCat("FAILED ", oracle, ": ", what));
+}
+
+RunResult RunSeed(uint64_t seed, std::FILE* story_out) {
+  seed_under_way = seed;
+  const Scenario scenario = ScenarioOf(seed);
+  Story story(story_out);
+  story.Tell("seed ", seed, ": ", scenario.Summary());
+  World world(scenario, seed, &story);
+  Workload workload(&world);
+  Faults faults(&world);
+  world.Boot();
+  workload.Start();
+  world.RunUntil(Instant() + kFaultsBegin);
+  faults.Start();
+  world.RunUntil(Instant() + scenario.fault_phase);
+  if (world.verdict().ok()) {
+    story.SetTime(world.now());
+    story.Tell("the last fault is over");
+    faults.Stop();
+    world.Calm();
+    workload.Stop();
+    AwaitProgress(world, workload);
+  }
+  if (world.verdict().ok()) world.Finish();
+  story.SetTime(world.now());
+
+  RunResult result{.seed = seed,
+                   .hash = world.Hash(),
+                   .simulated = world.now() - Instant(),
+                   .tasks = world.scheduler().executed(),
+                   .batches = world.observer().ledger().acked(),
+                   .oracle = world.verdict().oracle(),
+                   .what = world.verdict().what(),
+                   .coverage = world.coverage(),
+                   .faults = world.decisions().faults()};
+  story.Tell(result.Line());
+  return result;
+}
+
+}  // namespace tidemark::sim

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/base/time.h"
+
+namespace tidemark::sim {
+
+// Everything about one run that is chosen before it starts, as data: the cluster, its options, the
+// workload and how often each fault happens. Rates are per million (of messages, flushes, ...).
+//
+// Each seed is one member of a swarm: many faults are off altogether, so that none of them hides
+// what another one would show, and the product's own safety nets (pre-vote, check-quorum) are off
+// in some.
+struct Scenario {
+  // Cluster.
+  std::vector<NodeId> nodes;
+  uint32_t partitions = 1;
+  uint32_t replication_factor = 3;
+  Duration election_timeout;
+  Duration heartbeat_interval;
+  bool pre_vote = true;
+  bool check_quorum = true;
+  uint64_t append_bytes_max = 0;
+  uint64_t append_entries_max = 0;
+  uint64_t segment_bytes = 0;
+  uint64_t index_interval_bytes = 0;
+  uint64_t cache_bytes = 0;
+  int64_t gossip_speed = 1;
+
+  // Network.
+  Duration latency_min;
+  Duration latency_max;
+  // Messages of one connection stay in order, as over TCP; else each goes its own way.
+  bool ordered_links = true;
+  uint32_t message_lost = 0;
+  uint32_t message_duplicated = 0;
+  uint32_t message_reordered = 0;
+  uint32_t datagram_lost = 0;
+
+  // Nodes.
+  Duration step_delay_max;
+  int64_t clock_drift_ppm_max = 0;
+  uint32_t crash_in_step = 0;
+
+  // Disks.
+  Duration flush_min;
+  Duration flush_max;
+  uint32_t flush_slow = 0;
+  Duration flush_slow_max;
+  uint32_t flush_fails = 0;
+  // What a power loss decides about at once: 512 or 4096 bytes.
+  uint32_t sector_bytes = 512;
+
+  // Faults that last: the mean time between two of them, and how likely each kind is.
+  Duration fault_gap;
+  struct Weights {
+    uint32_t power_loss = 0;
+    uint32_t process_kill = 0;
+    uint32_t cluster_power_loss = 0;
+    uint32_t graceful_restart = 0;
+    uint32_t pause = 0;
+    uint32_t partition = 0;
+    uint32_t link_break = 0;
+    uint32_t disk_full = 0;
+    uint32_t wall_clock = 0;
+    // Faults that hit a leader if there is one, in percent.
+    uint32_t at_leader_percent = 50;
+  } weights;
+  Duration down_max;
+
+  // Clients.
+  uint32_t producers = 1;
+  uint32_t consumers = 1;
+  Duration produce_gap_max;
+  uint32_t batches_in_flight = 1;
+  uint32_t records_max = 1;
+  uint32_t record_bytes_max = 0;
+  uint32_t client_break = 0;
+  bool topic_churn = false;
+
+  // Phases.
+  Duration fault_phase = Duration::Seconds(10);
+  // After healing, everything must be well again within this time.
+  Duration heal_bound = Duration::Seconds(12);
+
+  // One line for a person.
+  std::string Summary() const;
+};
+
+// The scenario that `seed` names.
+Scenario ScenarioOf(uint64_t seed);
+
+}  // namespace tidemark::sim

@@ -1,0 +1,167 @@
+#include "sim/workload.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace tidemark::sim {
+namespace {
+
+constexpr uint32_t kAdminActor = 0;
+constexpr uint32_t kChurnActor = 1;
+constexpr uint32_t kWatchActor = 2;
+constexpr uint32_t kFirstProducer = 8;
+constexpr uint32_t kFirstConsumer = 16;
+
+constexpr Duration kAskAgain = Duration::Millis(60);
+
+}  // namespace
+
+Admin::Admin(World* world, uint32_t actor) : Client(world, actor, "") {}
+
+void Admin::Insist(Request request, std::function<bool(const Response&)> accept) {
+  const std::optional<balancer::Target> target = picker_.PickAny(now(), view_);
+  TIDEMARK_CHECK(target.has_value());
+  Request again = request;
+  Call(*target, std::move(request),
+       [this, request = std::move(again), accept = std::move(accept)](Response response) mutable {
+         if (accept(response)) return;
+         const Duration wait =
+             world_->decisions().Between(Site::kAdmin, actor_, Duration::Millis(1), kAskAgain);
+         world_->scheduler().After(
+             wait, [this, request = std::move(request), accept = std::move(accept)]() mutable {
+               Insist(std::move(request), std::move(accept));
+             });
+       });
+}
+
+void Admin::CreateTopic(std::string name, uint32_t partitions, uint32_t replication_factor,
+                        std::function<void(TopicInfo)> done) {
+  const CreateTopicRequest create{
+      .name = name, .partitions = partitions, .replication_factor = replication_factor};
+  Insist(create, [this, name, done = std::move(done)](const Response& response) {
+    if (const auto* created = std::get_if<CreateTopicResponse>(&response)) {
+      world_->coverage().Hit(Probe::kTopicCreated);
+      done(created->topic);
+      return true;
+    }
+    const auto* error = std::get_if<RpcError>(&response);
+    if (error == nullptr || error->reason != "TOPIC_ALREADY_EXISTS") return false;
+    // An earlier attempt did it.
+    world_->coverage().Hit(Probe::kTopicCreated);
+    Insist(DescribeTopicRequest{name}, [done](const Response& described) {
+      const auto* topic = std::get_if<DescribeTopicResponse>(&described);
+      if (topic == nullptr) return false;
+      done(topic->topic);
+      return true;
+    });
+    return true;
+  });
+}
+
+void Admin::DeleteTopic(std::string name, std::function<void()> done) {
+  Insist(DeleteTopicRequest{std::move(name)},
+         [this, done = std::move(done)](const Response& response) {
+           const auto* error = std::get_if<RpcError>(&response);
+           if (error != nullptr && error->reason != "TOPIC_NOT_FOUND") return false;
+           world_->coverage().Hit(Probe::kTopicDeleted);
+           done();
+           return true;
+         });
+}
+
+void Admin::WatchPlacement() {
+  Insist(ListTopicsRequest{}, [this](const Response& response) {
+    const auto* list = std::get_if<ListTopicsResponse>(&response);
+    if (list == nullptr) return false;
+    placement_.clear();
+    placement_[kCatalogGroup] = world_->scenario().nodes;
+    for (const TopicInfo& topic : list->topics) {
+      for (const PartitionInfo& partition : topic.partitions) {
+        placement_[partition.group] = partition.replicas;
+      }
+    }
+    return false;  // for ever
+  });
+}
+
+Workload::Workload(World* world)
+    : world_(world),
+      admin_(world, kAdminActor),
+      churner_(world, kChurnActor),
+      watcher_(world, kWatchActor) {}
+
+void Workload::Start() {
+  world_->on_node_down = [this](size_t node) {
+    for (const auto& producer : producers_) producer->OnNodeDown(node);
+    for (const auto& consumer : consumers_) consumer->OnNodeDown(node);
+  };
+  const Scenario& scenario = world_->scenario();
+  admin_.CreateTopic("orders", scenario.partitions, scenario.replication_factor,
+                     [this](const TopicInfo& topic) { Begin(topic); });
+  if (scenario.topic_churn) Churn(0);
+}
+
+void Workload::Begin(const TopicInfo& topic) {
+  const Scenario& scenario = world_->scenario();
+  for (const PartitionInfo& partition : topic.partitions) {
+    world_->observer().ProducedTo(partition.group);
+  }
+  const auto partition = [&](uint32_t i) -> const PartitionInfo& {
+    return topic.partitions[i % topic.partitions.size()];
+  };
+  for (uint32_t i = 0; i < scenario.producers; ++i) {
+    producers_.push_back(std::make_unique<Producer>(world_, kFirstProducer + i, topic.name,
+                                                    partition(i).partition, partition(i).group));
+    producers_.back()->Start();
+    if (stopped_) producers_.back()->Stop();
+  }
+  for (uint32_t i = 0; i < scenario.consumers; ++i) {
+    consumers_.push_back(std::make_unique<Consumer>(world_, kFirstConsumer + i, topic.name,
+                                                    partition(i).partition, partition(i).group));
+    consumers_.back()->Start();
+  }
+}
+
+void Workload::Churn(uint64_t round) {
+  if (stopped_) return;
+  churning_ = true;
+  const std::string name = absl::StrCat("fleeting-", round);
+  churner_.CreateTopic(name, 1 + round % 2, world_->scenario().replication_factor,
+                       [this, name, round](const TopicInfo&) {
+                         churner_.DeleteTopic(name, [this, round] {
+                           churning_ = false;
+                           world_->scheduler().After(Duration::Millis(300),
+                                                     [this, round] { Churn(round + 1); });
+                         });
+                       });
+}
+
+void Workload::Stop() {
+  stopped_ = true;
+  for (const auto& producer : producers_) producer->Stop();
+  watcher_.WatchPlacement();
+}
+
+void Workload::AddTo(ClusterFacts& facts) const {
+  facts.placement = watcher_.placement();
+  if (facts.placement.empty()) facts.clients.push_back({"the operator", "a list of topics"});
+  if (!running()) facts.clients.push_back({"the operator", "its topic to be created"});
+  if (churning_) facts.clients.push_back({"the operator", "a topic to come or go"});
+  for (size_t i = 0; i < producers_.size(); ++i) {
+    if (producers_[i]->drained()) continue;
+    facts.clients.push_back({absl::StrCat("producer ", i),
+                             absl::StrCat(producers_[i]->in_flight(), " acknowledgements")});
+  }
+  const StateMachine& committed = world_->observer().committed();
+  for (const auto& consumer : consumers_) {
+    const Offset end = committed.EndOffset(consumer->group());
+    if (consumer->position() == end) continue;
+    facts.clients.push_back({absl::StrCat("consumer ", consumer->actor()),
+                             absl::StrCat("offset ", consumer->position().value(), " of ",
+                                          end.value(), " of group ", consumer->group().value())});
+  }
+}
+
+}  // namespace tidemark::sim

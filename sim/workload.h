@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/client.h"
+#include "sim/world.h"
+
+namespace tidemark::sim {
+
+// An operator's program: creates and deletes topics, follows what exists.
+class Admin : public Client {
+ public:
+  Admin(World* world, uint32_t actor);
+
+  // Repeats until it is answered for good; then `done`, with the topic as created or found.
+  void CreateTopic(std::string name, uint32_t partitions, uint32_t replication_factor,
+                   std::function<void(TopicInfo)> done);
+  void DeleteTopic(std::string name, std::function<void()> done);
+  // Asks a catalog leader again and again which groups exist and where.
+  void WatchPlacement();
+  const std::map<GroupId, std::vector<NodeId>>& placement() const { return placement_; }
+
+  void OnNodeDown(size_t) override {}
+
+ private:
+  // Asks one server after the other until `accept` says that the answer will do.
+  void Insist(Request request, std::function<bool(const Response&)> accept);
+
+  std::map<GroupId, std::vector<NodeId>> placement_;
+};
+
+// Everything clients do in a run: one topic with producers and consumers on it, and, in some
+// scenarios, topics that come and go.
+class Workload {
+ public:
+  explicit Workload(World* world);
+
+  void Start();
+  // Producers finish what they have accepted; no more topics are created.
+  void Stop();
+  // Adds the clients, and where groups must be, to `facts`.
+  void AddTo(ClusterFacts& facts) const;
+  bool running() const { return !producers_.empty(); }
+
+ private:
+  void Begin(const TopicInfo& topic);
+  void Churn(uint64_t round);
+
+  World* world_;
+  Admin admin_;
+  Admin churner_;
+  Admin watcher_;
+  std::vector<std::unique_ptr<Producer>> producers_;
+  std::vector<std::unique_ptr<Consumer>> consumers_;
+  bool stopped_ = false;
+  bool churning_ = false;
+};
+
+}  // namespace tidemark::sim

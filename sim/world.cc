@@ -1,0 +1,319 @@
+#include "sim/world.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "sim/trace_encode.h"
+
+namespace tidemark::sim {
+
+World::World(const Scenario& scenario, uint64_t seed, Story* story)
+    : scenario_(&scenario),
+      story_(story),
+      decisions_(seed),
+      network_(scenario, &decisions_, &coverage_),
+      observer_(&verdict_, &coverage_, story) {
+  for (size_t node = 0; node < scenario.nodes.size(); ++node) {
+    slots_.push_back(
+        std::make_unique<Slot>(static_cast<uint32_t>(node), scenario, &decisions_, &coverage_));
+    Slot& slot = *slots_.back();
+    slot.endpoint = {.host = absl::StrCat("10.0.0.", node + 1), .port = 7000};
+    slot.address = slot.endpoint.ToString();
+  }
+}
+
+World::~World() = default;
+
+void World::Boot() {
+  for (size_t node = 0; node < slots_.size(); ++node) Start(node);
+}
+
+void World::RunUntil(Instant end) {
+  while (verdict_.ok() && scheduler_.RunNext(end)) {
+  }
+}
+
+Now World::LocalNow(size_t node) const { return slots_[node]->clock->At(scheduler_.now()); }
+
+std::optional<size_t> World::NodeAt(std::string_view address) const {
+  for (size_t node = 0; node < slots_.size(); ++node) {
+    if (slots_[node]->address == address) return node;
+  }
+  return std::nullopt;
+}
+
+std::optional<size_t> World::NodeOf(NodeId id) const {
+  for (size_t node = 0; node < slots_.size(); ++node) {
+    if (scenario_->nodes[node] == id) return node;
+  }
+  return std::nullopt;
+}
+
+std::optional<size_t> World::NodeOf(const Endpoint& endpoint) const {
+  for (size_t node = 0; node < slots_.size(); ++node) {
+    if (slots_[node]->endpoint == endpoint) return node;
+  }
+  return std::nullopt;
+}
+
+NodeOptions World::OptionsFor(size_t node) const {
+  NodeOptions options;
+  options.id = scenario_->nodes[node];
+  options.cluster_id = "simulated";
+  options.advertise = slots_[node]->endpoint;
+  options.voters = scenario_->nodes;
+  for (const auto& slot : slots_) options.seeds.push_back(slot->endpoint);
+  options.version = "sim";
+  options.acl_allow_all = true;
+  options.log = {.segment_bytes = scenario_->segment_bytes,
+                 .index_interval_bytes = scenario_->index_interval_bytes,
+                 .cache_bytes = scenario_->cache_bytes};
+  options.election_timeout = scenario_->election_timeout;
+  options.heartbeat_interval = scenario_->heartbeat_interval;
+  options.pre_vote = scenario_->pre_vote;
+  options.check_quorum = scenario_->check_quorum;
+  options.append_bytes_max = scenario_->append_bytes_max;
+  options.append_entries_max = scenario_->append_entries_max;
+  options.gossip_speed = scenario_->gossip_speed;
+  return options;
+}
+
+template <typename F>
+void World::ForIncarnation(Duration delay, size_t node, F function) {
+  scheduler_.After(delay, [this, node, incarnation = slots_[node]->incarnation,
+                           function = std::move(function)]() mutable {
+    if (slots_[node]->incarnation == incarnation) function();
+  });
+}
+
+void World::Start(size_t node) {
+  Slot& slot = *slots_[node];
+  story_->SetTime(scheduler_.now());
+  const uint32_t actor = static_cast<uint32_t>(node);
+  const int64_t drift_max = scenario_->clock_drift_ppm_max;
+  const int64_t drift = static_cast<int64_t>(decisions_.Below(
+                            Site::kClockRate, actor, static_cast<uint64_t>(2 * drift_max + 1))) -
+                        drift_max;
+  // The monotonic clock of a new process begins anywhere.
+  const Instant origin = Instant::FromNanos(
+      static_cast<int64_t>(decisions_.Below(Site::kClockOrigin, actor, 1'000'000'000'000'000)));
+  slot.clock.emplace(scheduler_.now(), origin, drift, slot.wall_offset_millis);
+  slot.disk.SyncAll();
+  const std::unique_ptr<DirectoryView> view = slot.disk.View();
+  absl::StatusOr<Node> recovered = Node::Recover(OptionsFor(node), *view, LocalNow(node),
+                                                 Prng(decisions_.Draw(Site::kNodeSeed, actor)));
+  if (!recovered.ok()) {
+    verdict_.Fail("recovery", absl::StrCat("node ", id(node).value(),
+                                           " does not start: ", recovered.status().message()));
+    return;
+  }
+  slot.node.emplace(*std::move(recovered));
+  slot.shutting_down = false;
+  slot.paused = false;
+  slot.timer = Instant::Never();
+  slot.knows_address.assign(slots_.size(), false);
+  slot.dialling.assign(slots_.size(), false);
+  story_->Tell("node ", id(node).value(), " starts");
+  if (slot.incarnation > 0) coverage_.Hit(Probe::kRecovered);
+  trace_.Add(uint64_t{node} << 8 | 0xff);
+  Effects effects;
+  slot.node->Start(LocalNow(node), effects);
+  observer_.AfterStep(id(node), *slot.node, slot.disk);
+  Execute(node, effects);
+  if (!up(node)) return;
+  ArmTimer(node);
+  if (slot.disk_full) SetDiskFull(node, true);
+}
+
+void World::Deliver(size_t node, Event event) {
+  slots_[node]->inbox.push_back(std::move(event));
+  ScheduleStep(node);
+}
+
+void World::ScheduleStep(size_t node) {
+  Slot& slot = *slots_[node];
+  if (slot.step_scheduled || slot.paused || !slot.node.has_value()) return;
+  slot.step_scheduled = true;
+  // What arrives until then is told in the same step.
+  const Duration delay = Duration::Nanos(static_cast<int64_t>(
+      decisions_.Below(Site::kStepDelay, static_cast<uint32_t>(node),
+                       static_cast<uint64_t>(scenario_->step_delay_max.nanos()))));
+  ForIncarnation(delay, node, [this, node] {
+    slots_[node]->step_scheduled = false;
+    Step(node);
+  });
+}
+
+void World::Step(size_t node) {
+  Slot& slot = *slots_[node];
+  if (slot.paused || !slot.node.has_value()) return;
+  story_->SetTime(scheduler_.now());
+  std::vector<Event> events = std::exchange(slot.inbox, {});
+  const Now now = LocalNow(node);
+  trace_.Add(uint64_t{node} << 32 | events.size());
+  trace_.Add(static_cast<uint64_t>(scheduler_.now().nanos()));
+  for (const Event& event : events) AddTo(trace_, event);
+  Effects effects = std::exchange(effects_, {});
+  effects.clear();
+  slot.node->Step(now, events, effects);
+  observer_.AfterStep(id(node), *slot.node, slot.disk);
+  Execute(node, effects);
+  effects_ = std::move(effects);
+  if (up(node)) ArmTimer(node);
+}
+
+void World::ArmTimer(size_t node) {
+  Slot& slot = *slots_[node];
+  const Instant deadline = slot.node->next_deadline();
+  if (deadline == Instant::Never()) return;
+  const Instant due = std::max(slot.clock->VirtualOf(deadline), scheduler_.now());
+  if (due >= slot.timer) return;  // the one under way looks again
+  slot.timer = due;
+  ForIncarnation(due - scheduler_.now(), node, [this, node, due] {
+    Slot& then = *slots_[node];
+    if (then.timer != due) return;
+    then.timer = Instant::Never();
+    if (then.paused) return;
+    if (LocalNow(node).instant >= then.node->next_deadline()) {
+      Step(node);
+    } else {
+      ArmTimer(node);
+    }
+  });
+}
+
+void World::GoDown(size_t node) {
+  Slot& slot = *slots_[node];
+  ++slot.incarnation;
+  slot.node.reset();
+  slot.inbox.clear();
+  slot.replies.clear();
+  slot.flushes.clear();
+  slot.step_scheduled = false;
+  observer_.OnCrash(id(node));
+  for (size_t other = 0; other < slots_.size(); ++other) {
+    if (other == node) continue;
+    network_.Disconnect(node, other);
+    const bool was_connected = network_.Connected(other, node);
+    network_.Disconnect(other, node);
+    if (!was_connected || !up(other)) continue;
+    ForIncarnation(network_.DialTime(other, node), other, [this, other, node] {
+      Deliver(other, PeerLink{id(node), false});
+      Dial(other, node);
+    });
+  }
+  if (on_node_down) on_node_down(node);
+}
+
+void World::ScheduleStart(size_t node, Duration delay) {
+  ForIncarnation(delay, node, [this, node] {
+    if (!up(node)) Start(node);
+  });
+}
+
+void World::CrashByPowerLoss(size_t node, Duration down) {
+  if (!up(node)) return;
+  coverage_.Hit(Probe::kPowerLoss);
+  story_->Tell("node ", id(node).value(), " loses power");
+  slots_[node]->disk.PowerLoss();
+  GoDown(node);
+  ScheduleStart(node, down);
+}
+
+void World::CrashByKill(size_t node, Duration down) {
+  if (!up(node)) return;
+  coverage_.Hit(Probe::kProcessKilled);
+  story_->Tell("node ", id(node).value(), " is killed");
+  GoDown(node);
+  ScheduleStart(node, down);
+}
+
+void World::ShutDown(size_t node, Duration down) {
+  Slot& slot = *slots_[node];
+  if (!up(node) || slot.shutting_down) return;
+  coverage_.Hit(Probe::kGracefulRestart);
+  story_->Tell("node ", id(node).value(), " is asked to shut down");
+  slot.shutting_down = true;
+  slot.down = down;
+  Deliver(node, ShutdownRequested{});
+}
+
+void World::Pause(size_t node, Duration length) {
+  Slot& slot = *slots_[node];
+  if (!up(node) || slot.paused) return;
+  coverage_.Hit(Probe::kPause);
+  story_->Tell("node ", id(node).value(), " pauses for ", length.millis(), " ms");
+  slot.paused = true;
+  ForIncarnation(length, node, [this, node] {
+    slots_[node]->paused = false;
+    Step(node);
+  });
+}
+
+void World::SetDiskFull(size_t node, bool full) {
+  Slot& slot = *slots_[node];
+  slot.disk_full = full;
+  if (full) coverage_.Hit(Probe::kDiskFull);
+  story_->Tell("the disk of node ", id(node).value(), full ? " is full" : " has space");
+  if (!up(node)) return;
+  const uint64_t total = uint64_t{1} << 40;
+  Deliver(node, DiskSpace{.free_bytes = full ? 1000 : total / 2, .total_bytes = total});
+}
+
+void World::SetWallClock(size_t node, int64_t offset_millis) {
+  Slot& slot = *slots_[node];
+  coverage_.Hit(Probe::kWallClockSet);
+  story_->Tell("the wall clock of node ", id(node).value(), " is set to ", offset_millis,
+               " ms off");
+  slot.wall_offset_millis = offset_millis;
+  if (up(node)) slot.clock->SetWallOffset(offset_millis);
+}
+
+void World::Calm() {
+  calm_ = true;
+  network_.Calm();
+  network_.HealAll();
+  for (size_t node = 0; node < slots_.size(); ++node) {
+    if (slots_[node]->disk_full) SetDiskFull(node, false);
+  }
+}
+
+std::optional<size_t> World::SomeLeader() const {
+  // The last group is a topic's: leaders of data matter more than the catalog's.
+  std::optional<size_t> leader;
+  for (size_t node = 0; node < slots_.size(); ++node) {
+    if (!up(node)) continue;
+    for (const GroupView& view : slots_[node]->node->Groups()) {
+      if (view.raft->role() == raft::Role::kLeader) leader = node;
+    }
+  }
+  return leader;
+}
+
+uint64_t World::Hash() const {
+  TraceHash hash = trace_;
+  for (const auto& slot : slots_) slot->disk.AddTo(hash);
+  return hash.value();
+}
+
+void World::Finish() {
+  for (size_t node = 0; node < slots_.size(); ++node) {
+    if (up(node)) observer_.Finish(id(node), *slots_[node]->node, slots_[node]->disk);
+  }
+  observer_.ledger().Finish();
+}
+
+ClusterFacts World::Facts() const {
+  ClusterFacts facts;
+  for (size_t node = 0; node < slots_.size(); ++node) {
+    if (!up(node)) {
+      facts.members.push_back({.id = id(node)});
+      continue;
+    }
+    facts.members.push_back(observer_.FactsOf(id(node), *slots_[node]->node, LocalNow(node)));
+  }
+  return facts;
+}
+
+}  // namespace tidemark::sim

@@ -1,0 +1,156 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/trace.h"
+#include "engine/node/node.h"
+#include "sim/checkers/verdict.h"
+#include "sim/clock.h"
+#include "sim/coverage.h"
+#include "sim/decisions.h"
+#include "sim/disk.h"
+#include "sim/network.h"
+#include "sim/observer.h"
+#include "sim/scenario.h"
+#include "sim/scheduler.h"
+#include "sim/story.h"
+
+namespace tidemark::sim {
+
+// The world that production nodes run in: virtual time, a network, a disk and a clock for each
+// node. Executes what nodes decide, the way the real driver does, with everything that can go wrong
+// on the way. Deterministic: one seed, one thread, one result.
+class World {
+ public:
+  World(const Scenario& scenario, uint64_t seed, Story* story);
+  ~World();
+
+  // Boots every node.
+  void Boot();
+  // Runs until virtual time `end` or until an oracle speaks.
+  void RunUntil(Instant end);
+
+  size_t nodes() const { return slots_.size(); }
+  bool up(size_t node) const { return slots_[node]->node.has_value(); }
+  NodeId id(size_t node) const { return scenario_->nodes[node]; }
+  const std::string& address(size_t node) const { return slots_[node]->address; }
+  // Index of the node at "host:port", if any.
+  std::optional<size_t> NodeAt(std::string_view address) const;
+  // Changes whenever the node goes down.
+  uint32_t incarnation(size_t node) const { return slots_[node]->incarnation; }
+  const Node& node(size_t node) const { return *slots_[node]->node; }
+  Now LocalNow(size_t node) const;
+
+  // A request arrives at `node`, which is up; `reply` is called once, at the node, unless the node
+  // goes down or the request is cancelled first.
+  using ReplyFn = std::function<void(Response)>;
+  RequestId Submit(size_t node, Request request, ReplyFn reply);
+  void Cancel(size_t node, RequestId request);
+  // What the driver of a node does for a FetchResponse: reads the range.
+  void ReadAt(size_t node, FileRange range, std::function<void(absl::StatusOr<Bytes>)> done);
+  // Called when a node goes down, whatever the reason.
+  std::function<void(size_t)> on_node_down;
+
+  // Faults that last (faults.cc draws them).
+  void CrashByPowerLoss(size_t node, Duration down);
+  void CrashByKill(size_t node, Duration down);
+  void ShutDown(size_t node, Duration down);
+  void Pause(size_t node, Duration length);
+  void BreakLink(size_t from, size_t to);
+  // Stops messages from `from` to `to`; connections over it break after a while.
+  void BlockLink(size_t from, size_t to);
+  void HealNetwork() { network_.HealAll(); }
+  void SetDiskFull(size_t node, bool full);
+  void SetWallClock(size_t node, int64_t offset_millis);
+  // From now on nothing goes wrong any more that has not gone wrong yet.
+  void Calm();
+  // A node that leads some group, if there is one.
+  std::optional<size_t> SomeLeader() const;
+
+  const Scenario& scenario() const { return *scenario_; }
+  Scheduler& scheduler() { return scheduler_; }
+  Instant now() const { return scheduler_.now(); }
+  Decisions& decisions() { return decisions_; }
+  Coverage& coverage() { return coverage_; }
+  Verdict& verdict() { return verdict_; }
+  Observer& observer() { return observer_; }
+  Story& story() { return *story_; }
+  Network& network() { return network_; }
+  // The digest of everything that happened so far, disks included.
+  uint64_t Hash() const;
+  // Reads every replica back (checkers/replica equality) and closes the ledger.
+  void Finish();
+  ClusterFacts Facts() const;
+
+ private:
+  struct Slot {
+    Slot(uint32_t actor, const Scenario& scenario, Decisions* decisions, Coverage* coverage)
+        : disk(actor, scenario.sector_bytes, decisions, coverage) {}
+    Endpoint endpoint;
+    std::string address;
+    Disk disk;
+    std::optional<Node> node;
+    std::optional<Clock> clock;
+    uint32_t incarnation = 0;
+    bool paused = false;
+    bool shutting_down = false;
+    bool disk_full = false;
+    int64_t wall_offset_millis = 0;
+    Duration down;  // how long the present or coming absence lasts
+    std::vector<Event> inbox;
+    bool step_scheduled = false;
+    Instant timer = Instant::Never();  // virtual time of the timer task under way
+    std::vector<bool> knows_address;   // by node
+    std::vector<bool> dialling;        // by node
+    uint64_t next_request = 1;
+    std::map<RequestId, ReplyFn> replies;
+    std::map<IoToken, FileBatch> flushes;
+  };
+
+  // world.cc: time and steps.
+  NodeOptions OptionsFor(size_t node) const;
+  void Start(size_t node);
+  void Deliver(size_t node, Event event);
+  void ScheduleStep(size_t node);
+  void Step(size_t node);
+  void ArmTimer(size_t node);
+  void GoDown(size_t node);
+  void ScheduleStart(size_t node, Duration delay);
+  template <typename F>
+  void ForIncarnation(Duration delay, size_t node, F function);
+
+  // world_effects.cc: the driver.
+  void Execute(size_t node, Effects& effects);
+  void ExecuteOne(size_t node, Effect& effect);
+  void Send(size_t node, SendPeer send);
+  void SendTo(size_t node, SendDatagram send);
+  void StreamTo(size_t node, SendGossipStream send);
+  void Dial(size_t from, size_t to);
+  void Hear(size_t from, size_t to, const Bytes& bytes);
+  void BeginFlush(size_t node, Flush flush);
+  void EndFlush(size_t node, IoToken token, bool failed);
+  std::optional<size_t> NodeOf(NodeId id) const;
+  std::optional<size_t> NodeOf(const Endpoint& endpoint) const;
+
+  const Scenario* scenario_;
+  Story* story_;
+  Decisions decisions_;
+  Coverage coverage_;
+  Verdict verdict_;
+  Scheduler scheduler_;
+  Network network_;
+  Observer observer_;
+  TraceHash trace_;
+  bool calm_ = false;
+  Effects effects_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+};
+
+}  // namespace tidemark::sim

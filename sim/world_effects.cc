@@ -1,0 +1,265 @@
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "engine/log/batch.h"
+#include "proto/peer_convert.h"
+#include "sim/trace_encode.h"
+#include "sim/world.h"
+
+// The driver of a simulated node: executes effects, brings completions back.
+
+namespace tidemark::sim {
+namespace {
+
+// A connection that could not be made, or broke, is dialled again after this long.
+constexpr Duration kRedial = Duration::Millis(50);
+
+// What the transport's frame holds: the parts, one after the other.
+Bytes OneFrame(const std::vector<Bytes>& parts) {
+  if (parts.size() == 1) return parts.front();
+  std::string frame;
+  for (const Bytes& part : parts) frame.append(part.view());
+  return Bytes::From(std::move(frame));
+}
+
+}  // namespace
+
+void World::Execute(size_t node, Effects& effects) {
+  const uint32_t incarnation = slots_[node]->incarnation;
+  const uint32_t actor = static_cast<uint32_t>(node);
+  // A crash between two effects of one step: what was decided together happens in part.
+  const bool crash = !calm_ && scenario_->crash_in_step > 0 && effects.size() > 1 &&
+                     decisions_.Fault(Site::kCrashInStep, actor, scenario_->crash_in_step);
+  const size_t end =
+      crash ? decisions_.Below(Site::kCrashInStep, actor, effects.size()) : effects.size();
+  for (size_t i = 0; i < end; ++i) {
+    AddTo(trace_, effects[i]);
+    ExecuteOne(node, effects[i]);
+    if (slots_[node]->incarnation != incarnation) return;  // it went down
+  }
+  if (!crash) return;
+  coverage_.Hit(Probe::kCrashInStep);
+  CrashByPowerLoss(node, decisions_.Between(Site::kFaultLength, actor, Duration::Millis(5),
+                                            scenario_->down_max));
+}
+
+void World::ExecuteOne(size_t node, Effect& effect) {
+  Slot& slot = *slots_[node];
+  std::visit(
+      [&](auto& e) {
+        using E = std::decay_t<decltype(e)>;
+        if constexpr (std::is_same_v<E, SendPeer>) {
+          Send(node, std::move(e));
+        } else if constexpr (std::is_same_v<E, SetPeerAddress>) {
+          const std::optional<size_t> peer = NodeOf(e.node);
+          if (!peer.has_value() || slots_[*peer]->endpoint != e.address) {
+            verdict_.Fail("peer_address",
+                          absl::StrCat("node ", id(node).value(), " believes node ", e.node.value(),
+                                       " to be at ", e.address.ToString()));
+            return;
+          }
+          slot.knows_address[*peer] = true;
+          Dial(node, *peer);
+        } else if constexpr (std::is_same_v<E, SendDatagram>) {
+          SendTo(node, std::move(e));
+        } else if constexpr (std::is_same_v<E, SendGossipStream>) {
+          StreamTo(node, std::move(e));
+        } else if constexpr (std::is_same_v<E, Reply>) {
+          const auto found = slot.replies.find(e.id);
+          if (found == slot.replies.end()) return;  // cancelled
+          const ReplyFn reply = std::move(found->second);
+          slot.replies.erase(found);
+          reply(std::move(e.response));
+        } else if constexpr (std::is_same_v<E, Flush>) {
+          BeginFlush(node, std::move(e));
+        } else if constexpr (std::is_same_v<E, ReadRange>) {
+          coverage_.Hit(Probe::kColdRead);
+          const Duration delay =
+              decisions_.Between(Site::kReadLatency, static_cast<uint32_t>(node),
+                                 Duration::Micros(5), scenario_->flush_min + Duration::Micros(10));
+          ForIncarnation(delay, node, [this, node, read = e] {
+            Deliver(node, ReadDone{read.token,
+                                   slots_[node]->disk.Read(read.file, read.pos, read.length)});
+          });
+        } else if constexpr (std::is_same_v<E, Note>) {
+          if (!story_->on()) return;
+          std::string text;
+          for (const auto& [key, value] : e.fields) absl::StrAppend(&text, " ", key, "=", value);
+          story_->Tell("node ", id(node).value(), " notes ", e.event, text);
+        } else {
+          static_assert(std::is_same_v<E, ShutdownComplete>);
+          story_->Tell("node ", id(node).value(), " has shut down");
+          const Duration down = slot.down;
+          GoDown(node);
+          ScheduleStart(node, down);
+        }
+      },
+      effect);
+}
+
+void World::Send(size_t node, SendPeer send) {
+  observer_.votes().OnSent(send.message.group, send.message.message);
+  const std::optional<size_t> to = NodeOf(send.to);
+  if (!to.has_value() || !slots_[node]->knows_address[*to]) return;
+  const Network::Arrivals arrivals = network_.PlanMessage(scheduler_.now(), node, *to);
+  if (arrivals.count == 0) return;
+  const Bytes bytes = OneFrame(EncodePeer(send.message));
+  for (size_t i = 0; i < arrivals.count; ++i) {
+    scheduler_.At(arrivals.at[i],
+                  [this, from = node, to = *to, epoch = network_.Epoch(node, *to), bytes] {
+                    if (network_.Epoch(from, to) != epoch || !network_.Reachable(from, to)) return;
+                    Hear(from, to, bytes);
+                  });
+  }
+}
+
+void World::Hear(size_t from, size_t to, const Bytes& bytes) {
+  if (!up(to)) return;
+  absl::StatusOr<PeerMessage> message = DecodePeer(bytes);
+  if (!message.ok()) {
+    verdict_.Fail("peer_codec", absl::StrCat("a message of node ", id(from).value(),
+                                             " cannot be read: ", message.status().message()));
+    return;
+  }
+  Deliver(to, PeerReceived{id(from), *std::move(message)});
+}
+
+void World::SendTo(size_t node, SendDatagram send) {
+  const std::optional<size_t> to = NodeOf(send.to);
+  if (!to.has_value()) return;
+  const Network::Arrivals arrivals = network_.PlanDatagram(scheduler_.now(), node, *to);
+  for (size_t i = 0; i < arrivals.count; ++i) {
+    scheduler_.At(arrivals.at[i], [this, from = node, to = *to, bytes = send.bytes] {
+      if (up(to)) Deliver(to, DatagramReceived{slots_[from]->endpoint, bytes});
+    });
+  }
+}
+
+void World::StreamTo(size_t node, SendGossipStream send) {
+  const std::optional<size_t> to = NodeOf(send.to);
+  if (!to.has_value() || *to == node || !network_.Reachable(node, *to)) return;
+  scheduler_.After(network_.DialTime(node, *to), [this, from = node, to = *to, bytes = send.bytes] {
+    if (up(to) && network_.Reachable(from, to)) Deliver(to, GossipStreamReceived{bytes});
+  });
+}
+
+void World::Dial(size_t from, size_t to) {
+  Slot& slot = *slots_[from];
+  if (from == to || slot.dialling[to] || network_.Connected(from, to)) return;
+  slot.dialling[to] = true;
+  ForIncarnation(network_.DialTime(from, to), from, [this, from, to] {
+    slots_[from]->dialling[to] = false;
+    if (up(to) && network_.Reachable(from, to) && network_.Reachable(to, from)) {
+      network_.Connect(from, to);
+      Deliver(from, PeerLink{id(to), true});
+      return;
+    }
+    slots_[from]->dialling[to] = true;
+    ForIncarnation(kRedial, from, [this, from, to] {
+      slots_[from]->dialling[to] = false;
+      Dial(from, to);
+    });
+  });
+}
+
+void World::BreakLink(size_t from, size_t to) {
+  if (!network_.Connected(from, to)) return;
+  network_.Disconnect(from, to);
+  if (!up(from)) return;
+  ForIncarnation(Duration::Micros(100), from, [this, from, to] {
+    Deliver(from, PeerLink{id(to), false});
+    Dial(from, to);
+  });
+}
+
+void World::BlockLink(size_t from, size_t to) {
+  network_.Block(from, to);
+  // The transport notices after a while that nothing is acknowledged: either direction will do.
+  for (const auto& [a, b] : {std::pair(from, to), std::pair(to, from)}) {
+    scheduler_.After(scenario_->election_timeout * 2,
+                     [this, a = a, b = b, epoch = network_.Epoch(a, b)] {
+                       const bool blocked = !network_.Reachable(a, b) || !network_.Reachable(b, a);
+                       if (blocked && network_.Epoch(a, b) == epoch) BreakLink(a, b);
+                     });
+  }
+}
+
+void World::BeginFlush(size_t node, Flush flush) {
+  Slot& slot = *slots_[node];
+  const uint32_t actor = static_cast<uint32_t>(node);
+  if (const absl::Status status = slot.disk.Execute(flush.batch); !status.ok()) {
+    verdict_.Fail("disk_contract", absl::StrCat("node ", id(node).value(), ": ", status.message()));
+    return;
+  }
+  for (const FileOp& op : flush.batch.ops) {
+    const auto* create = std::get_if<CreateFile>(&op);
+    if (create == nullptr) continue;
+    if (create->file.kind == FileKind::kTorn) coverage_.Hit(Probe::kTornTailCut);
+    if (create->file.kind == FileKind::kSegment && create->file.number > 0) {
+      coverage_.Hit(Probe::kSegmentRolled);
+    }
+  }
+  observer_.durable().OnWritten(id(node), flush.batch);
+  Duration delay =
+      decisions_.Between(Site::kFlushLatency, actor, scenario_->flush_min, scenario_->flush_max);
+  bool failed = false;
+  if (!calm_) {
+    if (scenario_->flush_slow > 0 &&
+        decisions_.Fault(Site::kFlushSlow, actor, scenario_->flush_slow)) {
+      coverage_.Hit(Probe::kSlowFlush);
+      delay = delay + decisions_.Between(Site::kFlushLatency, actor, Duration::Millis(10),
+                                         scenario_->flush_slow_max);
+    }
+    failed = scenario_->flush_fails > 0 &&
+             decisions_.Fault(Site::kFlushFails, actor, scenario_->flush_fails);
+  }
+  slot.flushes.emplace(flush.token, std::move(flush.batch));
+  ForIncarnation(delay, node,
+                 [this, node, token = flush.token, failed] { EndFlush(node, token, failed); });
+}
+
+void World::EndFlush(size_t node, IoToken token, bool failed) {
+  Slot& slot = *slots_[node];
+  const auto found = slot.flushes.find(token);
+  if (!failed) {
+    slot.disk.Synced(found->second);
+    observer_.durable().OnSynced(id(node), found->second);
+    slot.flushes.erase(found);
+    Deliver(node, IoDone{token, absl::OkStatus()});
+    return;
+  }
+  slot.flushes.erase(found);
+  coverage_.Hit(Probe::kSyncFailed);
+  story_->Tell("a sync fails on node ", id(node).value());
+  Deliver(node, IoDone{token, absl::DataLossError("sync failed")});
+  // Somebody replaces the disk's cable and restarts the machine.
+  ForIncarnation(Duration::Millis(500), node,
+                 [this, node] { CrashByPowerLoss(node, Duration::Millis(100)); });
+}
+
+RequestId World::Submit(size_t node, Request request, ReplyFn reply) {
+  Slot& slot = *slots_[node];
+  const RequestId request_id{slot.next_request++};
+  slot.replies.emplace(request_id, std::move(reply));
+  Deliver(node, RequestReceived{request_id, "sim", std::move(request)});
+  return request_id;
+}
+
+void World::Cancel(size_t node, RequestId request) {
+  if (!up(node) || slots_[node]->replies.erase(request) == 0) return;
+  Deliver(node, RequestCancelled{request});
+}
+
+void World::ReadAt(size_t node, FileRange range, std::function<void(absl::StatusOr<Bytes>)> done) {
+  const Duration delay =
+      decisions_.Between(Site::kReadLatency, static_cast<uint32_t>(node) + 8, Duration::Micros(1),
+                         scenario_->flush_min + Duration::Micros(10));
+  ForIncarnation(delay, node, [this, node, range = std::move(range), done = std::move(done)] {
+    done(slots_[node]->disk.Read(range.file, range.pos, range.length));
+  });
+}
+
+}  // namespace tidemark::sim
