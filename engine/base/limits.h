@@ -46,5 +46,21 @@ inline constexpr uint64_t kTermMax = 0x7fffffff;
 inline constexpr size_t kDatagramBytesMax = 1400;
 // One frame of the peer transport.
 inline constexpr size_t kPeerFrameBytesMax = 32u << 20;
+// Access control: bytes of a model or policy text, its rules, fields of a rule, role relations.
+inline constexpr size_t kAclTextBytesMax = 16u << 20;
+inline constexpr size_t kAclRulesMax = 100'000;
+inline constexpr size_t kAclFieldsMax = 16;
+inline constexpr size_t kAclRoleRelationsMax = 8;
+// Steps from a member to a role (Casbin's own bound), and roles looked at in one question.
+inline constexpr size_t kAclRoleLevelsMax = 10;
+inline constexpr size_t kAclRolesReachedMax = 1024;
+// Nodes of a matcher's expression and how deep they nest; arguments of one call.
+inline constexpr size_t kAclMatcherNodesMax = 1024;
+inline constexpr size_t kAclMatcherDepthMax = 64;
+// Value-or-wildcard conjuncts that an index takes: each doubles the look-ups of a decision.
+inline constexpr size_t kAclWildcardsMax = 4;
+// A value of a request (principal, object, action); longer ones are denied.
+inline constexpr size_t kPrincipalBytesMax = 1024;
+inline constexpr size_t kAclValueBytesMax = 4096;
 
 }  // namespace tidemark
