@@ -1,0 +1,185 @@
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/base/check.h"
+#include "engine/raft/raft.h"
+
+// What agreement costs without disk and network: three members of one group, every write durable at
+// once and every message delivered at once, until the entry is committed at the leader.
+
+namespace tidemark::raft {
+namespace {
+
+constexpr size_t kMembers = 3;
+// Old entries go, so that a long run stays in bounds; far more than is ever in flight here.
+constexpr size_t kEntriesKept = 16384;
+
+class MemoryLog final : public RaftLog {
+ public:
+  LogIndex first_index() const override { return first_; }
+  LogIndex last_index() const override { return LogIndex{first_.value() + entries_.size() - 1}; }
+  Term last_term() const override {
+    return entries_.empty() ? before_first_ : entries_.back().term;
+  }
+  std::optional<Term> TermAt(LogIndex index) const override {
+    if (index == first_ - 1) return before_first_;
+    if (index < first_ || index > last_index()) return std::nullopt;
+    return entries_[index - first_].term;
+  }
+  LogIndex durable_index() const override { return durable_; }
+  void Append(const Entry& entry) override {
+    TIDEMARK_CHECK_EQ(entry.index, last_index() + 1);
+    entries_.push_back(entry);
+    if (entries_.size() > 2 * kEntriesKept) RemovePrefix();
+  }
+  void TruncateSuffix(LogIndex from) override {
+    entries_.resize(from - first_);
+    durable_ = std::min(durable_, from - 1);
+  }
+  void AppendNoop(Term term) override {
+    Append(Entry{.index = last_index() + 1, .term = term, .kind = EntryKind::kControl});
+  }
+  std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override {
+    std::vector<Entry> result;
+    uint64_t bytes = 0;
+    for (LogIndex i = first; i <= last_index() && result.size() < max_entries; ++i) {
+      const Entry& entry = entries_[i - first_];
+      bytes += entry.frame.size();
+      if (bytes > max_bytes && !result.empty()) break;
+      result.push_back(entry);
+    }
+    return result;
+  }
+  // Everything a member can lack is in memory.
+  void ReadAsync(NodeId, LogIndex, uint64_t) override { TIDEMARK_CHECK(false); }
+
+  void MakeDurable() { durable_ = last_index(); }
+
+ private:
+  void RemovePrefix() {
+    before_first_ = entries_[kEntriesKept - 1].term;
+    entries_.erase(entries_.begin(), entries_.begin() + kEntriesKept);
+    first_ = first_ + kEntriesKept;
+  }
+
+  LogIndex first_{1};
+  Term before_first_;
+  std::deque<Entry> entries_;
+  LogIndex durable_;
+};
+
+class Group {
+ public:
+  Group() {
+    for (size_t i = 0; i < kMembers; ++i) {
+      Config config{.self = NodeId{i + 1}, .voters = {NodeId{1}, NodeId{2}, NodeId{3}}};
+      config.campaign_at_start = i == 0;
+      rafts_[i].emplace(config, HardState{}, LogIndex{0}, &logs_[i], Prng(i + 1));
+    }
+    // The leader-to-be last: the others must be listening.
+    for (size_t i = kMembers; i-- > 0;) {
+      Effects effects;
+      rafts_[i]->Start(now_, effects);
+      Absorb(i, effects);
+    }
+    DeliverAll();
+    TIDEMARK_CHECK(leader().serving());
+  }
+
+  // Commits `count` entries with `payload`, proposed in one step.
+  void Commit(const Bytes& payload, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+      logs_[0].Append(Entry{.index = logs_[0].last_index() + 1,
+                            .term = leader().term(),
+                            .kind = EntryKind::kData,
+                            .base_offset = Offset{offset_++},
+                            .offset_span = 1,
+                            .frame = payload});
+    }
+    Effects effects;
+    leader().OnAppended(now_, effects);
+    Absorb(0, effects);
+    DeliverAll();
+    TIDEMARK_CHECK_EQ(leader().commit(), logs_[0].last_index());
+  }
+
+  // A heartbeat to everybody and their answers.
+  void Heartbeat() {
+    now_ = std::max(now_, leader().next_deadline());
+    Effects effects;
+    leader().OnTimer(now_, effects);
+    Absorb(0, effects);
+    DeliverAll();
+  }
+
+  uint64_t delivered() const { return delivered_; }
+
+ private:
+  Raft& leader() { return *rafts_[0]; }
+
+  // Sends what `effects` want sent, with the disk writing in no time.
+  void Absorb(size_t member, Effects& effects) {
+    while (true) {
+      for (Message& message : effects.messages) flights_.push_back(std::move(message));
+      const bool write = effects.persist.has_value() || effects.log_staged;
+      if (write) logs_[member].MakeDurable();
+      for (Message& message : effects.messages_after_persist) {
+        flights_.push_back(std::move(message));
+      }
+      if (!write) return;
+      Effects next;
+      rafts_[member]->OnPersisted(now_, effects.persist, next);
+      effects = std::move(next);
+    }
+  }
+
+  void DeliverAll() {
+    while (!flights_.empty()) {
+      Message message = std::move(flights_.front());
+      flights_.pop_front();
+      const size_t to = message.to.value() - 1;
+      Effects effects;
+      rafts_[to]->OnMessage(now_, std::move(message), effects);
+      ++delivered_;
+      Absorb(to, effects);
+    }
+  }
+
+  Instant now_ = Instant::FromNanos(1);
+  std::array<MemoryLog, kMembers> logs_;
+  std::array<std::optional<Raft>, kMembers> rafts_;
+  std::deque<Message> flights_;
+  uint64_t offset_ = 0;
+  uint64_t delivered_ = 0;
+};
+
+// Argument: entries proposed in one step. The payload is shared, never copied, so its size is moot.
+void BM_CommitEntries(benchmark::State& state) {
+  const Bytes payload = Bytes::From(std::string(1024, 'p'));
+  Group group;
+  const uint64_t before = group.delivered();
+  for (auto _ : state) group.Commit(payload, state.range(0));
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+  state.counters["messages"] = benchmark::Counter(static_cast<double>(group.delivered() - before),
+                                                  benchmark::Counter::kAvgIterations);
+}
+BENCHMARK(BM_CommitEntries)->Arg(1)->Arg(16)->Arg(256);
+
+// The price of an idle group: it bounds how many groups a node can lead.
+void BM_HeartbeatRound(benchmark::State& state) {
+  Group group;
+  for (auto _ : state) group.Heartbeat();
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(BM_HeartbeatRound);
+
+}  // namespace
+}  // namespace tidemark::raft
