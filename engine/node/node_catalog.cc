@@ -113,20 +113,21 @@ void Node::Impl::ReconcileGroups(Now now, Effects& out) {
     }
   }
   // Left over from topics whose deletion was committed while this node was down or half done.
-  std::erase_if(found, [&](auto& leftover) {
+  for (auto at = found.begin(); at != found.end();) {
     PartitionId partition;
-    const GroupId group = leftover.first;
+    const GroupId group = at->first;
     if (group >= catalog.next_group() || catalog.TopicOf(group, &partition) != nullptr) {
-      return false;
+      ++at;
+      continue;
     }
     Replica::Options replica_options{
         .group = group, .raft = {.self = options.id, .voters = {}}, .keep_entries = false};
-    auto replica = std::make_unique<Replica>(std::move(replica_options), std::move(leftover.second),
+    auto replica = std::make_unique<Replica>(std::move(replica_options), std::move(at->second),
                                              &shared, prng.Fork());
     replica->Remove(now, out);
     replicas.emplace(group, std::move(replica));
-    return true;
-  });
+    at = found.erase(at);
+  }
 }
 
 void Node::Impl::StartGroup(Now now, GroupId group, const CatalogTopic& topic,

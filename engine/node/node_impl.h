@@ -37,7 +37,7 @@ struct Node::Impl {
   void Refuse(RequestId id, RpcError error, Effects& out);
   // Adds what the node knows about a leader named in `error`.
   RpcError WithLeaderAddress(RpcError error) const;
-  bool Allowed(const RequestReceived& request, std::string_view object, std::string_view action,
+  bool Allowed(const RequestReceived& request, const std::string& object, const std::string& action,
                Effects& out);
   // The replica that holds a partition here; answers the request and gives nullptr if there is
   // none.

@@ -21,7 +21,7 @@ gossip::Config GossipConfig(const NodeOptions& options) {
   return config;
 }
 
-std::string_view ChangeText(gossip::MemberChange::Kind kind) {
+const char* ChangeText(gossip::MemberChange::Kind kind) {
   switch (kind) {
     case gossip::MemberChange::Kind::kJoined:
       return "joined";

@@ -9,15 +9,15 @@
 namespace tidemark {
 namespace {
 
-RpcError TopicNotFound(std::string_view topic) {
+RpcError TopicNotFound(const std::string& topic) {
   return {.code = absl::StatusCode::kNotFound,
           .reason = "TOPIC_NOT_FOUND",
           .message = absl::StrCat("there is no topic \"", topic,
                                   "\"; create it with `tidemark topic create`"),
-          .metadata = {{"topic", std::string(topic)}}};
+          .metadata = {{"topic", topic}}};
 }
 
-std::string TopicObject(std::string_view topic) { return absl::StrCat("topic:", topic); }
+std::string TopicObject(const std::string& topic) { return absl::StrCat("topic:", topic); }
 
 }  // namespace
 
@@ -78,8 +78,8 @@ RpcError Node::Impl::WithLeaderAddress(RpcError error) const {
   return error;
 }
 
-bool Node::Impl::Allowed(const RequestReceived& request, std::string_view object,
-                         std::string_view action, Effects& out) {
+bool Node::Impl::Allowed(const RequestReceived& request, const std::string& object,
+                         const std::string& action, Effects& out) {
   if (options.acl_allow_all) return true;
   const acl::Decision decision = enforcer.Enforce(request.principal, object, action);
   if (decision.allowed) return true;
@@ -93,8 +93,8 @@ bool Node::Impl::Allowed(const RequestReceived& request, std::string_view object
                                   ". Ask for a policy line: p, ", request.principal, ", ", object,
                                   ", ", action),
           .metadata = {{"principal", request.principal},
-                       {"object", std::string(object)},
-                       {"action", std::string(action)},
+                       {"object", object},
+                       {"action", action},
                        {"rule", decision.reason}}},
          out);
   return false;

@@ -1,0 +1,273 @@
+#include "engine/gossip/swim.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/check.h"
+#include "engine/base/limits.h"
+
+// Packets in and out, joining, timers. probe.cc finds failures, merge.cc decides what news counts.
+
+namespace tidemark::gossip {
+namespace {
+
+constexpr int64_t kRetransmitMultiplier = 4;
+constexpr size_t kRelaysMax = 256;
+
+}  // namespace
+
+void Config::SpeedUp(int64_t factor) {
+  for (Duration* interval : {&probe_interval, &probe_timeout, &gossip_interval, &push_pull_interval,
+                             &join_retry, &reclaim_after}) {
+    *interval = *interval / factor;
+  }
+}
+
+Swim::Swim(Config config, uint64_t first_incarnation, Prng prng)
+    : config_(std::move(config)), prng_(prng) {
+  absl::StatusOr<Keyring> keyring = Keyring::Create(config_.keys, config_.cluster_id);
+  TIDEMARK_CHECK(keyring.ok());
+  keyring_ = *std::move(keyring);
+  Member self{.id = config_.id,
+              .name = config_.name,
+              .endpoint = config_.advertise,
+              .state = MemberState::kAlive,
+              .incarnation = first_incarnation,
+              .tags = config_.tags};
+  self.tags["id"] = absl::StrCat(config_.id.value());
+  self.tags["addr"] = config_.advertise.ToString();
+  members_[config_.id] = {.member = std::move(self), .changed = Instant()};
+}
+
+void Swim::Start(Now now, Effects& out) {
+  // Nodes that start together do not probe together.
+  probe_at_ = now.instant + prng_.Between(Duration(), config_.probe_interval);
+  gossip_at_ = now.instant + config_.gossip_interval;
+  push_pull_at_ = now.instant + config_.push_pull_interval;
+  Announce(config_.id);
+  JoinNext(now, out);
+}
+
+void Swim::JoinNext(Now now, Effects& out) {
+  join_at_ = Instant::Never();
+  if (!alone() || leaving_) return;
+  for (size_t tried = 0; tried < config_.seeds.size(); ++tried) {
+    const Endpoint& seed = config_.seeds[next_seed_++ % config_.seeds.size()];
+    if (seed == config_.advertise) continue;
+    SendStream(seed, PacketType::kPush, out);
+    join_at_ = now.instant + config_.join_retry;
+    return;
+  }
+}
+
+bool Swim::alone() const {
+  for (const auto& [id, known] : members_) {
+    if (id != config_.id && known.member.state == MemberState::kAlive) return false;
+  }
+  return true;
+}
+
+Packet Swim::Make(PacketType type) const {
+  return {.cluster_id = config_.cluster_id,
+          .type = type,
+          .from = config_.id,
+          .sequence = 0,
+          .target = kNoNode,
+          .endpoint = config_.advertise,
+          .members = {}};
+}
+
+std::string Swim::Seal(const Packet& packet) {
+  std::string plain = EncodePacket(packet);
+  return keyring_.empty() ? plain : keyring_.Seal(plain, prng_);
+}
+
+void Swim::Send(const Endpoint& to, Packet packet, Effects& out) {
+  // News rides along as far as it fits, the least told first.
+  constexpr size_t kOverhead = 29 + 128;
+  size_t bytes = kOverhead + EncodePacket(packet).size();
+  std::vector<std::pair<int64_t, NodeId>> order;
+  for (const auto& [id, left] : news_) order.emplace_back(-left, id);
+  std::sort(order.begin(), order.end());
+  for (const auto& [told, id] : order) {
+    const Member& member = members_.at(id).member;
+    bytes += EncodedBytes(member);
+    if (bytes > kDatagramBytesMax) break;
+    packet.members.push_back(member);
+    if (--news_[id] <= 0) news_.erase(id);
+  }
+  ++counters_.packets_out;
+  out.datagrams.push_back({to, Bytes::From(Seal(packet))});
+}
+
+void Swim::SendStream(const Endpoint& to, PacketType type, Effects& out) {
+  Packet packet = Make(type);
+  for (const auto& [id, known] : members_) packet.members.push_back(known.member);
+  ++counters_.packets_out;
+  out.streams.push_back({to, Bytes::From(Seal(packet))});
+}
+
+std::optional<Packet> Swim::Open(std::string_view bytes, Effects& out) {
+  ++counters_.packets_in;
+  absl::StatusOr<std::string> plain =
+      keyring_.empty() ? absl::StatusOr<std::string>(std::string(bytes)) : keyring_.Open(bytes);
+  absl::Status status = plain.status();
+  if (plain.ok()) {
+    absl::StatusOr<Packet> packet = DecodePacket(*plain);
+    if (packet.ok() && packet->cluster_id == config_.cluster_id) return *std::move(packet);
+    status =
+        packet.ok()
+            ? absl::PermissionDeniedError(absl::StrCat("a packet of cluster \"", packet->cluster_id,
+                                                       "\", this is \"", config_.cluster_id, "\""))
+            : packet.status();
+  }
+  // Powers of two: strangers cannot flood the log.
+  ++counters_.refused;
+  if ((counters_.refused & (counters_.refused - 1)) == 0) {
+    out.notes.push_back(
+        absl::StrCat("refused ", status.message(), " (", counters_.refused, " so far)"));
+  }
+  return std::nullopt;
+}
+
+void Swim::OnDatagram(Now now, const Endpoint& from, std::string_view bytes, Effects& out) {
+  const std::optional<Packet> packet = Open(bytes, out);
+  if (packet.has_value()) Handle(now, from, *packet, out);
+}
+
+void Swim::OnStream(Now now, std::string_view bytes, Effects& out) {
+  const std::optional<Packet> packet = Open(bytes, out);
+  if (!packet.has_value()) return;
+  for (const Member& member : packet->members) Merge(now, member, out);
+  if (packet->type == PacketType::kPush) SendStream(packet->endpoint, PacketType::kPull, out);
+}
+
+void Swim::Handle(Now now, const Endpoint& from, const Packet& packet, Effects& out) {
+  for (const Member& member : packet.members) Merge(now, member, out);
+  switch (packet.type) {
+    case PacketType::kPing: {
+      if (packet.target != config_.id) return;  // meant for who was at this address before
+      Packet ack = Make(PacketType::kAck);
+      ack.sequence = packet.sequence;
+      Send(from, std::move(ack), out);
+      return;
+    }
+    case PacketType::kAck:
+      OnAck(now, packet.sequence, out);
+      return;
+    case PacketType::kPingRequest: {
+      if (relays_.size() >= kRelaysMax) return;
+      Packet ping = Make(PacketType::kPing);
+      ping.sequence = ++sequence_;
+      ping.target = packet.target;
+      relays_[ping.sequence] = {from, packet.sequence, now.instant + config_.probe_interval};
+      Send(packet.endpoint, std::move(ping), out);
+      return;
+    }
+    case PacketType::kNews:
+    case PacketType::kPush:
+    case PacketType::kPull:
+      return;
+  }
+}
+
+void Swim::OnTimer(Now now, Effects& out) {
+  if (now.instant >= join_at_) JoinNext(now, out);
+  ExpireSuspects(now, out);
+  std::erase_if(relays_, [&](const auto& relay) { return relay.second.until <= now.instant; });
+  if (probe_.has_value() && now.instant >= probe_->next) ContinueProbe(now, out);
+  if (now.instant >= probe_at_) StartProbe(now, out);
+  if (now.instant >= gossip_at_) {
+    gossip_at_ = now.instant + config_.gossip_interval;
+    Gossip(out);
+  }
+  if (now.instant >= push_pull_at_) {
+    push_pull_at_ = now.instant + config_.push_pull_interval;
+    // Also with the dead: a healed partition is found this way.
+    const std::vector<NodeId> others = Others(/*alive_only=*/false);
+    if (!others.empty() && !leaving_) {
+      const NodeId with = others[prng_.Below(others.size())];
+      SendStream(members_.at(with).member.endpoint, PacketType::kPush, out);
+    }
+  }
+  if (alone() && join_at_ == Instant::Never() && !config_.seeds.empty() && !leaving_) {
+    join_at_ = now.instant + config_.join_retry;
+  }
+}
+
+void Swim::Gossip(Effects& out) {
+  if (news_.empty()) return;
+  std::vector<NodeId> others = Others(/*alive_only=*/false);
+  for (size_t i = 0; i < config_.gossip_fanout && !others.empty() && !news_.empty(); ++i) {
+    const size_t pick = prng_.Below(others.size());
+    Send(members_.at(others[pick]).member.endpoint, Make(PacketType::kNews), out);
+    others.erase(others.begin() + static_cast<ptrdiff_t>(pick));
+  }
+}
+
+void Swim::SetTags(Now now, std::map<std::string, std::string> tags, Effects& out) {
+  Member& self = members_.at(config_.id).member;
+  tags["id"] = self.tags.at("id");
+  tags["addr"] = self.tags.at("addr");
+  self.tags = std::move(tags);
+  ++self.incarnation;
+  Announce(config_.id);
+  out.changes.push_back({MemberChange::Kind::kUpdated, self});
+  (void)now;
+}
+
+void Swim::Leave(Now now, Effects& out) {
+  if (leaving_) return;
+  leaving_ = true;
+  Known& self = members_.at(config_.id);
+  self.member.state = MemberState::kLeft;
+  ++self.member.incarnation;
+  self.changed = now.instant;
+  Announce(config_.id);
+  // At once, and to everybody: there may be no later.
+  for (const NodeId other : Others(/*alive_only=*/true)) {
+    news_[config_.id] = 2;
+    Send(members_.at(other).member.endpoint, Make(PacketType::kNews), out);
+  }
+}
+
+void Swim::Announce(NodeId id) { news_[id] = kRetransmitMultiplier * Scale(); }
+
+int64_t Swim::Scale() const {
+  int64_t scale = 1;
+  for (size_t n = members_.size() + 1; n >= 10; n /= 10) ++scale;
+  return scale;
+}
+
+std::vector<NodeId> Swim::Others(bool alive_only) const {
+  std::vector<NodeId> others;
+  for (const auto& [id, known] : members_) {
+    const MemberState state = known.member.state;
+    const bool reachable = state == MemberState::kAlive || state == MemberState::kSuspect;
+    if (id != config_.id && (reachable || (!alive_only && state == MemberState::kDead))) {
+      others.push_back(id);
+    }
+  }
+  return others;
+}
+
+Instant Swim::next_deadline() const {
+  Instant deadline = std::min({join_at_, probe_at_, gossip_at_, push_pull_at_});
+  if (probe_.has_value()) deadline = std::min(deadline, probe_->next);
+  for (const auto& [id, known] : members_) deadline = std::min(deadline, known.suspect_until);
+  return deadline;
+}
+
+std::vector<Member> Swim::members() const {
+  std::vector<Member> all;
+  for (const auto& [id, known] : members_) all.push_back(known.member);
+  return all;
+}
+
+const Member* Swim::Find(NodeId id) const {
+  const auto found = members_.find(id);
+  return found == members_.end() ? nullptr : &found->second.member;
+}
+
+}  // namespace tidemark::gossip

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/gossip/member.h"
+
+// The bytes of gossip: one packet is one message with the news it carries along. Little-endian,
+// strings with a u16 length before them.
+//   packet   "TG" u8 version(1) | cluster id | u8 type | u64 from | u64 sequence | u64 target |
+//            target endpoint (host, u16 port) | u16 count | count members
+//   member   u64 id | name | host | u16 port | u8 state | u64 incarnation | u16 count | tags
+
+namespace tidemark::gossip {
+
+enum class PacketType : uint8_t {
+  kPing = 1,  // answer with kAck of the same sequence
+  kAck = 2,
+  kPingRequest = 3,  // ping `target` for me and pass its answer on
+  kNews = 4,         // nothing but members
+  kPush = 5,         // all members; answer with kPull (over the stream transport)
+  kPull = 6,         // all members, as an answer
+};
+
+struct Packet {
+  std::string cluster_id;
+  PacketType type = PacketType::kNews;
+  NodeId from;
+  uint64_t sequence = 0;
+  NodeId target;      // who is meant to answer a kPing, or to be pinged
+  Endpoint endpoint;  // of the target of a kPingRequest; of the sender of a kPush
+  std::vector<Member> members;
+};
+
+std::string EncodePacket(const Packet& packet);
+// Bytes a member adds to a packet.
+size_t EncodedBytes(const Member& member);
+// Errors: kInvalidArgument: not a packet of this version.
+absl::StatusOr<Packet> DecodePacket(std::string_view bytes);
+
+}  // namespace tidemark::gossip
