@@ -91,9 +91,9 @@ void Client::Call(const balancer::Target& target, Request request, Callback done
       return;
     }
     world_->Submit(*node, std::move(request), [this, call](Response response) {
-      world_->scheduler().After(Latency(), [this, call, response = std::move(response)]() mutable {
-        Complete(call, std::move(response));
-      });
+      auto kept = std::make_unique<Response>(std::move(response));
+      world_->scheduler().After(
+          Latency(), [this, call, kept = std::move(kept)] { Complete(call, std::move(*kept)); });
     });
   });
   world_->scheduler().After(kCallTimeout, [this, call] { Complete(call, Unreachable()); });

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
-#include "engine/base/text.h"
 
 namespace tidemark::sim {
 namespace {
@@ -38,7 +37,7 @@ uint64_t Scale(uint64_t draw, uint64_t bound) {
 std::string_view NameOf(Site site) { return kNames[static_cast<size_t>(site)]; }
 
 std::string Describe(const Decision& decision) {
-  return absl::StrCat(Text(NameOf(decision.site)), " actor ", decision.actor, " count ",
+  return absl::StrCat(std::string(NameOf(decision.site)), " actor ", decision.actor, " count ",
                       decision.count);
 }
 

@@ -8,7 +8,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
-#include "engine/base/text.h"
 
 namespace tidemark::sim {
 
@@ -55,7 +54,7 @@ absl::Status Disk::Execute(const FileBatch& batch) {
 absl::Status Disk::Apply(const FileOp& op) {
   const auto missing = [](const FileId& file, std::string_view what) {
     return absl::FailedPreconditionError(
-        absl::StrCat(Text(what), " of ", PathOf(file), ", which does not exist"));
+        absl::StrCat(std::string(what), " of ", PathOf(file), ", which does not exist"));
   };
   if (const auto* create = std::get_if<CreateFile>(&op)) {
     if (names_.contains(create->file)) {

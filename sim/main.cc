@@ -48,7 +48,7 @@ void PrintCoverage(const Coverage& coverage) {
 }
 
 bool ParseSeeds(std::string_view text, CampaignOptions& options) {
-  const std::vector<std::string> ends = absl::StrSplit(text, "..");
+  const std::vector<std::string> ends = absl::StrSplit(std::string(text), "..");
   if (ends.size() == 1) {
     return absl::SimpleAtoi(ends[0], &options.first) && absl::SimpleAtoi(ends[0], &options.last);
   }

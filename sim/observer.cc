@@ -5,7 +5,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "engine/base/text.h"
 
 namespace tidemark::sim {
 
@@ -121,7 +120,7 @@ void Observer::Finish(NodeId id, const Node& node, const Disk& disk) {
     const auto fail = [&](LogIndex index, std::string_view what) {
       verdict_->Fail("replica_equality",
                      absl::StrCat("group ", view.group.value(), " index ", index.value(),
-                                  " on the disk of node ", id.value(), ": ", Text(what)));
+                                  " on the disk of node ", id.value(), ": ", std::string(what)));
     };
     LogIndex next{1};
     uint64_t prefix = 0;

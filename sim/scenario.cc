@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "engine/base/text.h"
 #include "sim/decisions.h"
 
 namespace tidemark::sim {
@@ -27,7 +26,7 @@ class Draw {
   // Off in most seeds, else one of `rates`.
   uint32_t Rate(std::string_view name, uint64_t percent_on,
                 std::initializer_list<uint32_t> rates) const {
-    if (!Percent(absl::StrCat(Text(name), ".on"), percent_on)) return 0;
+    if (!Percent(absl::StrCat(std::string(name), ".on"), percent_on)) return 0;
     return OneOf(name, rates);
   }
 

@@ -79,14 +79,6 @@ NodeOptions World::OptionsFor(size_t node) const {
   return options;
 }
 
-template <typename F>
-void World::ForIncarnation(Duration delay, size_t node, F function) {
-  scheduler_.After(delay, [this, node, incarnation = slots_[node]->incarnation,
-                           function = std::move(function)]() mutable {
-    if (slots_[node]->incarnation == incarnation) function();
-  });
-}
-
 void World::Start(size_t node) {
   Slot& slot = *slots_[node];
   story_->SetTime(scheduler_.now());

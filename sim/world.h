@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/base/trace.h"
@@ -123,8 +124,14 @@ class World {
   void ArmTimer(size_t node);
   void GoDown(size_t node);
   void ScheduleStart(size_t node, Duration delay);
+  // Runs `function` after `delay` unless the node goes down before.
   template <typename F>
-  void ForIncarnation(Duration delay, size_t node, F function);
+  void ForIncarnation(Duration delay, size_t node, F function) {
+    scheduler_.After(delay, [this, node, incarnation = slots_[node]->incarnation,
+                             then = std::move(function)]() mutable {
+      if (slots_[node]->incarnation == incarnation) then();
+    });
+  }
 
   // world_effects.cc: the driver.
   void Execute(size_t node, Effects& effects);

@@ -2,7 +2,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "engine/base/text.h"
 #include "engine/log/batch.h"
 
 namespace tidemark::sim {
@@ -11,7 +10,7 @@ void ConsumerOrder::OnDelivered(uint32_t consumer, GroupId group, std::string_vi
                                 uint64_t skip) {
   const auto fail = [&](std::string_view what) {
     verdict_->Fail("consumer_order", absl::StrCat("consumer ", consumer, " of group ",
-                                                  group.value(), ": ", Text(what)));
+                                                  group.value(), ": ", std::string(what)));
   };
   const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(frame);
   if (!header.ok() || header->total_bytes() != frame.size() || !BatchChecksumMatches(frame)) {
