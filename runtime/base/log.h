@@ -64,7 +64,11 @@ bool LogEnabled(LogLevel level);
 
 // Writes one event if its level reaches the threshold. Any thread; lines never interleave. Warnings
 // and errors are flushed at once.
+// (gcc reports the engine's class Log as shadowed, although each is found where it is meant.)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
+#pragma GCC diagnostic pop
 
 // The line Log writes, without its newline. Pure: for tests and for other sinks.
 std::string FormatLogLine(LogFormat format, WallTime time, LogLevel level, std::string_view event,
