@@ -32,7 +32,6 @@ inline constexpr size_t kProducersPerPartitionMax = 4096;
 inline constexpr size_t kProducerBatchesMax = 64;
 // Size of a log segment. File positions in the index are 32 bits wide.
 inline constexpr uint64_t kSegmentBytesMin = 16u << 10;
-inline constexpr uint64_t kSegmentBytesMax = 1u << 30;
 // Topics of a cluster and partitions of one topic.
 inline constexpr size_t kTopicsMax = 10'000;
 inline constexpr uint32_t kPartitionsPerTopicMax = 1024;
@@ -44,6 +43,15 @@ inline constexpr size_t kReplicasMax = 9;
 inline constexpr uint64_t kTermMax = 0x7fffffff;
 // A gossip datagram; fits a jumbo-less loopback or Ethernet path without fragmentation.
 inline constexpr size_t kDatagramBytesMax = 1400;
+// One side's whole view of the membership, sent over the peer transport.
+inline constexpr size_t kGossipStreamBytesMax = 2u << 20;
+// Members gossip remembers, the departed ones included; one member's bytes on the wire, so that it
+// fits a datagram beside the message it rides on.
+inline constexpr size_t kGossipMembersMax = 2 * kNodesMax;
+inline constexpr size_t kGossipMemberBytesMax = 768;
+inline constexpr size_t kClusterIdBytesMax = 128;
+// Indirect probes a node runs for others at a time.
+inline constexpr size_t kGossipRelaysMax = 256;
 // One frame of the peer transport.
 inline constexpr size_t kPeerFrameBytesMax = 32u << 20;
 // Access control: bytes of a model or policy text, its rules, fields of a rule, role relations.
@@ -62,5 +70,10 @@ inline constexpr size_t kAclWildcardsMax = 4;
 // A value of a request (principal, object, action); longer ones are denied.
 inline constexpr size_t kPrincipalBytesMax = 1024;
 inline constexpr size_t kAclValueBytesMax = 4096;
+
+// A segment; positions in it are 32-bit, with room for one frame past the size asked for.
+inline constexpr uint64_t kSegmentBytesMax = uint64_t{2} << 30;
+// Recovery's search for a frame behind a damaged one checksums at most this many times the bytes.
+inline constexpr uint64_t kFrameSearchWork = 16;
 
 }  // namespace tidemark

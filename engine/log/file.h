@@ -75,8 +75,9 @@ struct RenameFile {
 using FileOp = std::variant<CreateFile, WriteFile, TruncateFile, RemoveFile, RenameFile>;
 
 // Ordered file operations of one group that become durable together: the driver executes `ops` in
-// order, then syncs the files in `sync` and, where a name was created, removed or renamed, the
-// directory. Before its completion any subset of its effects may survive a crash, in any order.
+// order, then syncs the files in `sync` and, where a name was created, removed (also one that did
+// not exist) or renamed, the directory. Before its completion any subset of its effects may survive
+// a crash, in any order.
 struct FileBatch {
   std::vector<FileOp> ops;
   // Files whose data must be durable at completion. A file that is written but not listed may be

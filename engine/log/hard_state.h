@@ -11,7 +11,7 @@
 namespace tidemark {
 
 // What a group must remember besides its log. Format: FORMAT.md section 4 (two slots of 4096 bytes,
-// written in turn, so that a torn write leaves the other one whole).
+// written in turn, so that a torn write leaves the other one whole; each holds the record twice).
 struct HardStateRecord {
   uint64_t generation = 0;  // 0: never written
   Term term;
@@ -23,7 +23,7 @@ struct HardStateRecord {
 };
 
 // The newest valid slot of the file; generation 0 if nothing was ever written (all zeros).
-//   Errors  kDataLoss: neither slot is valid and the file is not empty.
+//   Errors  kDataLoss: neither slot is valid and the file is not all zeros.
 absl::StatusOr<HardStateRecord> DecodeHardState(std::string_view file);
 
 // Adds the write of `record` (generation 1 or more) to `batch`, synced with it; the first

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/base/check.h"
+#include "engine/base/limits.h"
 #include "engine/log/batch.h"
 #include "engine/log/log_impl.h"
 
@@ -34,9 +35,12 @@ void Log::Append(Entry entry, WallTime wall) {
   TIDEMARK_CHECK_GE(entry.term, log.last_term());
   TIDEMARK_CHECK_EQ(entry.base_offset, log.next_offset());
   TIDEMARK_CHECK_GE(entry.frame.size(), kBatchHeaderBytes);
+  TIDEMARK_CHECK_LE(entry.frame.size(), kBatchBytesMax);
   const uint64_t bytes = entry.frame.size();
+  wall = std::max(wall, log.last_append);  // append times never go back, whatever the clock does
   if (log.segments.empty() || log.seal ||
-      log.segments.back().size + bytes > log.segments.back().capacity) {
+      log.segments.back().size + bytes > log.segments.back().capacity ||
+      entry.end_offset() - log.segments.back().base_offset > UINT32_MAX) {
     log.StartSegment(bytes, wall);
   }
   Segment& segment = log.segments.back();
@@ -49,7 +53,7 @@ void Log::Append(Entry entry, WallTime wall) {
   if (log.terms.empty() || log.terms.back().second != entry.term) {
     log.terms.emplace_back(entry.index, entry.term);
   }
-  log.last_append = std::max(log.last_append, wall);
+  log.last_append = wall;
   log.staged_sync.insert(log.SegmentFile(segment));
   log.staged_bytes += bytes;
   log.cache_bytes += bytes;
@@ -63,8 +67,12 @@ void Log::Append(Entry entry, WallTime wall) {
 
 void Log::Impl::StartSegment(uint64_t frame_bytes, WallTime wall) {
   if (!segments.empty() && run_first < segments.back().frames.size()) EndRun();
-  if (!segments.empty()) staged_sync.insert(IndexFile(segments.back()));
+  if (!segments.empty() && segments.back().has_index) {
+    staged_sync.insert(IndexFile(segments.back()));
+  }
   seal = false;
+  replaced_staged.insert(replaced_staged.end(), replaced.begin(), replaced.end());
+  replaced.clear();
   const uint64_t wanted = std::max(options.segment_bytes, kSegmentHeaderBytes + frame_bytes);
   Segment segment;
   segment.number = next_number++;
@@ -76,7 +84,8 @@ void Log::Impl::StartSegment(uint64_t frame_bytes, WallTime wall) {
                              .base_index = segment.base_index,
                              .base_offset = segment.base_offset,
                              .previous_term = last_term(),
-                             .created = wall};
+                             .created = wall,
+                             .durable = std::min(durable, last_index())};
   const FileId file = SegmentFile(segment);
   staged.ops.push_back(CreateFile{file, segment.capacity});
   staged.ops.push_back(CreateFile{IndexFile(segment), 0});
@@ -131,10 +140,8 @@ void Log::TruncateSuffix(LogIndex from) {
   if (from > log.last_index()) return;
   while (!log.segments.empty() && log.segments.back().base_index >= from) {
     const Segment& segment = log.segments.back();
-    for (const FileId& file : {log.SegmentFile(segment), log.IndexFile(segment)}) {
-      log.staged.ops.push_back(RemoveFile{file});
-      log.staged_sync.erase(file);
-    }
+    log.replaced.push_back(log.SegmentFile(segment));
+    if (segment.has_index) log.replaced.push_back(log.IndexFile(segment));
     log.segments.pop_back();
   }
   if (!log.segments.empty()) {
@@ -174,6 +181,7 @@ FileBatch Log::TakeBatch() {
   batch.sync.assign(log.staged_sync.begin(), log.staged_sync.end());
   log.staged_sync.clear();
   log.staged_bytes = 0;
+  log.replaced_outstanding = std::exchange(log.replaced_staged, {});
   log.outstanding = true;
   log.outstanding_last = log.last_index();
   return batch;
@@ -184,6 +192,9 @@ void Log::OnBatchDurable() {
   TIDEMARK_CHECK(log.outstanding);
   log.outstanding = false;
   log.durable = std::max(log.durable, log.outstanding_last);
+  for (const FileId& file : std::exchange(log.replaced_outstanding, {})) {
+    log.staged.ops.push_back(RemoveFile{file});
+  }
   log.EvictCache();
 }
 
@@ -198,7 +209,11 @@ std::vector<FileId> Log::Files() const {
   std::vector<FileId> files;
   for (const Segment& segment : impl_->segments) {
     files.push_back(impl_->SegmentFile(segment));
-    files.push_back(impl_->IndexFile(segment));
+    if (segment.has_index) files.push_back(impl_->IndexFile(segment));
+  }
+  for (const auto* dead :
+       {&impl_->replaced, &impl_->replaced_staged, &impl_->replaced_outstanding}) {
+    files.insert(files.end(), dead->begin(), dead->end());
   }
   return files;
 }

@@ -18,6 +18,7 @@
 namespace tidemark {
 
 class RecoveryObserver;  // recovery.h
+class Recoverer;
 
 struct LogOptions {
   // A segment is sealed and a new one begun when the next frame would exceed it.
@@ -79,7 +80,9 @@ class Log {
   // Adds `entry` (index must be last_index() + 1, term not lower than last_term(), base_offset
   // next_offset()) with append time `wall`, and stages its write.
   void Append(Entry entry, WallTime wall);
-  // Removes all entries at and after `from`, durably before anything appended later.
+  // Removes all entries at and after `from`, durably not later than anything appended afterwards:
+  // the next append begins a segment that replaces them. A crash before that is durable may bring
+  // them back, all or a prefix of them.
   //   Checks  dies if `from` is before first_index().
   void TruncateSuffix(LogIndex from);
 
@@ -100,8 +103,10 @@ class Log {
   // `first` and holds at least that entry, about `max_bytes` long.
   //   Checks  dies if `first` is outside [first_index, durable_index].
   FileRange RangeOf(LogIndex first, uint64_t max_bytes) const;
-  // The same by client offset, for consumers; never reaches past entry `limit`.
-  //   Errors  kOutOfRange if `offset` is before start_offset() or not below EndOffsetOf(limit).
+  // The same by client offset, for consumers; never reaches past entry `limit`, nor past
+  // durable_index().
+  //   Errors  kOutOfRange if `offset` is before start_offset() or not below the end offset of that
+  //           entry.
   absl::StatusOr<FileRange> RangeOfOffset(Offset offset, LogIndex limit, uint64_t max_bytes) const;
   // First offset whose append time is at or after `time`; next_offset() if there is none.
   // Granular to index entries: it may be early by one index interval, never late.
@@ -115,6 +120,7 @@ class Log {
   Log& operator=(Log&&) noexcept;
 
  private:
+  friend class Recoverer;
   struct Impl;
   explicit Log(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -45,6 +45,12 @@ struct Log::Impl {
   std::vector<std::pair<LogIndex, Term>> terms;  // (first index, term) of each run of one term
   LogIndex durable;
   uint64_t next_number = 1;
+  // Files that hold only entries which were cut. They may go once the segment that replaces them is
+  // durable, not before: a crash that kept some of the removals and lost the new segment would
+  // leave a hole.
+  std::vector<FileId> replaced;              // the segment that replaces them is not begun yet
+  std::vector<FileId> replaced_staged;       // it is staged
+  std::vector<FileId> replaced_outstanding;  // it is in the outstanding batch
   // The next append begins a segment: a suffix was cut, or recovery found a torn tail.
   bool seal = false;
   WallTime last_append;

@@ -5,6 +5,7 @@
 #include "engine/base/check.h"
 #include "engine/base/status_macros.h"
 #include "engine/log/batch.h"
+#include "engine/log/frame.h"
 #include "engine/log/log_impl.h"
 
 // Look-ups: by index, offset and time; and taking apart what a driver read.
@@ -79,6 +80,7 @@ FileRange Log::RangeOf(LogIndex first, uint64_t max_bytes) const {
 
 absl::StatusOr<FileRange> Log::RangeOfOffset(Offset offset, LogIndex limit,
                                              uint64_t max_bytes) const {
+  limit = std::min(limit, durable_index());
   if (offset < start_offset() || offset >= EndOffsetOf(limit)) {
     return absl::OutOfRangeError(absl::StrCat("offset ", offset.value(), " is not in [",
                                               start_offset().value(), ", ",
@@ -119,14 +121,18 @@ namespace {
 template <typename Visit>
 absl::Status ForEachFrame(const FileRange& range, const Bytes& bytes, Visit visit) {
   size_t pos = 0;
+  FrameContext context{.next_offset = range.first_offset, .term = Term(0)};
   while (pos < bytes.size()) {
     const std::string_view rest = bytes.view().substr(pos);
-    const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(rest);
-    if (!header.ok() || header->total_bytes() > rest.size() ||
-        !BatchChecksumMatches(rest.substr(0, header->total_bytes()))) {
+    std::string_view wrong;
+    const std::optional<BatchHeader> header = FrameAt(rest, context, wrong);
+    if (!header.has_value()) {
       return absl::DataLossError(
-          absl::StrCat(PathOf(range.file), " is damaged at byte ", range.pos.value() + pos));
+          absl::StrCat(PathOf(range.file), " is damaged at byte ", range.pos.value() + pos, " (",
+                       std::string(wrong.empty() ? "no frame begins there" : wrong), ")"));
     }
+    context = {.next_offset = header->base_offset + header->offset_span(),
+               .term = header->leader_epoch};
     visit(*header, bytes.Slice(pos, header->total_bytes()));
     pos += header->total_bytes();
   }

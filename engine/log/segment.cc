@@ -4,13 +4,15 @@
 #include "engine/base/check.h"
 #include "engine/base/coding.h"
 #include "engine/base/crc32c.h"
+#include "engine/base/limits.h"
+#include "engine/log/frame.h"
 
 namespace tidemark {
 namespace {
 
 constexpr std::string_view kMagic("TMLOG\0\1\0", 8);
 constexpr uint16_t kFormatVersion = 1;
-constexpr size_t kHeaderFields = 8 + 2 + 6 + 6 * 8;  // and the checksum behind them
+constexpr size_t kHeaderFields = 8 + 2 + 6 + 7 * 8;  // and the checksum behind them
 
 }  // namespace
 
@@ -24,6 +26,7 @@ std::string EncodeSegmentHeader(const SegmentHeader& header) {
   AppendLittle<uint64_t>(out, header.base_offset.value());
   AppendLittle<uint64_t>(out, header.previous_term.value());
   AppendLittle<int64_t>(out, header.created.millis());
+  AppendLittle<uint64_t>(out, header.durable.value());
   TIDEMARK_CHECK_EQ(out.size(), kHeaderFields);
   AppendLittle<uint32_t>(out, Crc32c(out));
   out.resize(kSegmentHeaderBytes, '\0');
@@ -36,8 +39,7 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view file) {
   }
   const uint16_t version = LoadLittle<uint16_t>(file.data() + 8);
   if (Crc32c(file.substr(0, kHeaderFields)) != LoadLittle<uint32_t>(file.data() + kHeaderFields) ||
-      file.substr(kHeaderFields + 4, kSegmentHeaderBytes - kHeaderFields - 4)
-              .find_first_not_of('\0') != std::string_view::npos) {
+      !AllZeros(file.substr(kHeaderFields + 4, kSegmentHeaderBytes - kHeaderFields - 4))) {
     return absl::DataLossError("the checksum of its header is wrong");
   }
   if (version != kFormatVersion) {
@@ -46,12 +48,19 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view file) {
                                                       kFormatVersion, "; run a newer tidemark"));
   }
   const auto field = [&](size_t i) { return LoadLittle<uint64_t>(file.data() + 16 + 8 * i); };
+  // Far below the overflow of any sum of an index or offset with what a segment can hold.
+  constexpr uint64_t kSane = uint64_t{1} << 62;
+  if (field(2) == 0 || field(2) > kSane || field(3) > kSane || field(4) > kTermMax ||
+      field(6) >= field(2)) {
+    return absl::DataLossError("its header makes no sense");
+  }
   return SegmentHeader{.group = GroupId(field(0)),
                        .number = field(1),
                        .base_index = LogIndex(field(2)),
                        .base_offset = Offset(field(3)),
                        .previous_term = Term(field(4)),
-                       .created = WallTime::FromMillis(static_cast<int64_t>(field(5)))};
+                       .created = WallTime::FromMillis(static_cast<int64_t>(field(5))),
+                       .durable = LogIndex(field(6))};
 }
 
 std::string EncodeIndexEntry(const IndexEntry& entry, uint32_t& chain) {

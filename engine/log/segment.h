@@ -27,11 +27,13 @@ struct SegmentHeader {
   // Term of the entry before base_index.
   Term previous_term;
   WallTime created;
+  // Last index known durable when the segment was begun: below base_index.
+  LogIndex durable;
 };
 
 // The header as kSegmentHeaderBytes bytes.
 std::string EncodeSegmentHeader(const SegmentHeader& header);
-// Errors: kDataLoss: not a whole header; kFailedPrecondition: a newer format version.
+//   Errors  kDataLoss: not a whole, sane header; kFailedPrecondition: a newer format version.
 absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view file);
 
 // One entry of the index sidecar: a run of frames. Format: FORMAT.md section 3.
@@ -69,6 +71,7 @@ struct Segment {
   std::vector<std::pair<uint32_t, WallTime>> times;
   uint64_t index_bytes = 0;  // length of the sidecar
   uint32_t index_chain = 0;
+  bool has_index = true;  // the sidecar exists
 
   LogIndex end_index() const { return base_index + frames.size(); }
   Offset end_offset() const {
