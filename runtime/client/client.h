@@ -13,7 +13,8 @@
 #include "engine/base/ids.h"
 #include "engine/base/time.h"
 #include "engine/log/batch.h"
-#include "engine/node/request.h"
+#include "tidemark/v1/admin.pb.h"
+#include "tidemark/v1/cluster.pb.h"
 
 // The C++ client of Tidemark. Finds the cluster from any address, sends produce to leaders, reads
 // from followers, follows leadership, retries with back-off. What to do is decided by
@@ -113,13 +114,13 @@ class Client {
   virtual ~Client() = default;
 
   // Each follows NOT_LEADER hints and retries what may succeed later, up to the timeout.
-  virtual absl::StatusOr<TopicInfo> CreateTopic(const CreateTopicRequest& request) = 0;
+  virtual absl::StatusOr<v1::Topic> CreateTopic(const v1::CreateTopicRequest& request) = 0;
   virtual absl::Status DeleteTopic(const std::string& name) = 0;
-  virtual absl::StatusOr<std::vector<TopicInfo>> ListTopics() = 0;
-  virtual absl::StatusOr<TopicInfo> DescribeTopic(const std::string& name) = 0;
-  virtual absl::StatusOr<GetServersResponse> GetServers() = 0;
+  virtual absl::StatusOr<v1::ListTopicsResponse> ListTopics() = 0;
+  virtual absl::StatusOr<v1::Topic> DescribeTopic(const std::string& name) = 0;
+  virtual absl::StatusOr<v1::GetServersResponse> GetServers() = 0;
   // Of the node at `address`, of that one only.
-  virtual absl::StatusOr<GetStatusResponse> GetStatus(const std::string& address) = 0;
+  virtual absl::StatusOr<v1::GetStatusResponse> GetStatus(const std::string& address) = 0;
   virtual absl::StatusOr<PartitionRange> Range(const std::string& topic, PartitionId partition) = 0;
 
   virtual absl::StatusOr<std::unique_ptr<Producer>> NewProducer(ProducerOptions options) = 0;

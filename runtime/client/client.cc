@@ -1,0 +1,312 @@
+#include "runtime/client/client.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/endpoint.h"
+#include "engine/base/status_macros.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/random.h"
+#include "runtime/client/call_error.h"
+#include "runtime/client/consumer.h"
+#include "runtime/client/producer.h"
+#include "runtime/client/shared.h"
+#include "tidemark/v1/admin.grpc.pb.h"
+#include "tidemark/v1/cluster.grpc.pb.h"
+#include "tidemark/v1/log.grpc.pb.h"
+
+namespace tidemark::client {
+namespace {
+
+constexpr Duration kAttemptTimeout = Duration::Seconds(5);
+
+std::chrono::system_clock::time_point After(Duration duration) {
+  return std::chrono::system_clock::now() + std::chrono::nanoseconds(duration.nanos());
+}
+
+// The topic a view must know to send admin calls to the catalog's leader: none.
+const balancer::TopicPartition kCatalogPlace{"", PartitionId()};
+
+void TakeServers(const v1::GetServersResponse& servers, balancer::ClusterView& view) {
+  std::vector<balancer::ServerInfo> rows;
+  for (const v1::Server& server : servers.servers()) {
+    rows.push_back({.id = NodeId(server.id()),
+                    .address = server.address(),
+                    .role = server.role(),
+                    .is_leader = server.is_leader()});
+  }
+  view.UpdateServers(rows);
+}
+
+void TakeTopic(const v1::Topic& topic, balancer::ClusterView& view) {
+  std::vector<balancer::PartitionInfo> rows;
+  for (const v1::Partition& partition : topic.partitions()) {
+    balancer::PartitionInfo row{.partition = PartitionId(partition.partition()),
+                                .group = GroupId(partition.group()),
+                                .replicas = {},
+                                .leader = NodeId(partition.leader_id()),
+                                .leader_address = partition.leader_address(),
+                                .leader_term = Term(partition.leader_term())};
+    for (const uint64_t replica : partition.replicas()) row.replicas.push_back(NodeId(replica));
+    rows.push_back(std::move(row));
+  }
+  view.UpdateTopic(topic.name(), rows);
+}
+
+class ClientImpl : public Client {
+ public:
+  explicit ClientImpl(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+  absl::StatusOr<v1::Topic> CreateTopic(const v1::CreateTopicRequest& request) override {
+    v1::CreateTopicResponse response;
+    TIDEMARK_RETURN_IF_ERROR(Call(&kCatalogPlace, [&](auto channel, grpc::ClientContext& context) {
+      return v1::Admin::NewStub(channel)->CreateTopic(&context, request, &response);
+    }));
+    const std::lock_guard<std::mutex> hold(shared_->mutex);
+    TakeTopic(response.topic(), shared_->view);
+    return response.topic();
+  }
+
+  absl::Status DeleteTopic(const std::string& name) override {
+    v1::DeleteTopicRequest request;
+    v1::DeleteTopicResponse response;
+    request.set_name(name);
+    return Call(&kCatalogPlace, [&](auto channel, grpc::ClientContext& context) {
+      return v1::Admin::NewStub(channel)->DeleteTopic(&context, request, &response);
+    });
+  }
+
+  absl::StatusOr<v1::ListTopicsResponse> ListTopics() override {
+    v1::ListTopicsResponse response;
+    TIDEMARK_RETURN_IF_ERROR(Call(nullptr, [&](auto channel, grpc::ClientContext& context) {
+      return v1::Admin::NewStub(channel)->ListTopics(&context, {}, &response);
+    }));
+    return response;
+  }
+
+  absl::StatusOr<v1::Topic> DescribeTopic(const std::string& name) override {
+    v1::DescribeTopicRequest request;
+    v1::DescribeTopicResponse response;
+    request.set_name(name);
+    TIDEMARK_RETURN_IF_ERROR(Call(nullptr, [&](auto channel, grpc::ClientContext& context) {
+      return v1::Admin::NewStub(channel)->DescribeTopic(&context, request, &response);
+    }));
+    const std::lock_guard<std::mutex> hold(shared_->mutex);
+    TakeTopic(response.topic(), shared_->view);
+    return response.topic();
+  }
+
+  absl::StatusOr<v1::GetServersResponse> GetServers() override {
+    v1::GetServersResponse response;
+    TIDEMARK_RETURN_IF_ERROR(Call(nullptr, [&](auto channel, grpc::ClientContext& context) {
+      return v1::Cluster::NewStub(channel)->GetServers(&context, {}, &response);
+    }));
+    const std::lock_guard<std::mutex> hold(shared_->mutex);
+    TakeServers(response, shared_->view);
+    return response;
+  }
+
+  absl::StatusOr<v1::GetStatusResponse> GetStatus(const std::string& address) override {
+    v1::GetStatusResponse response;
+    grpc::ClientContext context;
+    context.set_deadline(After(kAttemptTimeout));
+    const grpc::Status status =
+        v1::Cluster::NewStub(shared_->channels->To(address))->GetStatus(&context, {}, &response);
+    if (!status.ok()) return ErrorOf(status).ToStatus();
+    return response;
+  }
+
+  absl::StatusOr<PartitionRange> Range(const std::string& topic, PartitionId partition) override {
+    TIDEMARK_ASSIGN_OR_RETURN(const v1::ConsumeResponse answer,
+                              Probe(topic, partition, [](v1::ConsumeRequest& request) {
+                                request.set_boundary(v1::BOUNDARY_LATEST);
+                              }));
+    return PartitionRange{.start = Offset(answer.start_offset()),
+                          .end = Offset(answer.high_watermark())};
+  }
+
+  absl::StatusOr<std::unique_ptr<Producer>> NewProducer(ProducerOptions options) override {
+    // A topic that does not exist is better told now than after the delivery timeout.
+    TIDEMARK_RETURN_IF_ERROR(Learn(options.topic, options.partition));
+    return MakeProducer(shared_, std::move(options));
+  }
+
+  absl::StatusOr<std::unique_ptr<Consumer>> NewConsumer(ConsumerOptions options) override {
+    TIDEMARK_RETURN_IF_ERROR(Learn(options.topic, options.partition));
+    Offset start = options.offset;
+    if (options.from != ConsumerOptions::From::kOffset) {
+      TIDEMARK_ASSIGN_OR_RETURN(
+          const v1::ConsumeResponse answer,
+          Probe(options.topic, options.partition, [&](v1::ConsumeRequest& request) {
+            if (options.from == ConsumerOptions::From::kTime) {
+              request.set_append_time_ms(options.time.millis());
+            } else {
+              request.set_boundary(v1::BOUNDARY_LATEST);
+            }
+          }));
+      start = Offset(answer.next_offset());
+      if (options.from == ConsumerOptions::From::kEarliest) start = Offset(answer.start_offset());
+      if (answer.records_size() > 0) start = Offset(answer.records(0).offset());
+    }
+    return MakeConsumer(shared_, options.topic, options.partition, start);
+  }
+
+ private:
+  // A small read at the leader of the partition.
+  template <typename SetStart>
+  absl::StatusOr<v1::ConsumeResponse> Probe(const std::string& topic, PartitionId partition,
+                                            SetStart set_start) {
+    v1::ConsumeRequest request;
+    v1::ConsumeResponse response;
+    request.set_topic(topic);
+    request.set_partition(partition.value());
+    request.set_max_bytes(1);
+    request.set_format(v1::CONSUME_FORMAT_RECORDS);
+    set_start(request);
+    const balancer::TopicPartition where{topic, partition};
+    TIDEMARK_RETURN_IF_ERROR(Call(&where, [&](auto channel, grpc::ClientContext& context) {
+      return v1::Log::NewStub(channel)->Consume(&context, request, &response);
+    }));
+    return response;
+  }
+
+  absl::Status Learn(const std::string& topic, PartitionId partition) {
+    TIDEMARK_RETURN_IF_ERROR(GetServers().status());
+    TIDEMARK_ASSIGN_OR_RETURN(const v1::Topic described, DescribeTopic(topic));
+    if (partition.value() < static_cast<uint32_t>(described.partitions_size())) {
+      return absl::OkStatus();
+    }
+    return absl::NotFoundError(
+        absl::StrCat("PARTITION_NOT_FOUND: topic \"", topic, "\" has partitions 0 to ",
+                     described.partitions_size() - 1, ", not ", partition.value()));
+  }
+
+  // One call with its retries. `where`: whose leader to ask; nullptr: any server.
+  template <typename Attempt>
+  absl::Status Call(const balancer::TopicPartition* where, Attempt attempt) {
+    std::optional<balancer::RetryPolicy> policy;
+    {
+      const std::lock_guard<std::mutex> hold(shared_->mutex);
+      balancer::RetryOptions options{.deadline = shared_->options.timeout};
+      policy.emplace(options, &shared_->budget, shared_->prng.Fork());
+    }
+    policy->Start(MonotonicNow());
+    for (;;) {
+      const balancer::Target target = Pick(where);
+      grpc::ClientContext context;
+      context.set_deadline(After(std::min(kAttemptTimeout, policy->deadline() - MonotonicNow())));
+      const Instant begin = MonotonicNow();
+      const grpc::Status status = attempt(shared_->channels->To(target.address), context);
+      const balancer::RetryDecision decision = Judge(where, target, begin, status, *policy);
+      if (status.ok()) return absl::OkStatus();
+      if (decision.give_up.has_value()) return *decision.give_up;
+      if (decision.refresh_view) shared_->Refresh(where == nullptr ? "" : where->topic);
+      std::this_thread::sleep_for(std::chrono::nanoseconds(decision.delay.nanos()));
+    }
+  }
+
+  balancer::Target Pick(const balancer::TopicPartition* where) {
+    const std::lock_guard<std::mutex> hold(shared_->mutex);
+    const Instant now = MonotonicNow();
+    std::optional<balancer::Target> target;
+    if (where == &kCatalogPlace && !shared_->view.Leader(kCatalogPlace).has_value()) {
+      target = shared_->view.CatalogLeader();
+    }
+    if (!target && where != nullptr) {
+      target = shared_->picker.PickProduce(now, shared_->view, *where);
+    }
+    if (!target) target = shared_->picker.PickAny(now, shared_->view);
+    shared_->picker.OnStart(target->address);
+    return *target;  // there is always a seed
+  }
+
+  balancer::RetryDecision Judge(const balancer::TopicPartition* where,
+                                const balancer::Target& target, Instant begin,
+                                const grpc::Status& status, balancer::RetryPolicy& policy) {
+    const std::lock_guard<std::mutex> hold(shared_->mutex);
+    const Instant now = MonotonicNow();
+    const balancer::CallError error = ErrorOf(status);
+    const bool ok = status.ok() || !balancer::BlamesEndpoint(error);
+    shared_->picker.OnDone(now, target.address, now - begin, ok);
+    if (status.ok()) return {};
+    bool new_leader = false;
+    if (where != nullptr && error.reason == "NOT_LEADER") {
+      new_leader = shared_->view.OnNotLeader(*where, target, error.leader);
+    } else if (where != nullptr && !ok) {
+      shared_->view.OnUnreachable(*where, target);
+    }
+    return policy.OnFailure(now, error, new_leader);
+  }
+
+  const std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+Shared::Shared(ClientOptions options_in, std::shared_ptr<Channels> channels_in)
+    : options(std::move(options_in)),
+      channels(std::move(channels_in)),
+      prng(SecureRandom64()),
+      view(options.servers),
+      picker({}, prng.Fork()),
+      budget({}),
+      refresher_([] {}, [] { return Instant::Never(); }) {}
+
+void Shared::Refresh(const std::string& topic) {
+  std::string address;
+  {
+    const std::lock_guard<std::mutex> hold(mutex);
+    address = picker.PickAny(MonotonicNow(), view)->address;
+  }
+  const std::shared_ptr<grpc::Channel> channel = channels->To(address);
+  {
+    grpc::ClientContext context;
+    context.set_deadline(After(Duration::Seconds(2)));
+    v1::GetServersResponse servers;
+    if (!v1::Cluster::NewStub(channel)->GetServers(&context, {}, &servers).ok()) return;
+    const std::lock_guard<std::mutex> hold(mutex);
+    TakeServers(servers, view);
+  }
+  if (topic.empty()) return;
+  grpc::ClientContext context;
+  context.set_deadline(After(Duration::Seconds(2)));
+  v1::DescribeTopicRequest request;
+  v1::DescribeTopicResponse response;
+  request.set_name(topic);
+  if (!v1::Admin::NewStub(channel)->DescribeTopic(&context, request, &response).ok()) return;
+  const std::lock_guard<std::mutex> hold(mutex);
+  TakeTopic(response.topic(), view);
+}
+
+void Shared::RefreshLater(const std::string& topic) {
+  {
+    const std::lock_guard<std::mutex> hold(mutex);
+    if (!refreshing_.insert(topic).second) return;
+  }
+  refresher_.Post([this, topic] {
+    Refresh(topic);
+    const std::lock_guard<std::mutex> hold(mutex);
+    refreshing_.erase(topic);
+  });
+}
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
+  if (options.servers.empty()) {
+    return absl::InvalidArgumentError(
+        "no servers are given; name at least one node as host:port (--servers)");
+  }
+  for (const std::string& server : options.servers) {
+    TIDEMARK_RETURN_IF_ERROR(Endpoint::Parse(server).status());
+  }
+  TIDEMARK_ASSIGN_OR_RETURN(std::shared_ptr<Channels> channels, Channels::Create(options));
+  return std::make_unique<ClientImpl>(
+      std::make_shared<Shared>(std::move(options), std::move(channels)));
+}
+
+}  // namespace tidemark::client

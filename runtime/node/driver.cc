@@ -1,0 +1,277 @@
+#include "runtime/node/driver.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/log/log.h"
+#include "proto/peer_convert.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+
+namespace tidemark {
+namespace {
+
+constexpr Duration kDiskSpaceInterval = Duration::Seconds(1);
+
+LogLevel LevelOf(Note::Level level) {
+  switch (level) {
+    case Note::Level::kInfo:
+      return LogLevel::kInfo;
+    case Note::Level::kWarning:
+      return LogLevel::kWarning;
+    case Note::Level::kError:
+      return LogLevel::kError;
+  }
+  return LogLevel::kError;
+}
+
+void WriteNote(const Note& note) {
+  // Notes have few fields; what is beyond them is joined into the last one.
+  const auto field = [&](size_t i) -> std::pair<std::string_view, std::string_view> {
+    return {note.fields[i].first, note.fields[i].second};
+  };
+  const LogLevel level = LevelOf(note.level);
+  switch (note.fields.size()) {
+    case 0:
+      return Log(level, note.event);
+    case 1:
+      return Log(level, note.event, {{field(0).first, field(0).second}});
+    case 2:
+      return Log(level, note.event,
+                 {{field(0).first, field(0).second}, {field(1).first, field(1).second}});
+    case 3:
+      return Log(level, note.event,
+                 {{field(0).first, field(0).second},
+                  {field(1).first, field(1).second},
+                  {field(2).first, field(2).second}});
+    default: {
+      std::string rest = note.fields[3].second;
+      for (size_t i = 4; i < note.fields.size(); ++i) {
+        absl::StrAppend(&rest, " ", note.fields[i].first, "=", note.fields[i].second);
+      }
+      return Log(level, note.event,
+                 {{field(0).first, field(0).second},
+                  {field(1).first, field(1).second},
+                  {field(2).first, field(2).second},
+                  {field(3).first, rest}});
+    }
+  }
+}
+
+ResolvedResponse ShuttingDown() {
+  return {.response = RpcError{.code = absl::StatusCode::kUnavailable,
+                               .reason = "SHUTTING_DOWN",
+                               .message = "this node is shutting down; go on with another one",
+                               .metadata = {}},
+          .frames = {}};
+}
+
+// The answer to a fetch whose bytes have been read.
+ResolvedResponse Resolve(const FetchResponse& response, const absl::StatusOr<Bytes>& bytes) {
+  absl::Status status = bytes.status();
+  if (bytes.ok()) {
+    absl::StatusOr<std::vector<Bytes>> frames =
+        ConsumerFrames(*response.range, *bytes, response.from, response.limit);
+    if (frames.ok()) return {.response = response, .frames = *std::move(frames)};
+    status = frames.status();
+  }
+  Log(LogLevel::kError, "read_failed",
+      {{"file", PathOf(response.range->file)}, {"error", std::string(status.message())}});
+  return {.response = RpcError{.code = absl::StatusCode::kDataLoss,
+                               .reason = "STORAGE_FAILED",
+                               .message = absl::StrCat("this replica cannot read its log (",
+                                                       status.message(), "); ask another one"),
+                               .metadata = {}},
+          .frames = {}};
+}
+
+}  // namespace
+
+Driver::Driver(Node node, net::EventLoop* loop, FileStore* store, Metrics* metrics, Ports* ports)
+    : node_(std::move(node)), loop_(loop), store_(store), metrics_(metrics), ports_(ports) {}
+
+Driver::~Driver() = default;
+
+void Driver::Start() {
+  Effects effects;
+  node_.Start(ReadNow(), effects);
+  Execute(std::move(effects));
+  ReportDiskSpace();
+  ArmTimer();
+}
+
+RequestId Driver::Submit(std::string principal, Request request, Done done) {
+  const RequestId id(last_request_.fetch_add(1, std::memory_order_relaxed) + 1);
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    if (!stopped_) {
+      told_.push_back(
+          {RequestReceived{id, std::move(principal), std::move(request)}, id, std::move(done)});
+      if (step_posted_) return id;
+      step_posted_ = true;
+      loop_->Post([this] { RunStep(); });
+      return id;
+    }
+  }
+  done(ShuttingDown());
+  return id;
+}
+
+void Driver::Cancel(RequestId id) { Enqueue({RequestCancelled{id}, id, nullptr}); }
+
+void Driver::Tell(Event event) { Enqueue({std::move(event), RequestId(), nullptr}); }
+
+void Driver::Enqueue(Told told) {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  if (stopped_) return;
+  told_.push_back(std::move(told));
+  if (step_posted_) return;
+  step_posted_ = true;
+  loop_->Post([this] { RunStep(); });
+}
+
+void Driver::OnRaftFrame(NodeId from, Bytes frame) {
+  absl::StatusOr<PeerMessage> message = DecodePeer(std::move(frame));
+  if (!message.ok()) {
+    // The transport's checksum was right, so this is another version or a bug, not the network.
+    if (malformed_frames_++ % 1000 == 0) {
+      Log(LogLevel::kError, "malformed_peer_message",
+          {{"from", from}, {"error", std::string(message.status().message())}});
+    }
+    return;
+  }
+  Tell(PeerReceived{from, *std::move(message)});
+}
+
+void Driver::OnPeerLink(const Endpoint& peer, bool up) {
+  for (const auto& [node, endpoint] : peers_) {
+    if (endpoint == peer) Tell(PeerLink{node, up});
+  }
+}
+
+void Driver::RunStep() {
+  std::vector<Told> told;
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    step_posted_ = false;
+    if (stopped_) return;
+    told.swap(told_);
+  }
+  std::vector<Event> events;
+  events.reserve(told.size());
+  for (Told& each : told) {
+    if (each.done) {
+      waiting_.emplace(each.id, std::move(each.done));
+    } else if (std::holds_alternative<RequestCancelled>(each.event)) {
+      waiting_.erase(each.id);
+    }
+    events.push_back(std::move(each.event));
+  }
+  Effects effects;
+  node_.Step(ReadNow(), events, effects);
+  Execute(std::move(effects));
+  ArmTimer();
+  const bool healthy = node_.healthy();
+  if (healthy != healthy_.exchange(healthy, std::memory_order_relaxed)) ports_->OnHealth(healthy);
+}
+
+void Driver::ArmTimer() {
+  loop_->SetDeadline(node_.next_deadline(), [this] { RunStep(); });
+}
+
+void Driver::Execute(Effects effects) {
+  for (Effect& effect : effects) {
+    if (auto* reply = std::get_if<Reply>(&effect)) {
+      ExecuteReply(std::move(*reply));
+    } else if (auto* send = std::get_if<SendPeer>(&effect)) {
+      const auto peer = peers_.find(send->to);
+      // Not met yet: gossip will bring its address, raft will repeat itself.
+      if (peer != peers_.end()) ports_->SendRaft(peer->second, EncodePeer(send->message));
+    } else if (auto* flush = std::get_if<Flush>(&effect)) {
+      ExecuteFlush(std::move(*flush));
+    } else if (auto* read = std::get_if<ReadRange>(&effect)) {
+      store_->Read(read->file, read->pos, read->length,
+                   [this, token = read->token](absl::StatusOr<Bytes> bytes) {
+                     Tell(ReadDone{token, std::move(bytes)});
+                   });
+    } else if (auto* address = std::get_if<SetPeerAddress>(&effect)) {
+      peers_[address->node] = address->address;
+    } else if (auto* datagram = std::get_if<SendDatagram>(&effect)) {
+      ports_->SendDatagram(datagram->to, std::move(datagram->bytes));
+    } else if (auto* stream = std::get_if<SendGossipStream>(&effect)) {
+      ports_->SendGossipStream(stream->to, std::move(stream->bytes));
+    } else if (auto* note = std::get_if<Note>(&effect)) {
+      WriteNote(*note);
+    } else {
+      ports_->OnShutdownComplete();
+    }
+  }
+}
+
+void Driver::ExecuteFlush(Flush flush) {
+  store_->Execute(std::move(flush.batch),
+                  [this, token = flush.token, begin = MonotonicNow()](absl::Status status) {
+                    metrics_->OnFlush(MonotonicNow() - begin, status.ok());
+                    Tell(IoDone{token, std::move(status)});
+                  });
+}
+
+void Driver::ExecuteReply(Reply reply) {
+  const auto found = waiting_.find(reply.id);
+  if (found == waiting_.end()) return;  // cancelled meanwhile
+  Done done = std::move(found->second);
+  waiting_.erase(found);
+  auto* fetch = std::get_if<FetchResponse>(&reply.response);
+  if (fetch != nullptr && fetch->range.has_value()) {
+    ReadForConsumer(std::move(done), std::move(*fetch));
+  } else {
+    done({.response = std::move(reply.response), .frames = {}});
+  }
+}
+
+void Driver::ReadForConsumer(Done done, FetchResponse response) {
+  const FileRange range = *response.range;
+  store_->Read(range.file, range.pos, range.length,
+               [this, done = std::move(done),
+                response = std::move(response)](absl::StatusOr<Bytes> bytes) mutable {
+                 if (loop_->OnLoopThread()) {
+                   done(Resolve(response, bytes));
+                   return;
+                 }
+                 loop_->Post([done = std::move(done), resolved = Resolve(response, bytes)] {
+                   done(resolved);
+                 });
+               });
+}
+
+void Driver::ReportDiskSpace() {
+  const absl::StatusOr<FileStore::Space> space = store_->DiskSpace();
+  if (space.ok()) {
+    disk_free_bytes_ = space->free_bytes;
+    Tell(DiskSpace{.free_bytes = space->free_bytes, .total_bytes = space->total_bytes});
+  }
+  loop_->After(kDiskSpaceInterval, [this] { ReportDiskSpace(); });
+}
+
+void Driver::Stop() {
+  std::vector<Told> told;
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    stopped_ = true;
+    told.swap(told_);
+  }
+  for (Told& each : told) {
+    if (each.done) each.done(ShuttingDown());
+  }
+  for (auto& [id, done] : std::exchange(waiting_, {})) done(ShuttingDown());
+}
+
+Metrics::Snapshot Driver::Snapshot() {
+  return {.status = node_.Status(ReadNow()),
+          .counters = node_.counters(),
+          .healthy = node_.healthy(),
+          .disk_free_bytes = disk_free_bytes_,
+          .connections = 0};
+}
+
+}  // namespace tidemark

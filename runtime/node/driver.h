@@ -1,0 +1,104 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/base/bytes.h"
+#include "engine/base/endpoint.h"
+#include "engine/node/node.h"
+#include "runtime/io/file_store.h"
+#include "runtime/net/event_loop.h"
+#include "runtime/node/metrics.h"
+#include "runtime/rpc/gateway.h"
+
+namespace tidemark {
+
+// Runs one Node in the real world: gathers what happens on any thread into steps on the loop's
+// thread and carries out what the node wants done. It decides nothing.
+//
+// Events that arrive while a step runs are told in the next one together, so that load makes steps
+// larger, not more numerous.
+class Driver : public EngineGateway {
+ public:
+  // What the driver cannot do by itself. Called on the loop's thread.
+  class Ports {
+   public:
+    virtual ~Ports() = default;
+    virtual void SendRaft(const Endpoint& to, std::vector<Bytes> parts) = 0;
+    virtual void SendGossipStream(const Endpoint& to, Bytes bytes) = 0;
+    virtual void SendDatagram(const Endpoint& to, Bytes bytes) = 0;
+    // The node knows a catalog leader, or does not any more.
+    virtual void OnHealth(bool healthy) = 0;
+    // The node has finished its part of a shutdown.
+    virtual void OnShutdownComplete() = 0;
+  };
+
+  // `loop`, `store`, `metrics` and `ports` outlive the driver.
+  Driver(Node node, net::EventLoop* loop, FileStore* store, Metrics* metrics, Ports* ports);
+  ~Driver() override;
+
+  // Loop thread. Begins; after this events may be told.
+  void Start();
+
+  // Any thread.
+  RequestId Submit(std::string principal, Request request,
+                   std::function<void(ResolvedResponse)> done) override;
+  void Cancel(RequestId id) override;
+  void Tell(Event event);
+
+  // Loop thread. A raft frame from an authenticated peer; malformed ones are counted and dropped.
+  void OnRaftFrame(NodeId from, Bytes frame);
+  // Loop thread. Links are known by address.
+  void OnPeerLink(const Endpoint& peer, bool up);
+  // Loop thread. Turns every remaining request away; no `done` runs after this.
+  void Stop();
+
+  // Loop thread.
+  Metrics::Snapshot Snapshot();
+  bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
+
+ private:
+  using Done = std::function<void(ResolvedResponse)>;
+  struct Told {
+    Event event;
+    RequestId id;
+    Done done;  // for RequestReceived
+  };
+
+  void Enqueue(Told told);
+  void RunStep();
+  void Execute(Effects effects);
+  void ExecuteFlush(Flush flush);
+  void ExecuteReply(Reply reply);
+  void ReadForConsumer(Done done, FetchResponse response);
+  void ReportDiskSpace();
+  void ArmTimer();
+
+  Node node_;
+  net::EventLoop* const loop_;
+  FileStore* const store_;
+  Metrics* const metrics_;
+  Ports* const ports_;
+
+  std::mutex mutex_;
+  std::vector<Told> told_;
+  bool step_posted_ = false;
+  bool stopped_ = false;  // guarded by mutex_
+
+  std::atomic<uint64_t> last_request_{0};
+  std::atomic<bool> healthy_{false};
+  // Loop thread only, from here.
+  std::unordered_map<RequestId, Done> waiting_;
+  std::map<NodeId, Endpoint> peers_;
+  uint64_t disk_free_bytes_ = 0;
+  uint64_t malformed_frames_ = 0;
+};
+
+}  // namespace tidemark
