@@ -238,6 +238,35 @@ TEST(ProducerSession, AFinalErrorFailsTheLaterOnesAndBeginsANewEpochAfterTheEarl
   EXPECT_EQ(h.session.next_sequence(), 0);
 }
 
+TEST(ProducerSession, ABatchRefusedForAMissingPredecessorIsSentAgainAfterIt) {
+  Harness h(1);
+  h.Submit();
+  h.Submit();
+  h.Open();
+  h.Error(1, Make(absl::StatusCode::kFailedPrecondition, "OUT_OF_ORDER_SEQUENCE"));
+  EXPECT_TRUE(h.failed.empty());
+  h.FireTimer();
+  h.Open();
+  ASSERT_EQ(h.sent.size(), 2u);
+  // As the oldest it cannot be helped: the server lost track of this producer.
+  h.Error(0, Make(absl::StatusCode::kFailedPrecondition, "OUT_OF_ORDER_SEQUENCE"));
+  EXPECT_EQ(h.failed.size(), 2u);
+  EXPECT_EQ(h.session.epoch(), 1);
+}
+
+TEST(ProducerSession, ARefusedRetryMayHaveBeenAppendedTheFirstTime) {
+  Harness h(1);
+  h.Submit();
+  h.Open();
+  h.Break(Make(absl::StatusCode::kUnavailable));
+  h.FireTimer();
+  h.Open();
+  h.Error(0, Make(absl::StatusCode::kPermissionDenied, "PERMISSION_DENIED"));
+  ASSERT_EQ(h.failed.size(), 1u);
+  EXPECT_TRUE(h.failed.at(1).outcome_unknown);
+  EXPECT_EQ(h.failed.at(1).status.code(), absl::StatusCode::kPermissionDenied);
+}
+
 TEST(ProducerSession, AnAnswerAgainOrFromAnOldStreamIsIgnored) {
   Harness h(1);
   h.Submit();

@@ -79,8 +79,14 @@ TEST(Retry, FollowsAFewHintsAtOnceThenWaits) {
     EXPECT_EQ(hop.delay, Duration());
     EXPECT_FALSE(hop.refresh_view);
   }
-  EXPECT_TRUE(
-      policy.OnFailure(At(0), Error(Code::kFailedPrecondition, "NOT_LEADER"), true).refresh_view);
+  Duration waited;
+  for (int i = 0; i < 5; ++i) {
+    const RetryDecision wait =
+        policy.OnFailure(At(0), Error(Code::kFailedPrecondition, "NOT_LEADER"), true);
+    EXPECT_TRUE(wait.refresh_view);
+    waited = waited + wait.delay;
+  }
+  EXPECT_GT(waited, Duration());
 }
 
 TEST(Retry, GivesUpAtTheDeadlineOnFinalErrorsAndWithoutBudget) {
