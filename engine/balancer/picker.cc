@@ -10,6 +10,9 @@ namespace {
 // Addresses remembered beyond the cluster's size (seeds, nodes that moved).
 constexpr size_t kLoadsMax = 4 * kNodesMax;
 
+// 52 days. A latency or half-life up to here times 1024 fits 64 bits.
+constexpr uint64_t kNanosMax = uint64_t{1} << 52;
+
 bool Contains(const std::vector<std::string>& list, const std::string& address) {
   return std::find(list.begin(), list.end(), address) != list.end();
 }
@@ -93,7 +96,8 @@ void Picker::OnStart(const std::string& address) {
 void Picker::OnDone(Instant now, const std::string& address, Duration latency, bool ok) {
   Load& load = loads_[address];
   if (load.outstanding > 0) --load.outstanding;
-  const uint64_t sample = static_cast<uint64_t>(std::max<int64_t>(latency.nanos(), 0));
+  const uint64_t sample =
+      std::min(static_cast<uint64_t>(std::max<int64_t>(latency.nanos(), 0)), kNanosMax);
   const uint64_t decayed = Decayed(now, load);
   if (sample >= load.ewma_nanos) {
     load.ewma_nanos = sample;
@@ -114,16 +118,15 @@ bool Picker::IsEjected(Instant now, const std::string& address) const {
 }
 
 uint64_t Picker::Decayed(Instant now, const Load& load) const {
-  const int64_t half_life = std::max<int64_t>(options_.latency_half_life.nanos(), 1);
-  const int64_t elapsed = std::max<int64_t>((now - load.stamp).nanos(), 0);
-  const int64_t halvings = elapsed / half_life;
+  const uint64_t half_life =
+      std::clamp<uint64_t>(static_cast<uint64_t>(options_.latency_half_life.nanos()), 1, kNanosMax);
+  const uint64_t elapsed = static_cast<uint64_t>(std::max<int64_t>((now - load.stamp).nanos(), 0));
+  const uint64_t halvings = elapsed / half_life;
   if (halvings >= 63) return 0;
-  // 2^-x between two halvings is taken as the straight line from 1 to 1/2: within 6 %.
+  // 2^-x between two halvings is taken as the straight line from 1 to 1/2: within 7 %.
   const uint64_t whole = load.ewma_nanos >> halvings;
-  const unsigned __int128 part = static_cast<unsigned __int128>(whole / 2) *
-                                 static_cast<uint64_t>(elapsed % half_life) /
-                                 static_cast<uint64_t>(half_life);
-  return whole - static_cast<uint64_t>(part);
+  const uint64_t fraction_1024 = elapsed % half_life * 1024 / half_life;
+  return whole - whole / 2 * fraction_1024 / 1024;
 }
 
 uint64_t Picker::Cost(Instant now, const std::string& address) const {
