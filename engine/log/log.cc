@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/base/check.h"
+#include "engine/base/crc32c.h"
 #include "engine/base/limits.h"
 #include "engine/log/batch.h"
 #include "engine/log/log_impl.h"
@@ -45,6 +46,7 @@ void Log::Append(Entry entry, WallTime wall) {
   }
   Segment& segment = log.segments.back();
   if (log.run_first == segment.frames.size()) log.run_time = wall;
+  log.run_digest = Crc32c(entry.frame.view().substr(0, kFrameHeadBytes), log.run_digest);
   log.WriteSlice(segment, entry.frame);
   segment.frames.push_back(
       {.pos = static_cast<uint32_t>(segment.size),
@@ -118,7 +120,8 @@ void Log::Impl::EndRun() {
       .first = run_first,
       .count = end - run_first,
       .durable = static_cast<uint32_t>(known - segment.base_index),
-      .append_time_ms = run_time.millis()};
+      .append_time_ms = run_time.millis(),
+      .digest = run_digest};
   segment.times.emplace_back(run_first, run_time);
   // In front of the segment's own write, which the next frames extend.
   const auto write = WriteFile{IndexFile(segment),
@@ -132,6 +135,7 @@ void Log::Impl::EndRun() {
   staged.ops.insert(at, write);
   segment.index_bytes += kIndexEntryBytes;
   run_first = end;
+  run_digest = 0;
 }
 
 void Log::TruncateSuffix(LogIndex from) {
@@ -157,6 +161,7 @@ void Log::TruncateSuffix(LogIndex from) {
     // Its frames from here on are replaced by the next segment, never overwritten.
     log.run_first = static_cast<uint32_t>(segment.frames.size());
   }
+  log.run_digest = 0;
   log.seal = true;
   while (!log.terms.empty() && log.terms.back().first >= from) log.terms.pop_back();
   while (!log.cache.empty() && log.cache.back().index >= from) {

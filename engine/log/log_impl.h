@@ -63,6 +63,7 @@ struct Log::Impl {
   uint64_t staged_bytes = 0;
   uint32_t run_first = 0;  // ordinal in the last segment of the first frame not indexed yet
   WallTime run_time;
+  uint32_t run_digest = 0;
   bool outstanding = false;
   LogIndex outstanding_last;
 };

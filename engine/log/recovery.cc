@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
+#include "engine/base/crc32c.h"
 #include "engine/base/limits.h"
 #include "engine/base/status_macros.h"
 #include "engine/log/frame.h"
@@ -22,6 +23,7 @@ struct Found {
   std::string_view bytes;
   std::vector<IndexEntry> index;
   bool has_index = false;
+  uint64_t index_file_bytes = 0;
   // Past the last index whose frame is looked for here: the next segment's base index.
   LogIndex end = LogIndex(UINT64_MAX);
 
@@ -54,10 +56,10 @@ class Scanner {
     segment_.has_index = found.has_index;
   }
 
-  void Run() {
+  absl::Status Run() {
     while (segment_.end_index() < found_.end && Step()) {
     }
-    AdoptIndex();
+    return AdoptIndex();
   }
 
   bool complete() const { return segment_.end_index() == found_.end; }
@@ -66,7 +68,7 @@ class Scanner {
   bool clean_end() const { return wrong_.empty() && AllZeros(rest()); }
   FrameContext context() const { return {.next_offset = segment_.end_offset(), .term = term_}; }
   const std::vector<std::pair<LogIndex, Term>>& terms() const { return terms_; }
-  Segment& segment() { return segment_; }
+  const Segment& segment() const { return segment_; }
 
  private:
   std::string_view rest() const {
@@ -110,17 +112,28 @@ class Scanner {
     return WallTime::FromMillis(found_.index[next_entry_ - 1].append_time_ms);
   }
 
-  // The sidecar may be ahead of the data (it is not synced with it): entries of frames that are not
-  // there are overwritten by the next ones.
-  void AdoptIndex() {
+  // The sidecar may be ahead of the data (it is not synced with it). Where both are there they
+  // agree: a sidecar's bytes are never written twice.
+  absl::Status AdoptIndex() {
     uint32_t chain = 0;
     for (const IndexEntry& entry : found_.index) {
-      if (entry.first + uint64_t{entry.count} > segment_.frames.size()) break;
+      const uint64_t end = entry.first + uint64_t{entry.count};
+      if (end > segment_.frames.size()) break;
+      const uint64_t pos = segment_.frames[entry.first].pos;
+      const uint64_t run_end = segment_.FrameEnd(end - 1);
+      uint32_t digest = 0;
+      for (uint64_t i = entry.first; i < end; ++i) {
+        digest = Crc32c(found_.bytes.substr(segment_.frames[i].pos, kFrameHeadBytes), digest);
+      }
+      if (entry.pos != pos || entry.length != run_end - pos || entry.digest != digest) {
+        return Rot(found_.file(), pos, run_end, "its frames are not those the sidecar remembers");
+      }
       EncodeIndexEntry(entry, chain);
       segment_.index_bytes += kIndexEntryBytes;
       segment_.index_chain = chain;
       segment_.times.emplace_back(entry.first, WallTime::FromMillis(entry.append_time_ms));
     }
+    return absl::OkStatus();
   }
 
   const Found& found_;
@@ -191,7 +204,10 @@ class Recoverer {
     const absl::StatusOr<std::string_view> index =
         has_index ? directory_.Contents(sidecar) : absl::StatusOr<std::string_view>("");
     uint32_t chain = 0;
-    if (index.ok()) found.index = DecodeIndex(*index, chain);
+    if (index.ok()) {
+      found.index = DecodeIndex(*index, chain);
+      found.index_file_bytes = index->size();
+    }
     found.has_index = has_index;
     const absl::StatusOr<SegmentHeader> header = DecodeSegmentHeader(found.bytes);
     if (absl::IsFailedPrecondition(header.status())) {
@@ -258,18 +274,16 @@ class Recoverer {
       return Rot(found.file(), 0, kSegmentHeaderBytes, "it does not continue the log before it");
     }
     Scanner scanner(found, log_.last_term(), observer_);
-    scanner.Run();
-    const bool last = i + 1 == live_.size();
+    TIDEMARK_RETURN_IF_ERROR(scanner.Run());
     log_.terms.insert(log_.terms.end(), scanner.terms().begin(), scanner.terms().end());
     for (const auto& time : scanner.segment().times) {
       log_.last_append = std::max(log_.last_append, time.second);
     }
     log_.last_append = std::max(log_.last_append, found.header.created);
-    log_.segments.push_back(std::move(scanner.segment()));
-    if (scanner.complete() ||
-        (last && log_.last_index() >= known_durable_ && scanner.clean_end())) {
-      return absl::OkStatus();
-    }
+    log_.segments.push_back(scanner.segment());
+    const bool last = i + 1 == live_.size();
+    const bool clean_end = last && log_.last_index() >= known_durable_ && scanner.clean_end();
+    if (scanner.complete() || clean_end) return absl::OkStatus();
     TIDEMARK_RETURN_IF_ERROR(CheckTorn(found, scanner));
     CutBefore(i + 1);
     return absl::OkStatus();
@@ -328,7 +342,9 @@ class Recoverer {
     if (!log_.segments.empty()) {
       const Segment& segment = log_.segments.back();
       log_.run_first = static_cast<uint32_t>(segment.frames.size());
-      if (!segment.has_index) log_.seal = true;
+      // What a sidecar holds beyond the data could be taken for the index of what is appended next.
+      const Found& found = live_[log_.segments.size() - 1];
+      if (!segment.has_index || segment.index_bytes != found.index_file_bytes) log_.seal = true;
     }
     // Files that a younger segment replaces go when that one is durable, see Log::Impl::replaced.
     if (log_.staged.ops.empty()) {

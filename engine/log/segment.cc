@@ -71,6 +71,7 @@ std::string EncodeIndexEntry(const IndexEntry& entry, uint32_t& chain) {
   AppendLittle<uint32_t>(out, entry.count);
   AppendLittle<uint32_t>(out, entry.durable);
   AppendLittle<int64_t>(out, entry.append_time_ms);
+  AppendLittle<uint32_t>(out, entry.digest);
   chain = Crc32c(out, chain);
   AppendLittle<uint32_t>(out, chain);
   TIDEMARK_CHECK_EQ(out.size(), kIndexEntryBytes);
@@ -88,7 +89,8 @@ std::vector<IndexEntry> DecodeIndex(std::string_view file, uint32_t& chain) {
                            .first = LoadLittle<uint32_t>(file.data() + 8),
                            .count = LoadLittle<uint32_t>(file.data() + 12),
                            .durable = LoadLittle<uint32_t>(file.data() + 16),
-                           .append_time_ms = LoadLittle<int64_t>(file.data() + 20)};
+                           .append_time_ms = LoadLittle<int64_t>(file.data() + 20),
+                           .digest = LoadLittle<uint32_t>(file.data() + 28)};
     // A zero-filled hole has a valid checksum of zeros only by chance; a run is never empty.
     if (crc != stored || entry.count == 0) break;
     chain = crc;

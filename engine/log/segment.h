@@ -44,9 +44,13 @@ struct IndexEntry {
   uint32_t count = 0;    // frames
   uint32_t durable = 0;  // frames of this segment known durable when this was written
   int64_t append_time_ms = 0;
+  // Checksum of the first kFrameHeadBytes of each frame: it covers the fields that a leader sets,
+  // which the frame's own checksum does not, and through that checksum all of the frame.
+  uint32_t digest = 0;
 };
 
-inline constexpr size_t kIndexEntryBytes = 32;
+inline constexpr size_t kIndexEntryBytes = 36;
+inline constexpr size_t kFrameHeadBytes = 21;
 
 // `chain` is the checksum of the entry before (0 for the first) and becomes this one's.
 std::string EncodeIndexEntry(const IndexEntry& entry, uint32_t& chain);
