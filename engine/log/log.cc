@@ -73,6 +73,8 @@ void Log::Impl::StartSegment(uint64_t frame_bytes, WallTime wall) {
     staged_sync.insert(IndexFile(segments.back()));
   }
   seal = false;
+  // Recovery may have found a segment that a crash kept from getting its first frame.
+  if (!segments.empty() && segments.back().frames.empty()) PopSegment();
   replaced_staged.insert(replaced_staged.end(), replaced.begin(), replaced.end());
   replaced.clear();
   const uint64_t wanted = std::max(options.segment_bytes, kSegmentHeaderBytes + frame_bytes);
@@ -85,6 +87,7 @@ void Log::Impl::StartSegment(uint64_t frame_bytes, WallTime wall) {
                              .number = segment.number,
                              .base_index = segment.base_index,
                              .base_offset = segment.base_offset,
+                             .previous_number = segments.empty() ? 0 : segments.back().number,
                              .previous_term = last_term(),
                              .created = wall,
                              .durable = std::min(durable, last_index())};
@@ -138,15 +141,19 @@ void Log::Impl::EndRun() {
   run_digest = 0;
 }
 
+void Log::Impl::PopSegment() {
+  const Segment& segment = segments.back();
+  replaced.push_back(SegmentFile(segment));
+  if (segment.has_index) replaced.push_back(IndexFile(segment));
+  segments.pop_back();
+}
+
 void Log::TruncateSuffix(LogIndex from) {
   Impl& log = *impl_;
   TIDEMARK_CHECK_GE(from, first_index());
   if (from > log.last_index()) return;
   while (!log.segments.empty() && log.segments.back().base_index >= from) {
-    const Segment& segment = log.segments.back();
-    log.replaced.push_back(log.SegmentFile(segment));
-    if (segment.has_index) log.replaced.push_back(log.IndexFile(segment));
-    log.segments.pop_back();
+    log.PopSegment();
   }
   if (!log.segments.empty()) {
     Segment& segment = log.segments.back();

@@ -32,6 +32,8 @@ struct Log::Impl {
   const Segment& SegmentOf(LogIndex index) const;
 
   void StartSegment(uint64_t frame_bytes, WallTime wall);
+  // Drops the last segment from memory; its files go when what replaces them is durable.
+  void PopSegment();
   // Writes the index entry of the frames appended to the last segment since the last one.
   void EndRun();
   void WriteSlice(const Segment& segment, Bytes bytes);

@@ -258,13 +258,15 @@ class Recoverer {
   absl::Status ReadSegment(size_t i) {
     const Found& found = live_[i];
     const LogIndex expected = log_.last_index() + 1;
-    if (found.header.base_index != expected) {
-      // Whatever was between was lost, with its file: it may be the crash of the flush that began
-      // both segments.
+    const uint64_t previous = log_.segments.empty() ? 0 : log_.segments.back().number;
+    if (found.header.base_index != expected || found.header.previous_number != previous) {
+      // What was between was lost, with its file: it may be the crash of the flush that began both.
       if (expected <= known_durable_) {
         return Rot(found.file(), 0, kSegmentHeaderBytes,
                    absl::StrCat("it begins at index ", found.header.base_index.value(),
-                                ", the log before it ends at ", log_.last_index().value()));
+                                " and continues segment ", found.header.previous_number,
+                                "; the log before it ends at index ", log_.last_index().value(),
+                                " in segment ", previous));
       }
       CutBefore(i);
       return absl::OkStatus();

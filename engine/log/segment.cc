@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kMagic("TMLOG\0\1\0", 8);
 constexpr uint16_t kFormatVersion = 1;
-constexpr size_t kHeaderFields = 8 + 2 + 6 + 7 * 8;  // and the checksum behind them
+constexpr size_t kHeaderFields = 8 + 2 + 6 + 8 * 8;  // and the checksum behind them
 
 }  // namespace
 
@@ -27,6 +27,7 @@ std::string EncodeSegmentHeader(const SegmentHeader& header) {
   AppendLittle<uint64_t>(out, header.previous_term.value());
   AppendLittle<int64_t>(out, header.created.millis());
   AppendLittle<uint64_t>(out, header.durable.value());
+  AppendLittle<uint64_t>(out, header.previous_number);
   TIDEMARK_CHECK_EQ(out.size(), kHeaderFields);
   AppendLittle<uint32_t>(out, Crc32c(out));
   out.resize(kSegmentHeaderBytes, '\0');
@@ -58,6 +59,7 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view file) {
                        .number = field(1),
                        .base_index = LogIndex(field(2)),
                        .base_offset = Offset(field(3)),
+                       .previous_number = field(7),
                        .previous_term = Term(field(4)),
                        .created = WallTime::FromMillis(static_cast<int64_t>(field(5))),
                        .durable = LogIndex(field(6))};

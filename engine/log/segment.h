@@ -24,6 +24,9 @@ struct SegmentHeader {
   uint64_t number = 0;
   LogIndex base_index;
   Offset base_offset;
+  // The segment that holds the entry before base_index; 0 if there is none. Several beginnings of
+  // one log may be under way in one flush: this tells which one the segment continues.
+  uint64_t previous_number = 0;
   // Term of the entry before base_index.
   Term previous_term;
   WallTime created;
