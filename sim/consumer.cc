@@ -119,8 +119,12 @@ void Consumer::ServeFound(balancer::StreamId id, const StreamPtr& stream,
     }
   }
   world_->ReadAt(stream->node, *found.range, [this, id, stream, found](absl::StatusOr<Bytes> read) {
-    absl::StatusOr<std::vector<Bytes>> frames = read.status();
-    if (read.ok()) frames = ConsumerFrames(*found.range, *read, found.from, found.limit);
+    absl::StatusOr<std::vector<Bytes>> frames = absl::UnknownError("not read");
+    if (read.ok()) {
+      frames = ConsumerFrames(*found.range, *read, found.from, found.limit);
+    } else {
+      frames = read.status();
+    }
     if (!frames.ok() || frames->empty()) {
       world_->verdict().Fail(
           "consumer",

@@ -114,6 +114,8 @@ int Replay(const std::vector<std::string>& args) {
     }
   }
   if (!have_seed) return Usage("which seed?");
+  // A failed check ends the process: what came before it must be out by then.
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const RunResult result = RunSeed(seed, stdout);
   if (verbose) {
     std::printf("decisions that made it so:\n");

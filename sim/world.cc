@@ -7,6 +7,11 @@
 #include "sim/trace_encode.h"
 
 namespace tidemark::sim {
+namespace {
+
+constexpr int kIdleStepsMax = 1000;
+
+}  // namespace
 
 World::World(const Scenario& scenario, uint64_t seed, Story* story)
     : scenario_(&scenario),
@@ -149,10 +154,26 @@ void World::Step(size_t node) {
   Effects effects = std::exchange(effects_, {});
   effects.clear();
   slot.node->Step(now, events, effects);
+  CheckDeadline(node, now);
   observer_.AfterStep(id(node), *slot.node, slot.disk);
   Execute(node, effects);
   effects_ = std::move(effects);
   if (up(node)) ArmTimer(node);
+}
+
+void World::CheckDeadline(size_t node, Now now) {
+  Slot& slot = *slots_[node];
+  // A deadline may be due again at once now and then, but not for ever: that would burn a core.
+  slot.idle_steps = slot.node->next_deadline() <= now.instant ? slot.idle_steps + 1 : 0;
+  if (slot.idle_steps < kIdleStepsMax) return;
+  std::string who = "gossip or the node itself";
+  for (const GroupView& view : slot.node->Groups()) {
+    if (view.failure == nullptr && view.raft->next_deadline() <= now.instant) {
+      who = absl::StrCat("raft of group ", view.group.value());
+    }
+  }
+  verdict_.Fail("busy_loop", absl::StrCat("node ", id(node).value(), ": ", who,
+                                          " wants to be called again at once, for ever"));
 }
 
 void World::ArmTimer(size_t node) {

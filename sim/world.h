@@ -102,6 +102,7 @@ class World {
     uint32_t incarnation = 0;
     bool paused = false;
     bool shutting_down = false;
+    int idle_steps = 0;  // steps in a row after which a deadline was due still
     bool disk_full = false;
     int64_t wall_offset_millis = 0;
     Duration down;  // how long the present or coming absence lasts
@@ -122,6 +123,7 @@ class World {
   void ScheduleStep(size_t node);
   void Step(size_t node);
   void ArmTimer(size_t node);
+  void CheckDeadline(size_t node, Now now);
   void GoDown(size_t node);
   void ScheduleStart(size_t node, Duration delay);
   // Runs `function` after `delay` unless the node goes down before.

@@ -345,7 +345,10 @@ void Replica::Fetch(Now now, RequestId request, const FetchRequest& fetch, Effec
   const uint32_t max_bytes =
       static_cast<uint32_t>(std::clamp<uint64_t>(fetch.max_bytes, 1, kFetchBytesMax));
   if (from < log_->start_offset() || from > end) {
-    const bool behind = from > end && raft_.role() != raft::Role::kLeader;
+    // Only a leader that has committed in its term, and whose whole log ends before, knows that
+    // the offset does not exist: what it does not know to be committed (or has not on its own disk
+    // yet) a follower may have shown already.
+    const bool behind = from > end && (!raft_.serving() || from <= log_->next_offset());
     out.push_back(Reply{
         request,
         RpcError{.code = behind ? absl::StatusCode::kUnavailable : absl::StatusCode::kOutOfRange,
