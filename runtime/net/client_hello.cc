@@ -19,6 +19,8 @@ constexpr size_t kRandomBytes = 32;
 constexpr size_t kSessionIdBytesMax = 32;
 // RFC 8446 5.1: a plaintext record holds at most 2^14 bytes.
 constexpr size_t kRecordBytesMax = 1u << 14;
+// Nobody fragments a ClientHello into more; bounds the work per byte received.
+constexpr size_t kRecordsMax = 64;
 
 // Takes fields off the front of a view; every Take fails once the bytes are short.
 class Reader {
@@ -118,7 +120,7 @@ ClientHelloResult ParseClientHello(std::string_view bytes) {
   // Joins the fragments; the common single record is parsed where it lies.
   std::string joined;
   std::string_view message;
-  while (true) {
+  for (size_t records = 1; records <= kRecordsMax; ++records) {
     // Whatever part of the record header is there already must be right.
     if (!bytes.empty() && bytes[0] != kHandshakeRecord) {
       return MalformedClientHello{"another record inside the ClientHello"};
@@ -144,17 +146,19 @@ ClientHelloResult ParseClientHello(std::string_view bytes) {
       if (body > kClientHelloBytesMax - kMessageHeaderBytes) {
         return MalformedClientHello{"ClientHello too long"};
       }
-      if (message.size() >= kMessageHeaderBytes + body) {
-        // A ClientHello ends its record: the keys change after it (RFC 8446 section 5.1).
-        if (message.size() > kMessageHeaderBytes + body) {
-          return MalformedClientHello{"bytes after the ClientHello in its record"};
-        }
+      // A ClientHello ends its record: the keys change after it (RFC 8446 section 5.1). Judged by
+      // the length the record declares, so that the verdict does not depend on how bytes arrive.
+      if (message.size() - fragment.size() + length > kMessageHeaderBytes + body) {
+        return MalformedClientHello{"bytes after the ClientHello in its record"};
+      }
+      if (message.size() == kMessageHeaderBytes + body) {
         return ParseMessage(message.substr(kMessageHeaderBytes));
       }
     }
     if (fragment.size() < length) return ClientHelloNeedsMore{};
     bytes.remove_prefix(kRecordHeaderBytes + length);
   }
+  return MalformedClientHello{"too many fragments"};
 }
 
 }  // namespace tidemark::net

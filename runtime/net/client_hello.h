@@ -35,9 +35,11 @@ using ClientHelloResult =
     std::variant<ClientHelloNeedsMore, NotTls, MalformedClientHello, ClientHello>;
 
 // Parses the first bytes of a connection. Pure: call it again with more bytes after NeedsMore.
-//   Shape   TLS records of type handshake, holding one ClientHello in any fragmentation; bytes after
+//   Shape   TLS records of type handshake, holding one ClientHello in any fragmentation; bytes
+//   after
 //           it are not looked at.
-//   Strict  lengths must agree exactly at every level, no extension may come twice, an ALPN list may
+//   Strict  lengths must agree exactly at every level, no extension may come twice, an ALPN list
+//   may
 //           not be empty nor hold an empty name. Unknown extensions are skipped.
 //   Cost    linear in `bytes`; never needs more than kClientHelloBytesMax plus record headers.
 //   Source  RFC 8446 sections 4.1.2, 4.2, 5.1; RFC 7301 section 3.1; RFC 5246 section 7.4.1.2.

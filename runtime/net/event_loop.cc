@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <string>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
@@ -26,7 +28,7 @@ uint32_t EpollEvents(EventLoop::Interest interest) {
 
 absl::Status SystemError(std::string_view call) {
   return absl::UnavailableError(absl::StrCat(
-      call, ": ", std::strerror(errno), "; check the limits on open files (ulimit -n) and memory"));
+      std::string(call), ": ", std::strerror(errno), "; check the limits on open files (ulimit -n) and memory"));
 }
 
 }  // namespace
@@ -61,8 +63,8 @@ absl::StatusOr<EventLoop::WatchId> EventLoop::Watch(int fd, Interest interest,
   event.events = EpollEvents(interest);
   event.data.u64 = id;
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return SystemError("epoll_ctl");
-  watches_.emplace(id, std::make_shared<WatchState>(
-                           WatchState{.fd = fd, .events = event.events, .handler = std::move(handler)}));
+  watches_.emplace(id, std::make_shared<WatchState>(WatchState{
+                           .fd = fd, .events = event.events, .handler = std::move(handler)}));
   return id;
 }
 
@@ -130,8 +132,8 @@ void EventLoop::RunOnce(Duration limit) {
   if (!OnLoopThread()) thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   now_ = MonotonicNow();
   std::array<epoll_event, kEventsPerTurn> events;
-  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
-                                 WaitMillis(limit));
+  const int count =
+      ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), WaitMillis(limit));
   TIDEMARK_CHECK(count >= 0 || errno == EINTR);
   now_ = MonotonicNow();
   RunTimers();
@@ -187,7 +189,7 @@ void EventLoop::Dispatch(uint64_t id, uint32_t events) {
     return;
   }
   const auto found = watches_.find(id);
-  if (found == watches_.end()) return;  // removed earlier in this turn
+  if (found == watches_.end()) return;                     // removed earlier in this turn
   const std::shared_ptr<WatchState> keep = found->second;  // the handler may remove itself
   const bool failed = (events & (EPOLLERR | EPOLLHUP)) != 0;
   keep->handler(Ready{.readable = failed || (events & (EPOLLIN | EPOLLRDHUP)) != 0,

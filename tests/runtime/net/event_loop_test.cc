@@ -1,0 +1,230 @@
+#include "runtime/net/event_loop.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "runtime/base/unique_fd.h"
+
+namespace tidemark::net {
+namespace {
+
+constexpr Duration kLong = Duration::Seconds(30);
+constexpr Duration kNone = Duration::Nanos(0);
+
+std::unique_ptr<EventLoop> MakeLoop() {
+  auto loop = EventLoop::Create();
+  EXPECT_TRUE(loop.ok()) << loop.status();
+  return *std::move(loop);
+}
+
+struct Pair {
+  Pair() {
+    std::array<int, 2> fds;
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()), 0);
+    a.Reset(fds[0]);
+    b.Reset(fds[1]);
+  }
+  UniqueFd a;
+  UniqueFd b;
+};
+
+TEST(EventLoop, CallsAHandlerAgainUntilItsBytesAreRead) {
+  auto loop = MakeLoop();
+  Pair pair;
+  int calls = 0;
+  const auto watch = loop->Watch(pair.a.get(), {.read = true}, [&](EventLoop::Ready ready) {
+    EXPECT_TRUE(ready.readable);
+    EXPECT_FALSE(ready.writable);
+    if (++calls < 3) return;
+    char c;
+    EXPECT_EQ(::read(pair.a.get(), &c, 1), 1);
+  });
+  ASSERT_TRUE(watch.ok());
+  ASSERT_EQ(::write(pair.b.get(), "x", 1), 1);
+  for (int i = 0; i < 3; ++i) loop->RunOnce(kLong);
+  loop->RunOnce(kNone);
+  EXPECT_EQ(calls, 3);
+  loop->Unwatch(*watch);
+  EXPECT_EQ(loop->watch_count(), 0u);
+}
+
+TEST(EventLoop, ReportsWritableOnlyWhileAskedTo) {
+  auto loop = MakeLoop();
+  Pair pair;
+  int writable = 0;
+  const auto watch = loop->Watch(pair.a.get(), {.write = true},
+                                 [&](EventLoop::Ready ready) { writable += ready.writable; });
+  ASSERT_TRUE(watch.ok());
+  loop->RunOnce(kLong);
+  EXPECT_EQ(writable, 1);
+  loop->SetInterest(*watch, {});
+  loop->RunOnce(kNone);
+  EXPECT_EQ(writable, 1);
+  loop->SetInterest(*watch, {.write = true});
+  loop->RunOnce(kLong);
+  EXPECT_EQ(writable, 2);
+}
+
+TEST(EventLoop, HangUpSetsEverythingSoThatTheNextCallSeesIt) {
+  auto loop = MakeLoop();
+  Pair pair;
+  EventLoop::Ready seen;
+  ASSERT_TRUE(loop->Watch(pair.a.get(), {}, [&](EventLoop::Ready ready) { seen = ready; }).ok());
+  pair.b.Reset();
+  loop->RunOnce(kLong);
+  EXPECT_TRUE(seen.failed && seen.readable && seen.writable);
+}
+
+TEST(EventLoop, HandlerMayRemoveItselfAndAnotherThatIsReadyInTheSameTurn) {
+  auto loop = MakeLoop();
+  std::array<Pair, 2> pairs;
+  std::array<EventLoop::WatchId, 2> watches{};
+  int calls = 0;
+  for (int i = 0; i < 2; ++i) {
+    auto kept = std::make_shared<std::string>("alive");
+    const auto watch = loop->Watch(pairs[i].a.get(), {.read = true}, [&, kept](EventLoop::Ready) {
+      ++calls;
+      for (const EventLoop::WatchId id : watches) loop->Unwatch(id);
+      EXPECT_EQ(*kept, "alive");  // the handler outlives its own removal
+    });
+    ASSERT_TRUE(watch.ok());
+    watches[i] = *watch;
+    ASSERT_EQ(::write(pairs[i].b.get(), "x", 1), 1);
+  }
+  loop->RunOnce(kLong);
+  loop->RunOnce(kNone);
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(loop->watch_count(), 0u);
+}
+
+TEST(EventLoop, TimersRunInOrderOfTheirMomentsAndCancelledOnesNever) {
+  auto loop = MakeLoop();
+  std::string order;
+  loop->After(Duration::Millis(3), [&] { order += 'c'; });
+  const auto cancelled = loop->After(Duration::Millis(1), [&] { order += 'x'; });
+  loop->After(Duration::Millis(1), [&] { order += 'a'; });
+  loop->After(Duration::Millis(2), [&] { order += 'b'; });
+  loop->Cancel(cancelled);
+  loop->Cancel(cancelled);
+  loop->Cancel({});
+  while (order.size() < 3) loop->RunOnce(kLong);
+  EXPECT_EQ(order, "abc");
+}
+
+TEST(EventLoop, TimerMayCancelAnotherThatIsDue) {
+  auto loop = MakeLoop();
+  int runs = 0;
+  EventLoop::TimerId second;
+  loop->After(kNone, [&] {
+    ++runs;
+    loop->Cancel(second);
+  });
+  second = loop->After(kNone, [&] { ++runs; });
+  loop->RunOnce(kLong);
+  loop->RunOnce(kNone);
+  EXPECT_EQ(runs, 1);
+}
+
+TEST(EventLoop, DeadlineIsOneSlotThatFiresOnce) {
+  auto loop = MakeLoop();
+  std::string fired;
+  loop->SetDeadline(loop->now(), [&] { fired += 'x'; });
+  loop->SetDeadline(loop->now() + Duration::Millis(1), [&] { fired += 'a'; });
+  while (fired.empty()) loop->RunOnce(kLong);
+  loop->RunOnce(Duration::Millis(2));
+  EXPECT_EQ(fired, "a");
+  loop->SetDeadline(loop->now(), [&] { fired += 'b'; });
+  loop->SetDeadline(Instant::Never(), nullptr);
+  loop->RunOnce(kNone);
+  EXPECT_EQ(fired, "a");
+}
+
+TEST(EventLoop, DeadlineMaySetTheNextOne) {
+  auto loop = MakeLoop();
+  int fired = 0;
+  loop->SetDeadline(loop->now(), [&] {
+    ++fired;
+    loop->SetDeadline(loop->now(), [&] { ++fired; });
+  });
+  while (fired < 2) loop->RunOnce(kLong);
+  EXPECT_EQ(fired, 2);
+}
+
+TEST(EventLoop, PostWakesASleepingLoopFromAnotherThreadAndKeepsOrder) {
+  auto loop = MakeLoop();
+  constexpr int kCount = 10'000;
+  std::vector<int> seen;
+  std::thread poster([&] {
+    for (int i = 0; i < kCount; ++i) {
+      loop->Post([&seen, i] { seen.push_back(i); });
+    }
+    loop->Stop();
+  });
+  loop->Run();
+  poster.join();
+  ASSERT_EQ(seen.size(), static_cast<size_t>(kCount));
+  for (int i = 0; i < kCount; ++i) ASSERT_EQ(seen[i], i);
+}
+
+TEST(EventLoop, PostFromAHandlerRunsInTheNextTurnWithoutWaiting) {
+  auto loop = MakeLoop();
+  int runs = 0;
+  loop->Post([&] {
+    ++runs;
+    loop->Post([&] { ++runs; });
+  });
+  loop->RunOnce(kLong);
+  EXPECT_EQ(runs, 1);
+  loop->RunOnce(kLong);
+  EXPECT_EQ(runs, 2);
+}
+
+TEST(EventLoop, StopBeforeRunEndsItAtOnceAndItCanRunAgain) {
+  auto loop = MakeLoop();
+  loop->Stop();
+  loop->Run();
+  bool ran = false;
+  loop->Post([&] {
+    ran = true;
+    loop->Stop();
+  });
+  loop->Run();
+  EXPECT_TRUE(ran);
+}
+
+TEST(EventLoop, KnowsItsThread) {
+  auto loop = MakeLoop();
+  EXPECT_TRUE(loop->OnLoopThread());
+  std::atomic<bool> inside{false};
+  std::thread runner([&] {
+    EXPECT_FALSE(loop->OnLoopThread());
+    loop->Post([&] {
+      inside = loop->OnLoopThread();
+      loop->Stop();
+    });
+    loop->Run();
+  });
+  runner.join();
+  EXPECT_TRUE(inside);
+  EXPECT_FALSE(loop->OnLoopThread());
+}
+
+TEST(EventLoop, DestroysWhatWasPostedAndNotRun) {
+  auto loop = MakeLoop();
+  auto token = std::make_shared<int>(1);
+  loop->Post([token] {});
+  EXPECT_EQ(token.use_count(), 2);
+  loop.reset();
+  EXPECT_EQ(token.use_count(), 1);
+}
+
+}  // namespace
+}  // namespace tidemark::net
