@@ -57,9 +57,9 @@ std::optional<size_t> FindLaterFrame(std::string_view file, size_t begin,
 bool LostSectorIn(std::string_view file, size_t begin, size_t end) {
   end = std::min(end, file.size());
   while (begin < end) {
+    // To the sector's end also where that lies behind `end`: what follows may begin with zeros of
+    // its own, and only a sector that is all zeros did not arrive.
     const size_t sector_end = (begin / kSectorBytes + 1) * kSectorBytes;
-    // The last sector is shared with what follows, which arrived.
-    if (sector_end > end) return false;
     if (AllZeros(file.substr(begin, sector_end - begin))) return true;
     begin = sector_end;
   }
