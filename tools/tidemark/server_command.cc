@@ -1,0 +1,98 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "runtime/node/config.h"
+#include "runtime/node/server.h"
+#include "tools/tidemark/command_line.h"
+
+namespace tidemark {
+namespace {
+
+void AddIdentity(CLI::App& command, ServerConfig& config) {
+  command.add_option("--node-id", config.node_id, "This node's own number, 1 or more");
+  command.add_option("--cluster-id", config.cluster_id, "Name of the cluster")
+      ->capture_default_str();
+  command.add_option("--data-dir", config.data_dir, "Where the log is kept");
+  command
+      .add_option("--listen", config.listen,
+                  "The one port: TCP for clients, peers and HTTP, UDP for gossip")
+      ->capture_default_str();
+  command.add_option("--advertise", config.advertise,
+                     "What others dial (default: --listen); needed with a wildcard address");
+  command.add_option("--join", config.join, "Any nodes to find the cluster by")->delimiter(',');
+  command.add_option("--voters", config.voters, "Ids of all voting nodes (default: only this one)")
+      ->delimiter(',');
+}
+
+void AddSecurity(CLI::App& command, ServerConfig& config) {
+  const char* const group = "Security";
+  command.add_flag("--insecure", config.insecure, "No TLS: anybody may do anything")->group(group);
+  command.add_option("--ca", config.ca_file, "Certificate of the authority (PEM)")->group(group);
+  command.add_option("--cert", config.cert_file, "This node's certificate (PEM)")->group(group);
+  command.add_option("--key", config.key_file, "This node's private key (PEM)")->group(group);
+  command
+      .add_flag("--metrics-without-certificate", config.metrics_without_certificate,
+                "Let anybody read /metrics")
+      ->group(group);
+  command.add_option("--acl-model", config.acl_model_file, "Casbin model (default: built in)")
+      ->group(group);
+  command
+      .add_option("--acl-policy", config.acl_policy_file,
+                  "Casbin policy: who may do what (default: with TLS, nobody anything)")
+      ->group(group);
+  command
+      .add_option("--gossip-key-file", config.gossip_key_file,
+                  "Keys in base64, a line each, the first one sends (default: not encrypted)")
+      ->group(group);
+}
+
+void AddTuning(CLI::App& command, ServerConfig& config) {
+  const char* const group = "Tuning";
+  command.add_option("--segment-bytes", config.segment_bytes, "Size of a log file")
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--election-timeout-ms", config.election_timeout_ms,
+                  "Silence of a leader that starts an election")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--heartbeat-interval-ms", config.heartbeat_interval_ms, "Leader's rhythm")
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--disk-headroom-bytes", config.disk_headroom_bytes,
+                  "Produce is refused below this much free space")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--shutdown-timeout-ms", config.shutdown_timeout_ms, "Bound of a shutdown")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--io-threads", config.io_threads, "Threads for files")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--log-format", config.log_format, "logfmt or json")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--log-level", config.log_level, "debug, info, warning or error")
+      ->capture_default_str()
+      ->group(group);
+}
+
+}  // namespace
+
+void AddServerCommand(CLI::App& root, int& exit_code) {
+  auto* command = root.add_subcommand("server", "Run a server until SIGTERM");
+  command->footer(R"(Examples:
+  tidemark server --node-id 1 --data-dir data --insecure     # one node, no TLS, to try things
+  tidemark server --node-id 1 --data-dir /var/lib/tidemark --listen 192.0.2.7:7600 \
+    --voters 1,2,3 --join 192.0.2.8:7600 --acl-policy policy.csv \
+    --ca tls/ca.crt --cert tls/node-1.crt --key tls/node-1.key
+  tidemark server --config /etc/tidemark.toml                # node-id = 1, data-dir = "...", ...)");
+  const auto config = std::make_shared<ServerConfig>();
+  AddIdentity(*command, *config);
+  AddSecurity(*command, *config);
+  AddTuning(*command, *config);
+  command->callback([config, &exit_code] { exit_code = RunServer(*config); });
+}
+
+}  // namespace tidemark
