@@ -35,10 +35,13 @@ void Swim::Merge(Now now, const Member& news, Effects& out) {
   }
   const auto found = members_.find(news.id);
   if (found == members_.end()) {
-    // The dead of others are no news to who never met them, but must not be met later by mistake.
-    if (members_.size() >= 2 * kNodesMax) return;
+    // Whoever has just started takes over who is gone, so that old news does not introduce them as
+    // alive. Later on they are no news: else nodes would for ever remind each other of them.
+    if (Gone(news.state) && now.instant >= started_at_ + config_.push_pull_interval) return;
+    if (members_.size() >= kGossipMembersMax && !MakeRoom()) return;
     Known& known = members_[news.id];
     known.member.state = MemberState::kLeft;  // so that becoming alive is a change
+    known.changed = now.instant;
     Accept(now, known, news, out);
     return;
   }
@@ -47,12 +50,13 @@ void Swim::Merge(Now now, const Member& news, Effects& out) {
   if (news.incarnation < old.incarnation) return;
   if (news.incarnation == old.incarnation && Badness(news.state) <= Badness(old.state)) return;
   const bool moved = news.endpoint != old.endpoint || news.name != old.name;
-  if (moved && old.state == MemberState::kAlive && news.state == MemberState::kAlive) {
+  if (moved && !Gone(old.state)) {
     // Two nodes with one id, or a node that moved before its failure was noticed. The one that is
-    // there keeps its place until it is seen to fail.
-    out.notes.push_back(absl::StrCat("conflict: node id ", news.id.value(), " is ",
-                                     old.endpoint.ToString(), ", and ", news.endpoint.ToString(),
-                                     " claims it too; give each node its own id"));
+    // there keeps its place until it is seen to fail. Rumours about the other are not about it.
+    NoteConflict(absl::StrCat("node id ", news.id.value(), " is ", old.endpoint.ToString(),
+                              " (incarnation ", old.incarnation, "), and ",
+                              news.endpoint.ToString(), " (incarnation ", news.incarnation, ")"),
+                 out);
     return;
   }
   Accept(now, known, news, out);
@@ -61,17 +65,41 @@ void Swim::Merge(Now now, const Member& news, Effects& out) {
 void Swim::MergeSelf(const Member& news, Effects& out) {
   Member& self = members_.at(config_.id).member;
   if (news.incarnation < self.incarnation) return;
-  if (news.endpoint != self.endpoint && news.state == MemberState::kAlive) {
-    out.notes.push_back(absl::StrCat("conflict: ", news.endpoint.ToString(),
-                                     " claims this node's id ", config_.id.value(),
-                                     "; give each node its own id"));
+  if (news.endpoint != self.endpoint && !Gone(news.state)) {
+    // Not outbid: two nodes that outbid each other would never stop.
+    NoteConflict(
+        absl::StrCat("this node's id ", config_.id.value(), " (incarnation ", self.incarnation,
+                     ") and ", news.endpoint.ToString(), " (incarnation ", news.incarnation, ")"),
+        out);
+    return;
   }
-  const bool same = news.incarnation == self.incarnation && news.state == self.state;
-  if (same) return;
+  // What this node says now, or said in this life.
+  if (news == self) return;
   // Rumours of our death, or of an earlier life: outbid them.
   self.incarnation = news.incarnation + 1;
   ++counters_.refutations;
   Announce(config_.id);
+}
+
+bool Swim::MakeRoom() {
+  auto oldest = members_.end();
+  for (auto at = members_.begin(); at != members_.end(); ++at) {
+    if (at->first == config_.id || !Gone(at->second.member.state)) continue;
+    if (oldest == members_.end() || at->second.changed < oldest->second.changed) oldest = at;
+  }
+  if (oldest == members_.end()) return false;
+  news_.erase(oldest->first);
+  members_.erase(oldest);
+  return true;
+}
+
+void Swim::NoteConflict(std::string_view text, Effects& out) {
+  ++counters_.conflicts;
+  // Powers of two: both claimants go on claiming, and the log must not fill.
+  if ((counters_.conflicts & (counters_.conflicts - 1)) != 0) return;
+  out.notes.push_back(absl::StrCat("conflict: ", std::string(text),
+                                   " claims it too; give each node its own id (",
+                                   counters_.conflicts, " so far)"));
 }
 
 void Swim::Accept(Now now, Known& known, const Member& news, Effects& out) {

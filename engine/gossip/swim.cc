@@ -12,8 +12,22 @@
 namespace tidemark::gossip {
 namespace {
 
-constexpr int64_t kRetransmitMultiplier = 4;
-constexpr size_t kRelaysMax = 256;
+// How often news is passed on, times Scale(). The customary 4 is too few beside a suspicion that
+// runs out after a fixed time: at 10 % loss, 8 members counted 132 false failures in 100 runs of
+// five minutes with 4, 18 with 6, 3 with 8.
+constexpr int64_t kRetransmitMultiplier = 8;
+
+Member SelfOf(const Config& config, uint64_t incarnation) {
+  Member self{.id = config.id,
+              .name = config.name,
+              .endpoint = config.advertise,
+              .state = MemberState::kAlive,
+              .incarnation = incarnation,
+              .tags = config.tags};
+  self.tags["id"] = absl::StrCat(config.id.value());
+  self.tags["addr"] = config.advertise.ToString();
+  return self;
+}
 
 }  // namespace
 
@@ -24,27 +38,43 @@ void Config::SpeedUp(int64_t factor) {
   }
 }
 
+absl::Status Config::Check() const {
+  if (cluster_id.empty() || cluster_id.size() > kClusterIdBytesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the cluster id must have 1 to ", kClusterIdBytesMax, " bytes"));
+  }
+  for (const Duration interval :
+       {probe_interval, probe_timeout, gossip_interval, push_pull_interval, join_retry}) {
+    if (interval <= Duration()) {
+      return absl::InvalidArgumentError("gossip intervals must be longer than nothing");
+    }
+  }
+  if (probe_timeout >= probe_interval) {
+    return absl::InvalidArgumentError(
+        "the gossip probe timeout must be shorter than the probe interval, so that others can be "
+        "asked in between");
+  }
+  const absl::StatusOr<Keyring> keyring = Keyring::Create(keys, cluster_id);
+  if (!keyring.ok()) return keyring.status();
+  return CheckMember(SelfOf(*this, 0));
+}
+
 Swim::Swim(Config config, uint64_t first_incarnation, Prng prng)
     : config_(std::move(config)), prng_(prng) {
+  TIDEMARK_CHECK_EQ(std::string(config_.Check().message()), "");
   absl::StatusOr<Keyring> keyring = Keyring::Create(config_.keys, config_.cluster_id);
-  TIDEMARK_CHECK(keyring.ok());
   keyring_ = *std::move(keyring);
-  Member self{.id = config_.id,
-              .name = config_.name,
-              .endpoint = config_.advertise,
-              .state = MemberState::kAlive,
-              .incarnation = first_incarnation,
-              .tags = config_.tags};
-  self.tags["id"] = absl::StrCat(config_.id.value());
-  self.tags["addr"] = config_.advertise.ToString();
-  members_[config_.id] = {.member = std::move(self), .changed = Instant()};
+  members_[config_.id] = {.member = SelfOf(config_, first_incarnation), .changed = Instant()};
 }
 
 void Swim::Start(Now now, Effects& out) {
+  started_at_ = now.instant;
   // Nodes that start together do not probe together.
   probe_at_ = now.instant + prng_.Between(Duration(), config_.probe_interval);
   gossip_at_ = now.instant + config_.gossip_interval;
-  push_pull_at_ = now.instant + config_.push_pull_interval;
+  // The first comparison of views comes soon: nodes that join together hear of each other while
+  // they know few others to pass it on to, and news is passed on only so often.
+  push_pull_at_ = now.instant + prng_.Between(config_.join_retry, config_.join_retry * 3);
   Announce(config_.id);
   JoinNext(now, out);
 }
@@ -108,10 +138,17 @@ void Swim::SendStream(const Endpoint& to, PacketType type, Effects& out) {
   out.streams.push_back({to, Bytes::From(Seal(packet))});
 }
 
-std::optional<Packet> Swim::Open(std::string_view bytes, Effects& out) {
+std::optional<Packet> Swim::Open(std::string_view bytes, size_t bytes_max, Effects& out) {
   ++counters_.packets_in;
-  absl::StatusOr<std::string> plain =
-      keyring_.empty() ? absl::StatusOr<std::string>(std::string(bytes)) : keyring_.Open(bytes);
+  absl::StatusOr<std::string> plain;
+  if (bytes.size() > bytes_max) {
+    plain = absl::InvalidArgumentError(
+        absl::StrCat("a packet of ", bytes.size(), " bytes, larger than any member sends"));
+  } else if (keyring_.empty()) {
+    plain = std::string(bytes);
+  } else {
+    plain = keyring_.Open(bytes);
+  }
   absl::Status status = plain.status();
   if (plain.ok()) {
     absl::StatusOr<Packet> packet = DecodePacket(*plain);
@@ -132,12 +169,12 @@ std::optional<Packet> Swim::Open(std::string_view bytes, Effects& out) {
 }
 
 void Swim::OnDatagram(Now now, const Endpoint& from, std::string_view bytes, Effects& out) {
-  const std::optional<Packet> packet = Open(bytes, out);
+  const std::optional<Packet> packet = Open(bytes, kDatagramBytesMax, out);
   if (packet.has_value()) Handle(now, from, *packet, out);
 }
 
 void Swim::OnStream(Now now, std::string_view bytes, Effects& out) {
-  const std::optional<Packet> packet = Open(bytes, out);
+  const std::optional<Packet> packet = Open(bytes, kGossipStreamBytesMax, out);
   if (!packet.has_value()) return;
   for (const Member& member : packet->members) Merge(now, member, out);
   if (packet->type == PacketType::kPush) SendStream(packet->endpoint, PacketType::kPull, out);
@@ -157,12 +194,14 @@ void Swim::Handle(Now now, const Endpoint& from, const Packet& packet, Effects& 
       OnAck(now, packet.sequence, out);
       return;
     case PacketType::kPingRequest: {
-      if (relays_.size() >= kRelaysMax) return;
+      // Only to where this node itself believes the target to be: it is nobody's reflector.
+      const Member* target = Find(packet.target);
+      if (target == nullptr || relays_.size() >= kGossipRelaysMax) return;
       Packet ping = Make(PacketType::kPing);
       ping.sequence = ++sequence_;
       ping.target = packet.target;
       relays_[ping.sequence] = {from, packet.sequence, now.instant + config_.probe_interval};
-      Send(packet.endpoint, std::move(ping), out);
+      Send(target->endpoint, std::move(ping), out);
       return;
     }
     case PacketType::kNews:
@@ -206,15 +245,19 @@ void Swim::Gossip(Effects& out) {
   }
 }
 
-void Swim::SetTags(Now now, std::map<std::string, std::string> tags, Effects& out) {
+absl::Status Swim::SetTags(Now, std::map<std::string, std::string> tags, Effects& out) {
   Member& self = members_.at(config_.id).member;
   tags["id"] = self.tags.at("id");
   tags["addr"] = self.tags.at("addr");
-  self.tags = std::move(tags);
-  ++self.incarnation;
+  Member changed = self;
+  changed.tags = std::move(tags);
+  ++changed.incarnation;
+  const absl::Status fits = CheckMember(changed);
+  if (!fits.ok()) return fits;
+  self = std::move(changed);
   Announce(config_.id);
   out.changes.push_back({MemberChange::Kind::kUpdated, self});
-  (void)now;
+  return absl::OkStatus();
 }
 
 void Swim::Leave(Now now, Effects& out) {

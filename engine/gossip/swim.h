@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "engine/base/bytes.h"
 #include "engine/base/endpoint.h"
 #include "engine/base/prng.h"
@@ -46,6 +47,10 @@ struct Config {
 
   // Divides every interval: for simulations, and for clusters on one machine.
   void SpeedUp(int64_t factor);
+
+  // Whether a Swim can be made of this.
+  //   Errors  kInvalidArgument, with what to change.
+  absl::Status Check() const;
 };
 
 struct Datagram {
@@ -76,6 +81,7 @@ struct Counters {
   uint64_t probes = 0;
   uint64_t probes_failed = 0;
   uint64_t refutations = 0;
+  uint64_t conflicts = 0;  // claims to an id, or to this node's id, that another holds
 };
 
 // One member's view. Pure; single-threaded. A failure seen here marks, it removes nobody from
@@ -83,6 +89,8 @@ struct Counters {
 class Swim {
  public:
   // `first_incarnation` must be above what this member ever had: the wall clock in milliseconds.
+  // If it is not, the others' memory of the earlier life is outbid as soon as it is heard.
+  //   Checks  dies unless config.Check() is ok.
   Swim(Config config, uint64_t first_incarnation, Prng prng);
 
   // Begins to join by the seeds; tries them in turn until another member is known.
@@ -90,8 +98,9 @@ class Swim {
   void OnDatagram(Now now, const Endpoint& from, std::string_view bytes, Effects& out);
   void OnStream(Now now, std::string_view bytes, Effects& out);
   void OnTimer(Now now, Effects& out);
-  // Replaces this member's tags and tells everybody.
-  void SetTags(Now now, std::map<std::string, std::string> tags, Effects& out);
+  // Replaces this member's tags and tells everybody. `id` and `addr` stay.
+  //   Errors  kInvalidArgument, and nothing changes, if they are too large: see CheckMember.
+  absl::Status SetTags(Now now, std::map<std::string, std::string> tags, Effects& out);
   // Says goodbye: the others see `left`, not `failed`.
   void Leave(Now now, Effects& out);
 
@@ -126,12 +135,15 @@ class Swim {
   void Send(const Endpoint& to, Packet packet, Effects& out);
   void SendStream(const Endpoint& to, PacketType type, Effects& out);
   std::string Seal(const Packet& packet);
-  std::optional<Packet> Open(std::string_view bytes, Effects& out);
+  std::optional<Packet> Open(std::string_view bytes, size_t bytes_max, Effects& out);
   void Handle(Now now, const Endpoint& from, const Packet& packet, Effects& out);
   void Merge(Now now, const Member& news, Effects& out);
   void MergeSelf(const Member& news, Effects& out);
   void Accept(Now now, Known& known, const Member& news, Effects& out);
   void Announce(NodeId id);
+  // Finds room for one more member: forgets the one gone longest. False if nobody is gone.
+  bool MakeRoom();
+  void NoteConflict(std::string_view text, Effects& out);
   void JoinNext(Now now, Effects& out);
   void StartProbe(Now now, Effects& out);
   void ContinueProbe(Now now, Effects& out);
@@ -146,17 +158,18 @@ class Swim {
   Config config_;
   Prng prng_;
   Keyring keyring_;
-  std::map<NodeId, Known> members_;
+  std::map<NodeId, Known> members_;  // at most kGossipMembersMax
   // How often the latest news about a member may still be passed on.
   std::map<NodeId, int64_t> news_;
   uint64_t sequence_ = 0;
   std::optional<Probe> probe_;
-  std::map<uint64_t, Relay> relays_;
+  std::map<uint64_t, Relay> relays_;  // at most kGossipRelaysMax
   std::vector<NodeId> probe_order_;
   // Lifeguard's local health: how late this node itself seems to be, 0..8.
   int64_t health_ = 0;
   size_t next_seed_ = 0;
   bool leaving_ = false;
+  Instant started_at_;
   Instant join_at_ = Instant::Never();
   Instant probe_at_ = Instant::Never();
   Instant gossip_at_ = Instant::Never();

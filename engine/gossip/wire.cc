@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "engine/base/check.h"
 #include "engine/base/coding.h"
 #include "engine/base/limits.h"
 
@@ -11,11 +13,13 @@ namespace {
 constexpr char kMagic0 = 'T';
 constexpr char kMagic1 = 'G';
 constexpr uint8_t kVersion = 1;
+// Far above any clock in milliseconds, and far from wrapping: an incarnation can always be outbid.
+constexpr uint64_t kIncarnationMax = uint64_t{1} << 62;
 
 void AppendText(std::string& to, std::string_view text) {
-  const size_t bytes = std::min<size_t>(text.size(), UINT16_MAX);
-  AppendLittle<uint16_t>(to, static_cast<uint16_t>(bytes));
-  to.append(text.substr(0, bytes));
+  TIDEMARK_CHECK_LE(text.size(), size_t{UINT16_MAX});
+  AppendLittle<uint16_t>(to, static_cast<uint16_t>(text.size()));
+  to += text;
 }
 
 void AppendMember(std::string& to, const Member& member) {
@@ -80,8 +84,15 @@ bool ReadMember(Reader& reader, Member& member) {
     std::string key = reader.Text();
     member.tags[std::move(key)] = reader.Text();
   }
-  return reader.ok() && state <= static_cast<uint8_t>(MemberState::kLeft) && member.id != kNoNode &&
-         member.incarnation < UINT64_MAX / 2;
+  return reader.ok() && state <= static_cast<uint8_t>(MemberState::kLeft) &&
+         member.incarnation <= kIncarnationMax && CheckMember(member).ok();
+}
+
+// Written as Parse would give it back: what is passed on to the driver must be an endpoint, and one
+// endpoint must have one spelling.
+bool Canonical(const Endpoint& endpoint) {
+  const absl::StatusOr<Endpoint> parsed = Endpoint::Parse(endpoint.ToString());
+  return parsed.ok() && *parsed == endpoint;
 }
 
 }  // namespace
@@ -106,6 +117,24 @@ size_t EncodedBytes(const Member& member) {
   return out.size();
 }
 
+absl::Status CheckMember(const Member& member) {
+  if (member.id == kNoNode) return absl::InvalidArgumentError("a member's id must be 1 or more");
+  if (member.name.empty()) return absl::InvalidArgumentError("a member's name must not be empty");
+  if (!Canonical(member.endpoint)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("member ", member.name, " has no endpoint that others could dial"));
+  }
+  size_t bytes = member.name.size();
+  for (const auto& [key, value] : member.tags) bytes += key.size() + value.size();
+  // The sum first: it bounds every string, so that encoding cannot fail.
+  if (bytes > kGossipMemberBytesMax || EncodedBytes(member) > kGossipMemberBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the name and tags of member ", std::string(member.name.substr(0, 64)),
+        " take more than the ", kGossipMemberBytesMax, " bytes a member may; use shorter ones"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Packet> DecodePacket(std::string_view bytes) {
   if (bytes.size() < 3 || bytes[0] != kMagic0 || bytes[1] != kMagic1) {
     return absl::InvalidArgumentError(
@@ -126,9 +155,11 @@ absl::StatusOr<Packet> DecodePacket(std::string_view bytes) {
   packet.endpoint.port = reader.Number<uint16_t>();
   const uint16_t count = reader.Number<uint16_t>();
   bool sane = type >= static_cast<uint8_t>(PacketType::kPing) &&
-              type <= static_cast<uint8_t>(PacketType::kPull) && count <= 2 * kNodesMax;
-  for (uint16_t i = 0; i < count && sane; ++i)
+              type <= static_cast<uint8_t>(PacketType::kPull) && count <= kGossipMembersMax &&
+              Canonical(packet.endpoint);
+  for (uint16_t i = 0; i < count && sane; ++i) {
     sane = ReadMember(reader, packet.members.emplace_back());
+  }
   if (!sane || !reader.ok() || !reader.at_end() || packet.from == kNoNode) {
     return absl::InvalidArgumentError("a malformed gossip packet");
   }

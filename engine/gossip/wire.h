@@ -5,11 +5,12 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/gossip/member.h"
 
 // The bytes of gossip: one packet is one message with the news it carries along. Little-endian,
-// strings with a u16 length before them.
+// strings with a u16 length before them. Nothing may follow the last member.
 //   packet   "TG" u8 version(1) | cluster id | u8 type | u64 from | u64 sequence | u64 target |
 //            target endpoint (host, u16 port) | u16 count | count members
 //   member   u64 id | name | host | u16 port | u8 state | u64 incarnation | u16 count | tags
@@ -35,10 +36,21 @@ struct Packet {
   std::vector<Member> members;
 };
 
+// The packet's bytes, the same for equal packets.
+//   Checks  dies if a string is longer than its length field can say: see CheckMember.
 std::string EncodePacket(const Packet& packet);
+
 // Bytes a member adds to a packet.
 size_t EncodedBytes(const Member& member);
-// Errors: kInvalidArgument: not a packet of this version.
+
+// Whether a member may be passed on.
+//   Errors  kInvalidArgument, with what to change, for no id, a name or endpoint that is none, or
+//           more than kGossipMemberBytesMax bytes in all: such a member would never fit a datagram.
+absl::Status CheckMember(const Member& member);
+
+// The packet that `bytes` hold. Every member of it passes CheckMember.
+//   Errors  kInvalidArgument for anything but a packet of this version: cut short, followed by
+//           something, out of range, not an endpoint where one must be.
 absl::StatusOr<Packet> DecodePacket(std::string_view bytes);
 
 }  // namespace tidemark::gossip
