@@ -38,7 +38,7 @@ constexpr uint64_t kZeroAheadBytes = 256u << 10;
 // Slices of one vectored write.
 constexpr size_t kSlicesMax = 512;
 
-absl::Status SystemError(std::string_view what, const std::string& path, int error) {
+absl::Status SystemError(const char* what, const std::string& path, int error) {
   const std::string message = absl::StrCat(what, " ", path, ": ", std::strerror(error));
   if (error == ENOSPC || error == EDQUOT) return absl::ResourceExhaustedError(message);
   if (error == EACCES || error == EPERM) return absl::PermissionDeniedError(message);

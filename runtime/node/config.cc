@@ -17,7 +17,7 @@
 namespace tidemark {
 namespace {
 
-absl::StatusOr<std::string> ReadText(std::string_view setting, const std::string& path) {
+absl::StatusOr<std::string> ReadText(const std::string& setting, const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   if (!file.good() && !file.eof()) {
@@ -27,8 +27,8 @@ absl::StatusOr<std::string> ReadText(std::string_view setting, const std::string
   return text;
 }
 
-absl::Status RequireReadable(std::string_view setting, const std::string& path,
-                             std::string_view advice) {
+absl::Status RequireReadable(const std::string& setting, const std::string& path,
+                             const std::string& advice) {
   if (path.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(setting, " is not set; ", advice));
   }
@@ -38,8 +38,8 @@ absl::Status RequireReadable(std::string_view setting, const std::string& path,
 absl::StatusOr<std::vector<std::string>> ReadGossipKeys(const std::string& path) {
   TIDEMARK_ASSIGN_OR_RETURN(const std::string text, ReadText("gossip_key_file", path));
   std::vector<std::string> keys;
-  for (const std::string_view raw : absl::StrSplit(text, '\n')) {
-    const std::string_view line = absl::StripAsciiWhitespace(raw);
+  for (const absl::string_view raw : absl::StrSplit(text, '\n')) {
+    const absl::string_view line = absl::StripAsciiWhitespace(raw);
     if (line.empty() || line.front() == '#') continue;
     std::string key;
     if (!absl::Base64Unescape(line, &key) ||
@@ -54,7 +54,7 @@ absl::StatusOr<std::vector<std::string>> ReadGossipKeys(const std::string& path)
   return keys;
 }
 
-absl::StatusOr<Endpoint> ParseSetting(std::string_view setting, std::string_view text) {
+absl::StatusOr<Endpoint> ParseSetting(const std::string& setting, const std::string& text) {
   absl::StatusOr<Endpoint> endpoint = Endpoint::Parse(text);
   if (endpoint.ok()) return endpoint;
   return absl::InvalidArgumentError(
@@ -63,7 +63,7 @@ absl::StatusOr<Endpoint> ParseSetting(std::string_view setting, std::string_view
 
 absl::Status CheckTls(const ServerConfig& config) {
   if (config.insecure) return absl::OkStatus();
-  constexpr std::string_view kAdvice =
+  const std::string kAdvice =
       "make certificates with `tidemark cert`, or pass --insecure to run without TLS";
   TIDEMARK_RETURN_IF_ERROR(RequireReadable("ca", config.ca_file, kAdvice));
   TIDEMARK_RETURN_IF_ERROR(RequireReadable("cert", config.cert_file, kAdvice));

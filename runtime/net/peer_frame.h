@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/base/bytes.h"
+
+namespace tidemark::net {
+
+// Frames of the peer transport: u32 length of the payload | u32 CRC-32C of type and payload | u8
+// type | payload; little-endian. TLS protects what it carries; the checksum also covers plain
+// connections and this program's own mistakes.
+enum class FrameType : uint8_t { kHello = 1, kRaft = 2, kGossip = 3 };
+
+inline constexpr size_t kFrameHeaderBytes = 9;
+
+// Appends the frame of `parts`, one after the other, to `out`.
+void AppendFrame(std::string& out, FrameType type, const std::vector<Bytes>& parts);
+
+struct PeerFrame {
+  FrameType type = FrameType::kHello;
+  std::string_view payload;
+  size_t total_bytes = 0;
+};
+
+// The frame at the front of `bytes`; nullopt if it is not whole yet.
+//   Errors  kDataLoss: too long, unknown type or wrong checksum: the stream cannot go on.
+absl::StatusOr<std::optional<PeerFrame>> NextFrame(std::string_view bytes);
+
+}  // namespace tidemark::net

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/base/endpoint.h"
+#include "engine/base/ids.h"
+#include "runtime/net/tls.h"
+
+namespace tidemark::net {
+
+// The first frame of a peer connection, in both directions: who is speaking.
+struct PeerHello {
+  uint16_t version = 1;
+  std::string cluster_id;
+  NodeId node;
+  Endpoint advertise;
+};
+
+std::string EncodePeerHello(const PeerHello& hello);
+// Errors: kInvalidArgument.
+absl::StatusOr<PeerHello> DecodePeerHello(std::string_view bytes);
+
+// The name a node's certificate must carry: tidemark://<cluster>/node/<id>.
+std::string PeerUri(const std::string& cluster_id, NodeId node);
+
+// Whether to talk to who sent `theirs`.
+//   Errors  kPermissionDenied, in words for an operator: another cluster, this node itself, or a
+//           certificate (when `secure`) that names somebody else.
+absl::Status CheckPeer(const PeerHello& mine, const PeerHello& theirs, bool secure,
+                       const PeerIdentity& identity);
+
+}  // namespace tidemark::net
