@@ -54,6 +54,8 @@ inline constexpr size_t kClusterIdBytesMax = 128;
 inline constexpr size_t kGossipRelaysMax = 256;
 // One frame of the peer transport.
 inline constexpr size_t kPeerFrameBytesMax = 32u << 20;
+// The first frame of a peer connection, from somebody not yet known.
+inline constexpr size_t kPeerHelloBytesMax = 4096;
 // Access control: bytes of a model or policy text, its rules, fields of a rule, role relations.
 inline constexpr size_t kAclTextBytesMax = 16u << 20;
 inline constexpr size_t kAclRulesMax = 100'000;

@@ -187,11 +187,12 @@ void ByteStream::MarkOpen() {
 void ByteStream::Write(std::string_view plain) { plain_out_.append(plain); }
 
 void ByteStream::Flush() {
-  if (!fd_.valid() || connecting_) return;
+  if (!fd_.valid() || connecting_ || write_failed_) return;
   if (tls_.has_value()) {
     if (open_ && !plain_out_.empty()) {
       const absl::Status written = tls_->Write(plain_out_);
       plain_out_.clear();
+      if (plain_out_.capacity() > kIdleBufferBytes) plain_out_ = std::string();
       if (!written.ok()) {
         End(written);
         return;
@@ -207,12 +208,11 @@ void ByteStream::Flush() {
     }
   }
   while (sent_ < out_.size()) {
-    const ssize_t sent =
-        ::send(fd_.get(), out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
+    const ssize_t sent = ::send(fd_.get(), out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
     if (sent < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK) break;
-      End(absl::UnavailableError(absl::StrCat("connection lost: ", std::strerror(errno))));
+      WriteFailed(absl::UnavailableError(absl::StrCat("connection lost: ", std::strerror(errno))));
       return;
     }
     sent_ += static_cast<size_t>(sent);
@@ -235,6 +235,14 @@ void ByteStream::Flush() {
     return;
   }
   if (callbacks_.on_drained) callbacks_.on_drained();
+}
+
+void ByteStream::WriteFailed(const absl::Status& why) {
+  const std::shared_ptr<bool> alive = alive_;
+  write_failed_ = true;
+  // What the other side sent before it closed, a TLS alert or a refusal, says more than the reset.
+  Receive();
+  if (*alive) End(why);
 }
 
 void ByteStream::CloseWhenDrained() {

@@ -40,6 +40,8 @@ class ByteStream {
 
   // Queues bytes; sends what the kernel takes now. Call Flush after a group of writes.
   void Write(std::string_view plain);
+  // The queue itself, to append to without a copy in between.
+  std::string& write_buffer() { return plain_out_; }
   void Flush();
   // Ends without a callback. Idempotent.
   void Close();
@@ -60,6 +62,7 @@ class ByteStream {
   void Deliver();
   void MarkOpen();
   void End(absl::Status why);
+  void WriteFailed(const absl::Status& why);
   void Watch();
 
   EventLoop* loop_;
@@ -74,6 +77,7 @@ class ByteStream {
   bool connecting_;
   bool open_ = false;
   bool closing_ = false;
+  bool write_failed_ = false;
   bool wants_write_ = false;
   EventLoop::WatchId watch_ = 0;
   std::optional<EventLoop::TimerId> handshake_timer_;

@@ -27,8 +27,9 @@ uint32_t EpollEvents(EventLoop::Interest interest) {
 }
 
 absl::Status SystemError(std::string_view call) {
-  return absl::UnavailableError(absl::StrCat(
-      std::string(call), ": ", std::strerror(errno), "; check the limits on open files (ulimit -n) and memory"));
+  return absl::UnavailableError(
+      absl::StrCat(std::string(call), ": ", std::strerror(errno),
+                   "; check the limits on open files (ulimit -n) and memory"));
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ namespace {
 
 constexpr char kTlsHandshake = 22;
 constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n";
-constexpr std::array<std::string_view, 7> kHttpMethods = {"GET ",  "HEAD ",    "POST ",  "PUT ",
+constexpr std::array<std::string_view, 7> kHttpMethods = {"GET ",   "HEAD ",    "POST ",  "PUT ",
                                                           "PATCH ", "OPTIONS ", "DELETE "};
 // Without a Content-Length: the close ends it.
 constexpr std::string_view kUseTls =

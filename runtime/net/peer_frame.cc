@@ -4,7 +4,6 @@
 #include "engine/base/check.h"
 #include "engine/base/coding.h"
 #include "engine/base/crc32c.h"
-#include "engine/base/limits.h"
 
 namespace tidemark::net {
 
@@ -17,22 +16,23 @@ void AppendFrame(std::string& out, FrameType type, const std::vector<Bytes>& par
     crc = Crc32c(part.view(), crc);
   }
   TIDEMARK_CHECK_LE(length, kPeerFrameBytesMax);
-  out.reserve(out.size() + kFrameHeaderBytes + length);
   AppendLittle<uint32_t>(out, static_cast<uint32_t>(length));
   AppendLittle<uint32_t>(out, crc);
   out.push_back(kind);
   for (const Bytes& part : parts) out.append(part.view());
 }
 
-absl::StatusOr<std::optional<PeerFrame>> NextFrame(std::string_view bytes) {
+absl::StatusOr<std::optional<PeerFrame>> NextFrame(std::string_view bytes,
+                                                   size_t payload_bytes_max) {
   if (bytes.size() < kFrameHeaderBytes) return std::optional<PeerFrame>();
   const uint32_t length = LoadLittle<uint32_t>(bytes.data());
   const uint8_t type = static_cast<uint8_t>(bytes[8]);
-  if (length > kPeerFrameBytesMax) {
-    return absl::DataLossError(absl::StrCat("a frame of ", length, " bytes is over the limit"));
+  if (length > payload_bytes_max) {
+    return absl::DataLossError(
+        absl::StrCat("a frame of ", length, " bytes where ", payload_bytes_max, " are allowed"));
   }
   if (type < static_cast<uint8_t>(FrameType::kHello) ||
-      type > static_cast<uint8_t>(FrameType::kGossip)) {
+      type > static_cast<uint8_t>(FrameType::kRefused)) {
     return absl::DataLossError(absl::StrCat("a frame of unknown type ", type));
   }
   if (bytes.size() < kFrameHeaderBytes + length) return std::optional<PeerFrame>();

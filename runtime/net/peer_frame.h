@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -8,13 +9,19 @@
 
 #include "absl/status/statusor.h"
 #include "engine/base/bytes.h"
+#include "engine/base/limits.h"
 
 namespace tidemark::net {
 
 // Frames of the peer transport: u32 length of the payload | u32 CRC-32C of type and payload | u8
 // type | payload; little-endian. TLS protects what it carries; the checksum also covers plain
 // connections and this program's own mistakes.
-enum class FrameType : uint8_t { kHello = 1, kRaft = 2, kGossip = 3 };
+enum class FrameType : uint8_t {
+  kHello = 1,  // the first frame, both ways
+  kRaft = 2,
+  kGossip = 3,
+  kRefused = 4,  // in place of the accepting side's hello: why, in words; the connection ends
+};
 
 inline constexpr size_t kFrameHeaderBytes = 9;
 
@@ -28,7 +35,11 @@ struct PeerFrame {
 };
 
 // The frame at the front of `bytes`; nullopt if it is not whole yet.
+//   Bound   `payload_bytes_max`: as much as the sender is trusted with; checked on the header
+//   alone,
+//           so that a stranger's length makes nobody wait for, or keep, that many bytes.
 //   Errors  kDataLoss: too long, unknown type or wrong checksum: the stream cannot go on.
-absl::StatusOr<std::optional<PeerFrame>> NextFrame(std::string_view bytes);
+absl::StatusOr<std::optional<PeerFrame>> NextFrame(std::string_view bytes,
+                                                   size_t payload_bytes_max = kPeerFrameBytesMax);
 
 }  // namespace tidemark::net

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,16 +13,24 @@
 
 namespace tidemark::net {
 
+// Changes when an older release could misread what this one sends.
+inline constexpr uint16_t kPeerVersion = 1;
+// Longest cluster id and host in a hello.
+inline constexpr size_t kPeerNameBytesMax = 255;
+
 // The first frame of a peer connection, in both directions: who is speaking.
+//   Shape   u16 version | u64 node | u16 port | u16 length, host | u16 length, cluster id;
+//           little-endian, nothing behind it.
 struct PeerHello {
-  uint16_t version = 1;
+  uint16_t version = kPeerVersion;
   std::string cluster_id;
   NodeId node;
   Endpoint advertise;
 };
 
 std::string EncodePeerHello(const PeerHello& hello);
-// Errors: kInvalidArgument.
+// Strict, bytes come from strangers. Of another version only the number is read.
+//   Errors  kInvalidArgument.
 absl::StatusOr<PeerHello> DecodePeerHello(std::string_view bytes);
 
 // The name a node's certificate must carry: tidemark://<cluster>/node/<id>.

@@ -44,8 +44,7 @@ absl::StatusOr<Address> AddressOf(const Endpoint& endpoint) {
     address.length = sizeof(*v6);
     return address;
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("\"", endpoint.host, "\" is not an IP address"));
+  return absl::InvalidArgumentError(absl::StrCat("\"", endpoint.host, "\" is not an IP address"));
 }
 
 Endpoint EndpointOf(const Address& address) {

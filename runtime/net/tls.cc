@@ -96,7 +96,8 @@ absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::Create(const TlsFiles& f
   // No resumption: every connection is checked against the certificates of now.
   ::SSL_CTX_set_num_tickets(context, 0);
   ::SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-  ::SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  ::SSL_CTX_set_options(context,
+                        SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   if (client) {
     ::SSL_CTX_set_alpn_protos(context, kPeerAlpn, kPeerAlpnBytes);
   } else {
@@ -136,9 +137,8 @@ absl::Status TlsSession::Advance() {
   const int error = ::SSL_get_error(ssl_, result);
   if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return absl::OkStatus();
   const long verdict = ::SSL_get_verify_result(ssl_);  // NOLINT: OpenSSL's type
-  const std::string why = verdict == X509_V_OK
-                              ? LastError()
-                              : std::string(::X509_verify_cert_error_string(verdict));
+  const std::string why =
+      verdict == X509_V_OK ? LastError() : std::string(::X509_verify_cert_error_string(verdict));
   ::ERR_clear_error();
   return absl::UnauthenticatedError(absl::StrCat("TLS handshake failed: ", why));
 }
@@ -166,8 +166,8 @@ absl::Status TlsSession::Feed(std::string_view cipher, std::string& plain) {
 absl::Status TlsSession::Write(std::string_view plain) {
   while (!plain.empty()) {
     ::ERR_clear_error();
-    const int wrote = ::SSL_write(
-        ssl_, plain.data(), static_cast<int>(std::min<size_t>(plain.size(), 1u << 30)));
+    const int wrote =
+        ::SSL_write(ssl_, plain.data(), static_cast<int>(std::min<size_t>(plain.size(), 1u << 30)));
     if (wrote <= 0) return absl::DataLossError(absl::StrCat("TLS: ", LastError()));
     plain.remove_prefix(static_cast<size_t>(wrote));
   }

@@ -50,8 +50,8 @@ class TlsContext {
   Role role_;
 };
 
-// One connection's TLS. Bytes from the network go in with Feed, what they mean comes out appended to
-// `plain`; bytes for the network come out with TakeOutput.
+// One connection's TLS. Bytes from the network go in with Feed, what they mean comes out appended
+// to `plain`; bytes for the network come out with TakeOutput.
 class TlsSession {
  public:
   explicit TlsSession(std::shared_ptr<TlsContext> context);
