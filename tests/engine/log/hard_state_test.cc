@@ -1,0 +1,89 @@
+#include "engine/log/hard_state.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/engine/log/memory_disk.h"
+
+namespace tidemark {
+namespace {
+
+constexpr GroupId kGroup{3};
+constexpr FileId kFile{kGroup, FileKind::kHardState, 0};
+
+HardStateRecord Record(uint64_t generation) {
+  return {.generation = generation,
+          .term = Term(generation * 2),
+          .vote = NodeId(generation % 3),
+          .commit = LogIndex(generation * 10)};
+}
+
+void Write(MemoryDisk& disk, uint64_t generation) {
+  FileBatch batch;
+  AppendHardState(kGroup, Record(generation), batch);
+  disk.ApplyAndSync(batch);
+}
+
+TEST(HardState, ReadsBackTheLastOneWritten) {
+  EXPECT_EQ(DecodeHardState("")->generation, 0u);
+  MemoryDisk disk;
+  for (uint64_t generation = 1; generation < 6; ++generation) {
+    Write(disk, generation);
+    EXPECT_EQ(disk.Contents(kFile).size(), 8192u);
+    const auto read = DecodeHardState(disk.Contents(kFile));
+    ASSERT_TRUE(read.ok());
+    EXPECT_EQ(*read, Record(generation));
+  }
+}
+
+TEST(HardState, AnyCrashOfAWriteLeavesTheOldOneOrTheNewOne) {
+  for (uint64_t generation = 1; generation < 4; ++generation) {
+    for (size_t outcome = 0; outcome < 64; ++outcome) {
+      MemoryDisk disk;
+      for (uint64_t earlier = 1; earlier < generation; ++earlier) Write(disk, earlier);
+      FileBatch batch;
+      AppendHardState(kGroup, Record(generation), batch);
+      disk.Apply(batch);
+      size_t bits = outcome;
+      disk.Crash(MemoryDisk::Tear::kSectors, [&](size_t n) {
+        const size_t pick = bits % n;
+        bits /= n;
+        return pick;
+      });
+      const auto read = DecodeHardState(disk.Exists(kFile) ? disk.Contents(kFile) : "");
+      ASSERT_TRUE(read.ok()) << generation << " " << outcome;
+      EXPECT_TRUE(read->generation == generation || read->generation == generation - 1);
+      if (read->generation > 0) {
+        EXPECT_EQ(*read, Record(read->generation));
+      }
+      // And the next write works on whatever is left.
+      FileBatch next;
+      AppendHardState(kGroup, Record(read->generation + 1), next);
+      disk.ApplyAndSync(next);
+      EXPECT_EQ(*DecodeHardState(disk.Contents(kFile)), Record(read->generation + 1));
+    }
+  }
+}
+
+TEST(HardState, OneBadSectorForgetsNothing) {
+  MemoryDisk disk;
+  Write(disk, 1);
+  Write(disk, 2);
+  for (size_t sector = 0; sector < 16; ++sector) {
+    for (const char junk : {'\0', '\xff'}) {
+      std::string damaged = disk.Contents(kFile);
+      damaged.replace(sector * 512, 512, std::string(512, junk));
+      const auto read = DecodeHardState(damaged);
+      ASSERT_TRUE(read.ok());
+      EXPECT_EQ(*read, Record(2)) << sector;
+    }
+  }
+}
+
+TEST(HardState, LosingBothSlotsIsDataLossWithAdvice) {
+  const auto read = DecodeHardState(std::string(8192, 'x'));
+  EXPECT_TRUE(absl::IsDataLoss(read.status()));
+  EXPECT_NE(std::string(read.status().message()).find("rejoin"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tidemark

@@ -1,0 +1,83 @@
+#include "engine/log/node_meta.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/base/coding.h"
+#include "engine/base/crc32c.h"
+#include "tests/engine/log/memory_disk.h"
+
+namespace tidemark {
+namespace {
+
+constexpr FileId kFile{kCatalogGroup, FileKind::kNodeMeta, 0};
+
+NodeMeta Mine() {
+  return {.cluster_id = "blue", .node = NodeId(2), .created = WallTime::FromMillis(1000)};
+}
+
+MemoryDisk Mine(const NodeMeta& meta) {
+  MemoryDisk disk;
+  const auto batch = CheckNodeMeta(*disk.View(), meta);
+  EXPECT_TRUE(batch.ok() && batch->has_value());
+  disk.ApplyAndSync(**batch);
+  return disk;
+}
+
+TEST(NodeMeta, IsWrittenOnceAndRecognised) {
+  MemoryDisk disk = Mine(Mine());
+  const auto again = CheckNodeMeta(*disk.View(), Mine());
+  ASSERT_TRUE(again.ok()) << again.status().message();
+  EXPECT_FALSE(again->has_value());
+}
+
+TEST(NodeMeta, OfAnotherNodeOrClusterIsRefusedByName) {
+  MemoryDisk disk = Mine(Mine());
+  NodeMeta other_node = Mine();
+  other_node.node = NodeId(3);
+  NodeMeta other_cluster = Mine();
+  other_cluster.cluster_id = "green";
+  for (const NodeMeta& other : {other_node, other_cluster}) {
+    const auto refused = CheckNodeMeta(*disk.View(), other);
+    EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_NE(std::string(refused.status().message()).find("node 2 of cluster \"blue\""),
+              std::string::npos);
+  }
+}
+
+TEST(NodeMeta, OfANewerFormatIsRefused) {
+  MemoryDisk disk = Mine(Mine());
+  std::string& file = disk.Contents(kFile);
+  StoreLittle<uint32_t>(file.data() + 8, 2);
+  StoreLittle(file.data() + file.size() - 4,
+              Crc32c(std::string_view(file).substr(0, file.size() - 4)));
+  EXPECT_EQ(CheckNodeMeta(*disk.View(), Mine()).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(NodeMeta, NoFlippedByteIsTakenForAnIdentity) {
+  MemoryDisk disk = Mine(Mine());
+  const size_t size = disk.Contents(kFile).size();
+  for (size_t at = 0; at < size; ++at) {
+    disk.Contents(kFile)[at] ^= 1;
+    EXPECT_FALSE(CheckNodeMeta(*disk.View(), Mine()).ok()) << at;
+    disk.Contents(kFile)[at] ^= 1;
+  }
+}
+
+TEST(NodeMeta, MissingBesideALogIsDataLoss) {
+  MemoryDisk disk;
+  disk.ApplyAndSync({.ops = {CreateFile{{GroupId(1), FileKind::kSegment, 1}, 10}}, .sync = {}});
+  EXPECT_TRUE(absl::IsDataLoss(CheckNodeMeta(*disk.View(), Mine()).status()));
+}
+
+TEST(NodeMeta, AFirstStartCutShortStartsAgain) {
+  MemoryDisk disk;
+  disk.ApplyAndSync({.ops = {CreateFile{kFile, 0}}, .sync = {}});
+  const auto batch = CheckNodeMeta(*disk.View(), Mine());
+  ASSERT_TRUE(batch.ok() && batch->has_value());
+  disk.ApplyAndSync(**batch);
+  EXPECT_FALSE(CheckNodeMeta(*disk.View(), Mine())->has_value());
+}
+
+}  // namespace
+}  // namespace tidemark
