@@ -30,7 +30,6 @@ constexpr std::array<std::string_view, kProbes> kNames = {
     "leader_changed",
     "truncated",
     "recovered",
-    "torn_tail_cut",
     "segment_rolled",
     "cold_read",
     "batch_acked",

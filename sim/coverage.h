@@ -38,7 +38,6 @@ enum class Probe : uint8_t {
   kLeaderChanged,
   kTruncated,
   kRecovered,
-  kTornTailCut,
   kSegmentRolled,
   kColdRead,
   kBatchAcked,

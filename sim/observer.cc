@@ -22,9 +22,17 @@ Observer::Observer(Verdict* verdict, Coverage* coverage, Story* story)
       acked_(&committed_, verdict),
       consumers_(&committed_, verdict) {}
 
+void Observer::OnRemoved(NodeId id, GroupId group) {
+  if (ledger_groups_.contains(group)) {
+    verdict_->Fail("acked_durability", absl::StrCat("node ", id.value(), " removes group ",
+                                                    group.value(), ", which nobody deleted"));
+  }
+  deleted_.insert(group);
+}
+
 void Observer::AfterStep(NodeId id, const Node& node, const Disk& disk) {
   for (const GroupView& view : node.Groups()) {
-    if (view.failure == nullptr) Absorb(id, view, disk);
+    if (view.failure == nullptr && !deleted_.contains(view.group)) Absorb(id, view, disk);
   }
 }
 
@@ -116,6 +124,7 @@ void Observer::AdvanceCommit(NodeId id, const GroupView& view, Replica& replica)
 
 void Observer::Finish(NodeId id, const Node& node, const Disk& disk) {
   for (const GroupView& view : node.Groups()) {
+    if (deleted_.contains(view.group)) continue;
     const std::vector<StateMachine::Committed>& expected = committed_.LogOf(view.group);
     const auto fail = [&](LogIndex index, std::string_view what) {
       verdict_->Fail("replica_equality",

@@ -34,6 +34,14 @@ class Observer {
   // After each step, before its effects are executed.
   void AfterStep(NodeId id, const Node& node, const Disk& disk);
   void OnCrash(NodeId id);
+  // A message leaves its node.
+  void OnSent(const PeerMessage& message) {
+    if (!deleted_.contains(message.group)) votes_.OnSent(message.group, message.message);
+  }
+  // `id` removes its files of `group`: its topic was deleted, which is committed, and from here on
+  // the group owes nobody anything. (A node that restarts may start it anew, empty, until its
+  // catalog comes to the deletion.)
+  void OnRemoved(NodeId id, GroupId group);
   // Groups whose entries must all come from the clients' ledger.
   void ProducedTo(GroupId group) { ledger_groups_.insert(group); }
 
@@ -45,7 +53,6 @@ class Observer {
   AckedDurability& ledger() { return acked_; }
   ConsumerOrder& consumers() { return consumers_; }
   DurableQuorum& durable() { return durable_; }
-  VoteOnce& votes() { return votes_; }
   const StateMachine& committed() const { return committed_; }
 
  private:
@@ -78,6 +85,7 @@ class Observer {
   AckedDurability acked_;
   ConsumerOrder consumers_;
   std::set<GroupId> ledger_groups_;
+  std::set<GroupId> deleted_;
   std::map<std::pair<NodeId, GroupId>, Replica> replicas_;
   std::map<GroupId, NodeId> last_leader_;
 };

@@ -17,6 +17,18 @@ namespace {
 // A connection that could not be made, or broke, is dialled again after this long.
 constexpr Duration kRedial = Duration::Millis(50);
 
+// Whether the group's hard state goes for good: its topic was deleted.
+bool RemovesGroup(const FileBatch& batch) {
+  bool removed = false;
+  for (const FileOp& op : batch.ops) {
+    const auto* remove = std::get_if<RemoveFile>(&op);
+    if (remove != nullptr) removed = removed || remove->file.kind == FileKind::kHardState;
+    const auto* create = std::get_if<CreateFile>(&op);
+    if (create != nullptr && create->file.kind == FileKind::kHardState) return false;
+  }
+  return removed;
+}
+
 // What the transport's frame holds: the parts, one after the other.
 Bytes OneFrame(const std::vector<Bytes>& parts) {
   if (parts.size() == 1) return parts.front();
@@ -101,7 +113,7 @@ void World::ExecuteOne(size_t node, Effect& effect) {
 }
 
 void World::Send(size_t node, SendPeer send) {
-  observer_.votes().OnSent(send.message.group, send.message.message);
+  observer_.OnSent(send.message);
   const std::optional<size_t> to = NodeOf(send.to);
   if (!to.has_value() || !slots_[node]->knows_address[*to]) return;
   const Network::Arrivals arrivals = network_.PlanMessage(scheduler_.now(), node, *to);
@@ -194,10 +206,10 @@ void World::BeginFlush(size_t node, Flush flush) {
     verdict_.Fail("disk_contract", absl::StrCat("node ", id(node).value(), ": ", status.message()));
     return;
   }
+  if (RemovesGroup(flush.batch)) observer_.OnRemoved(id(node), flush.group);
   for (const FileOp& op : flush.batch.ops) {
     const auto* create = std::get_if<CreateFile>(&op);
     if (create == nullptr) continue;
-    if (create->file.kind == FileKind::kTorn) coverage_.Hit(Probe::kTornTailCut);
     if (create->file.kind == FileKind::kSegment && create->file.number > 0) {
       coverage_.Hit(Probe::kSegmentRolled);
     }

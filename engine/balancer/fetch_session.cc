@@ -199,7 +199,9 @@ void FetchSession::AskAnother(Instant now, const CallError& error, FetchActions&
     return;
   }
   avoid_.clear();
-  if (++rounds_ >= kRoundsMax && error.reason != "OFFSET_NOT_AVAILABLE") {
+  // A replica that is behind catches up, and one whose storage failed is restarted.
+  const bool passes = error.reason == "OFFSET_NOT_AVAILABLE" || error.reason == "STORAGE_FAILED";
+  if (++rounds_ >= kRoundsMax && !passes) {
     const absl::Status status = error.ToStatus();
     if (out_of_range && position_ < high_watermark_) {
       Fail(now,

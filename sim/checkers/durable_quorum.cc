@@ -1,10 +1,13 @@
 #include "sim/checkers/durable_quorum.h"
 
+#include <algorithm>
+#include <string>
 #include <variant>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "engine/log/batch.h"
+#include "engine/log/segment.h"
 
 namespace tidemark::sim {
 
@@ -25,7 +28,12 @@ void DurableQuorum::OnWritten(NodeId node, const FileBatch& batch) {
     const auto* write = std::get_if<WriteFile>(&op);
     if (write == nullptr || write->file.kind != FileKind::kSegment) continue;
     std::vector<Frame>& frames = written_[{node, write->file}];
-    for (const Bytes& slice : write->data) FramesIn(slice.view(), frames);
+    uint64_t header = write->pos.value() == 0 ? kSegmentHeaderBytes : 0;
+    for (const Bytes& slice : write->data) {
+      const uint64_t skipped = std::min<uint64_t>(header, slice.size());
+      header -= skipped;
+      FramesIn(slice.view().substr(skipped), frames);
+    }
   }
 }
 
@@ -54,19 +62,25 @@ void DurableQuorum::OnCommitted(GroupId group, std::span<const NodeId> voters,
                                 const EntryFact& entry) {
   if (entry.kind != EntryKind::kData) return;
   size_t holders = 0;
+  std::string others;
   for (const NodeId node : voters) {
     const auto replica = durable_.find({node, group});
     if (replica == durable_.end()) continue;
     const auto held = replica->second.find(entry.base_offset);
-    holders += held != replica->second.end() && held->second.term == entry.term &&
-               held->second.crc == entry.crc;
+    if (held == replica->second.end()) continue;
+    if (held->second.term == entry.term && held->second.crc == entry.crc) {
+      ++holders;
+    } else {
+      absl::StrAppend(&others, ", node ", node.value(), " has one of term ",
+                      held->second.term.value(), " there");
+    }
   }
   if (holders * 2 > voters.size()) return;
   verdict_->Fail("durable_quorum",
                  absl::StrCat("group ", group.value(), " index ", entry.index.value(), " (offset ",
                               entry.base_offset.value(), ", term ", entry.term.value(),
                               ") is committed but durable on ", holders, " of ", voters.size(),
-                              " replicas only"));
+                              " replicas only", others));
 }
 
 }  // namespace tidemark::sim
