@@ -73,7 +73,7 @@ TEST(Log, AFrameLargerThanASegmentGetsOneOfItsOwn) {
   LogOnDisk on_disk;
   on_disk.Append(1, 100, Term(1));
   on_disk.Append(1, 20'000, Term(1));
-  on_disk.Append(1, 100, Term(1));
+  on_disk.Append(1, 1000, Term(1));
   on_disk.Flush();
   ASSERT_TRUE(on_disk.Reopen(LogIndex(3)).ok());
   EXPECT_EQ(on_disk.log->last_index(), LogIndex(3));

@@ -220,5 +220,200 @@ TEST(RecoveryRot, NoFlippedByteBecomesWrongData) {
   EXPECT_GT(refused, 1000u);
 }
 
+FileId Segment(uint64_t number) { return {kGroup, FileKind::kSegment, number}; }
+FileId Index(uint64_t number) { return {kGroup, FileKind::kIndex, number}; }
+
+// Five frames of one segment, flushed one by one unless `together`.
+LogOnDisk FiveFrames(bool together = false) {
+  LogOnDisk on_disk({.segment_bytes = 1 << 16, .index_interval_bytes = 300});
+  for (int i = 0; i < 5; ++i) {
+    on_disk.Append(1, 1000, Term(1));
+    if (!together) on_disk.Flush();
+  }
+  on_disk.Flush();
+  return on_disk;
+}
+
+size_t PositionOf(const LogOnDisk& on_disk, uint64_t index) {
+  return on_disk.log->RangeOf(LogIndex(index), 1).pos.value();
+}
+
+void RemoveIndexes(LogOnDisk& on_disk) {
+  FileBatch batch;
+  for (const FileId& file : on_disk.disk.Files()) {
+    if (file.kind == FileKind::kIndex) batch.ops.push_back(RemoveFile{file});
+  }
+  on_disk.disk.ApplyAndSync(batch);
+}
+
+void ExpectRot(const absl::Status& status) {
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status.message();
+  const std::string message(status.message());
+  EXPECT_NE(message.find("g0000000000000007/"), std::string::npos) << message;
+  EXPECT_NE(message.find("bytes "), std::string::npos) << message;
+  EXPECT_NE(message.find("move this node's data directory away"), std::string::npos) << message;
+}
+
+TEST(Recovery, KeepsEverythingWithoutItsSidecars) {
+  LogOnDisk on_disk = FiveFrames();
+  const std::vector<std::string> frames = on_disk.frames;
+  RemoveIndexes(on_disk);
+  ASSERT_TRUE(on_disk.Reopen(LogIndex(0)).ok());
+  EXPECT_EQ(on_disk.frames, frames);
+  on_disk.Append(1, 10, Term(1));
+  on_disk.Flush();
+  ASSERT_TRUE(on_disk.Reopen(LogIndex(6)).ok());
+  EXPECT_EQ(on_disk.frames.size(), 6u);
+}
+
+TEST(Recovery, DropsATornTailAndContinuesBehindIt) {
+  LogOnDisk on_disk = FiveFrames();
+  on_disk.disk.Contents(Segment(1))
+      .replace(PositionOf(on_disk, 5) + 300, 30000, std::string(30000, '\0'));
+  RemoveIndexes(on_disk);
+  ASSERT_TRUE(on_disk.Reopen(LogIndex(4)).ok());
+  EXPECT_EQ(on_disk.log->last_index(), LogIndex(4));
+  on_disk.Append(1, 500, Term(2));
+  on_disk.Flush();
+  const std::vector<std::string> frames = on_disk.frames;
+  ASSERT_TRUE(on_disk.Reopen(LogIndex(5)).ok());
+  EXPECT_EQ(on_disk.frames, frames);
+}
+
+TEST(Recovery, RefusesATornTailBelowTheCommitIndex) {
+  LogOnDisk on_disk = FiveFrames();
+  on_disk.disk.Contents(Segment(1))
+      .replace(PositionOf(on_disk, 5) + 300, 30000, std::string(30000, '\0'));
+  RemoveIndexes(on_disk);
+  ExpectRot(on_disk.Reopen(LogIndex(5)));
+}
+
+TEST(Recovery, RefusesALossThatTheSidecarVouchesFor) {
+  // Frame 4 was durable when the sidecar's entry of frame 5 was written.
+  LogOnDisk on_disk = FiveFrames();
+  on_disk.disk.Contents(Segment(1))
+      .replace(PositionOf(on_disk, 4), 30000, std::string(30000, '\0'));
+  ExpectRot(on_disk.Reopen(LogIndex(0)));
+  // In one flush, nothing vouches for any of them: the sidecar's entries may have survived alone.
+  LogOnDisk together = FiveFrames(true);
+  together.disk.Contents(Segment(1))
+      .replace(PositionOf(together, 4), 30000, std::string(30000, '\0'));
+  ASSERT_TRUE(together.Reopen(LogIndex(0)).ok());
+  EXPECT_EQ(together.log->last_index(), LogIndex(3));
+}
+
+TEST(Recovery, RefusesAChangedFrameWithIntactOnesBehindIt) {
+  LogOnDisk on_disk = FiveFrames(true);
+  RemoveIndexes(on_disk);
+  on_disk.disk.Contents(Segment(1))[PositionOf(on_disk, 3) + 500] ^= 1;
+  ExpectRot(on_disk.Reopen(LogIndex(0)));
+}
+
+TEST(Recovery, TakesALostSectorInFrontOfIntactFramesForTorn) {
+  LogOnDisk on_disk = FiveFrames(true);
+  RemoveIndexes(on_disk);
+  const size_t sector = (PositionOf(on_disk, 3) / 512 + 1) * 512;
+  on_disk.disk.Contents(Segment(1)).replace(sector, 512, std::string(512, '\0'));
+  ASSERT_TRUE(on_disk.Reopen(LogIndex(0)).ok());
+  EXPECT_EQ(on_disk.log->last_index(), LogIndex(2));
+}
+
+// SCENARIOS L13: a sealed segment cut short is accepted silently.
+TEST(Recovery, RefusesASealedSegmentThatIsCutShort) {
+  for (const bool with_index : {true, false}) {
+    LogOnDisk on_disk;
+    for (int i = 0; i < 6; ++i) {
+      on_disk.Append(1, 1900, Term(1));
+      on_disk.Flush();
+    }
+    if (!with_index) RemoveIndexes(on_disk);
+    std::string& sealed = on_disk.disk.Contents(Segment(1));
+    sealed.resize(sealed.size() - 1500);
+    ExpectRot(on_disk.Reopen(LogIndex(0)));
+  }
+}
+
+TEST(Recovery, RefusesALogWithASegmentMissing) {
+  for (uint64_t missing = 1; missing <= 3; ++missing) {
+    LogOnDisk on_disk;
+    for (int i = 0; i < 6; ++i) {
+      on_disk.Append(1, 1900, Term(1));
+      on_disk.Flush();
+    }
+    on_disk.disk.ApplyAndSync({.ops = {RemoveFile{Segment(missing)}}, .sync = {}});
+    const absl::Status status = on_disk.Reopen(LogIndex(6));
+    EXPECT_TRUE(absl::IsDataLoss(status)) << status.message();
+    if (missing < 3) ExpectRot(on_disk.Reopen(LogIndex(0)));
+  }
+}
+
+TEST(Recovery, RefusesAnEmptyDirectoryWhoseLogWasCommitted) {
+  LogOnDisk on_disk;
+  const absl::Status status = on_disk.Reopen(LogIndex(1));
+  EXPECT_TRUE(absl::IsDataLoss(status));
+}
+
+TEST(Recovery, RefusesFilesThatWereCopiedOrRenamed) {
+  LogOnDisk on_disk = FiveFrames();
+  on_disk.disk.ApplyAndSync({.ops = {RenameFile{Segment(1), Segment(4)}}, .sync = {}});
+  EXPECT_TRUE(absl::IsFailedPrecondition(on_disk.Reopen(LogIndex(0))));
+}
+
+TEST(Recovery, WritesAgainWhatItCannotVouchFor) {
+  LogOnDisk on_disk = FiveFrames(true);
+  ASSERT_TRUE(on_disk.Reopen(LogIndex(2)).ok());
+  EXPECT_EQ(on_disk.log->last_index(), LogIndex(5));
+  EXPECT_EQ(on_disk.log->durable_index(), LogIndex(2));
+  const size_t third = PositionOf(on_disk, 2) + on_disk.frames[1].size();
+  const FileBatch batch = on_disk.log->TakeBatch();
+  const auto* write = std::get_if<WriteFile>(&batch.ops.front());
+  ASSERT_NE(write, nullptr);
+  EXPECT_EQ(write->pos.value(), third);
+  EXPECT_EQ(write->data.front().view(), on_disk.frames[2] + on_disk.frames[3] + on_disk.frames[4]);
+  EXPECT_EQ(batch.sync, std::vector<FileId>{Segment(1)});
+  on_disk.log->OnBatchDurable();
+  EXPECT_EQ(on_disk.log->durable_index(), LogIndex(5));
+}
+
+TEST(Recovery, RemovesSidecarsWithoutASegment) {
+  LogOnDisk on_disk = FiveFrames();
+  on_disk.disk.ApplyAndSync({.ops = {CreateFile{Index(2), 0}}, .sync = {}});
+  ASSERT_TRUE(on_disk.Reopen(LogIndex(5)).ok());
+  on_disk.Flush();
+  EXPECT_FALSE(on_disk.disk.Exists(Index(2)));
+}
+
+TEST(Recovery, ShowsTheObserverEveryEntryInOrder) {
+  LogOnDisk on_disk;
+  for (uint32_t i = 0; i < 12; ++i) on_disk.Append(i % 3, 700, Term(1 + i / 5));
+  on_disk.Flush();
+  const auto view = on_disk.disk.View();
+  Collector collector;
+  ASSERT_TRUE(Log::Recover(kGroup, on_disk.options, *view, LogIndex(12), &collector).ok());
+  ASSERT_EQ(collector.frames, on_disk.frames);
+  Offset offset{0};
+  for (uint32_t i = 0; i < 12; ++i) {
+    EXPECT_EQ(collector.entries[i].index, LogIndex(i + 1));
+    EXPECT_EQ(collector.entries[i].term, Term(1 + i / 5));
+    EXPECT_EQ(collector.entries[i].base_offset, offset);
+    offset = offset + i % 3;
+  }
+}
+
+TEST(RecoveryRot, NoShortenedFileBecomesWrongData) {
+  LogOnDisk original = SmallLog();
+  size_t refused = 0;
+  for (const FileId& file : original.disk.Files()) {
+    const size_t size = original.disk.Contents(file).size();
+    for (size_t length = 0; length < size; length += 7) {
+      LogOnDisk damaged;
+      CopyDisk(original.disk, damaged.disk);
+      damaged.disk.Contents(file).resize(length);
+      if (!SurvivesUnchanged(original, damaged, LogIndex(4))) ++refused;
+    }
+  }
+  EXPECT_GT(refused, 100u);
+}
+
 }  // namespace
 }  // namespace tidemark
