@@ -104,6 +104,7 @@ void Swim::NoteConflict(std::string_view text, Effects& out) {
 
 void Swim::Accept(Now now, Known& known, const Member& news, Effects& out) {
   const MemberState before = known.member.state;
+  const bool was_alone = alone();
   const bool same_place = known.member.endpoint == news.endpoint;
   const bool same_tags = known.member.tags == news.tags;
   known.member = news;
@@ -116,7 +117,7 @@ void Swim::Accept(Now now, Known& known, const Member& news, Effects& out) {
   }
   using Kind = MemberChange::Kind;
   if (news.state == MemberState::kAlive) {
-    join_at_ = Instant::Never();
+    if (was_alone) join_at_ = Instant::Never();
     if (Gone(before)) {
       out.changes.push_back({Kind::kJoined, news});
     } else if (before == MemberState::kSuspect || !same_place || !same_tags) {

@@ -81,14 +81,29 @@ void Swim::Start(Now now, Effects& out) {
 
 void Swim::JoinNext(Now now, Effects& out) {
   join_at_ = Instant::Never();
-  if (!alone() || leaving_) return;
+  const bool was_alone = alone();
+  if (leaving_) return;
   for (size_t tried = 0; tried < config_.seeds.size(); ++tried) {
     const Endpoint& seed = config_.seeds[next_seed_++ % config_.seeds.size()];
-    if (seed == config_.advertise) continue;
+    if (seed == config_.advertise || (!was_alone && Lives(seed))) continue;
     SendStream(seed, PacketType::kPush, out);
-    join_at_ = now.instant + config_.join_retry;
+    if (was_alone) join_at_ = now.instant + config_.join_retry;
     return;
   }
+}
+
+bool Swim::Lives(const Endpoint& endpoint) const {
+  for (const auto& [id, known] : members_) {
+    if (known.member.endpoint == endpoint && known.member.state == MemberState::kAlive) return true;
+  }
+  return false;
+}
+
+bool Swim::SeedMissing() const {
+  for (const Endpoint& seed : config_.seeds) {
+    if (seed != config_.advertise && !Lives(seed)) return true;
+  }
+  return false;
 }
 
 bool Swim::alone() const {
@@ -230,8 +245,14 @@ void Swim::OnTimer(Now now, Effects& out) {
       SendStream(members_.at(with).member.endpoint, PacketType::kPush, out);
     }
   }
-  if (alone() && join_at_ == Instant::Never() && !config_.seeds.empty() && !leaving_) {
-    join_at_ = now.instant + config_.join_retry;
+  if (join_at_ == Instant::Never() && !config_.seeds.empty() && !leaving_) {
+    // Not only while alone: nodes that start together may find each other in pairs, and each
+    // island would be content with itself for ever.
+    if (alone()) {
+      join_at_ = now.instant + config_.join_retry;
+    } else if (SeedMissing()) {
+      join_at_ = now.instant + config_.join_retry * 5;
+    }
   }
 }
 

@@ -152,6 +152,9 @@ class Swim {
   void ExpireSuspects(Now now, Effects& out);
   std::vector<NodeId> Others(bool alive_only) const;
   bool alone() const;
+  // Whether an alive member is at `endpoint`; whether some seed has none.
+  bool Lives(const Endpoint& endpoint) const;
+  bool SeedMissing() const;
   // Grows with the number of members: 1 below 10, 2 below 100...
   int64_t Scale() const;
 

@@ -38,7 +38,10 @@ std::string WhatIsUnwellIn(const ClusterFacts& facts, GroupId group,
   for (const NodeId node : replicas) {
     const ClusterFacts::Group& replica = Find(facts, node)->groups.at(group);
     if (replica.leader != leader_id || replica.term != leader->term) {
-      return absl::StrCat("node ", node.value(), " does not follow the leader of ", name);
+      return absl::StrCat("node ", node.value(), " does not follow node ", leader_id.value(),
+                          ", the leader of ", name, " in term ", leader->term.value(),
+                          ": it is in term ", replica.term.value(), " and knows node ",
+                          replica.leader.value());
     }
     if (replica.last != leader->last || replica.last_prefix != leader->last_prefix) {
       return absl::StrCat("node ", node.value(), " has another log of ", name,

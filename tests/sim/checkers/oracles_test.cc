@@ -1,0 +1,306 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "engine/log/batch.h"
+#include "sim/checkers/acked_durability.h"
+#include "sim/checkers/commit_rules.h"
+#include "sim/checkers/consumer_order.h"
+#include "sim/checkers/durable_quorum.h"
+#include "sim/checkers/election_safety.h"
+#include "sim/checkers/leader_completeness.h"
+#include "sim/checkers/log_matching.h"
+#include "sim/checkers/progress.h"
+#include "sim/checkers/state_machine.h"
+#include "sim/checkers/vote_once.h"
+
+// An oracle that cannot fail is worthless: each one is shown a history it must accept and one that
+// it must not.
+
+namespace tidemark::sim {
+namespace {
+
+constexpr GroupId kGroup{1};
+constexpr NodeId kA{1};
+constexpr NodeId kB{2};
+constexpr NodeId kC{3};
+
+std::string Frame(uint64_t offset, uint64_t term, int32_t sequence) {
+  const Record record{.key = std::nullopt, .value = "v", .headers = {}, .timestamp_ms = 0};
+  std::string frame = *EncodeBatch(std::span(&record, 1),
+                                   {.producer_id = 9, .epoch = 0, .base_sequence = sequence});
+  PatchBatch(frame.data(), Offset{offset}, Term{term});
+  return frame;
+}
+
+EntryFact Fact(uint64_t index, uint64_t term, int32_t sequence, uint64_t before) {
+  return FactOf(*EntryOf(LogIndex{index}, Bytes::From(Frame(index - 1, term, sequence))), before);
+}
+
+TEST(ElectionSafety, SpeaksOfTwoLeadersInOneTerm) {
+  Verdict verdict;
+  ElectionSafety oracle(&verdict);
+  oracle.OnLeader(kGroup, Term{1}, kA);
+  oracle.OnLeader(kGroup, Term{1}, kA);
+  oracle.OnLeader(kGroup, Term{2}, kB);
+  oracle.OnLeader(GroupId{2}, Term{1}, kB);
+  EXPECT_TRUE(verdict.ok());
+  oracle.OnLeader(kGroup, Term{2}, kA);
+  EXPECT_EQ(verdict.oracle(), "election_safety");
+}
+
+TEST(LogMatching, SpeaksOfDifferentEntriesWithOneIndexAndTerm) {
+  Verdict verdict;
+  LogMatching oracle(&verdict);
+  const EntryFact first = Fact(1, 1, 0, 0);
+  oracle.OnEntry(kGroup, kA, nullptr, first);
+  oracle.OnEntry(kGroup, kB, nullptr, first);
+  oracle.OnEntry(kGroup, kB, nullptr, Fact(1, 2, 5, 0));
+  EXPECT_TRUE(verdict.ok()) << verdict.what();
+  oracle.OnEntry(kGroup, kB, nullptr, Fact(1, 1, 1, 0));
+  EXPECT_EQ(verdict.oracle(), "log_matching");
+}
+
+TEST(LogMatching, SpeaksOfHolesAndFallingTerms) {
+  const EntryFact first = Fact(1, 2, 0, 0);
+  Verdict hole;
+  LogMatching(&hole).OnEntry(kGroup, kA, &first, Fact(3, 2, 1, first.prefix));
+  EXPECT_EQ(hole.oracle(), "log_matching");
+  Verdict term;
+  LogMatching(&term).OnEntry(kGroup, kA, &first, Fact(2, 1, 1, first.prefix));
+  EXPECT_EQ(term.oracle(), "log_matching");
+}
+
+TEST(StateMachine, SpeaksOfAnotherCommittedEntry) {
+  Verdict verdict;
+  StateMachine oracle(&verdict);
+  EXPECT_TRUE(oracle.OnCommitted(kGroup, kA, Term{1}, Fact(1, 1, 0, 0)));
+  EXPECT_FALSE(oracle.OnCommitted(kGroup, kB, Term{1}, Fact(1, 1, 0, 0)));
+  EXPECT_EQ(oracle.EndOffset(kGroup), Offset{1});
+  EXPECT_NE(oracle.At(kGroup, Offset{0}), nullptr);
+  EXPECT_EQ(oracle.At(kGroup, Offset{1}), nullptr);
+  EXPECT_TRUE(verdict.ok());
+  oracle.OnCommitted(kGroup, kC, Term{2}, Fact(1, 2, 0, 0));
+  EXPECT_EQ(verdict.oracle(), "state_machine");
+}
+
+TEST(LeaderCompleteness, SpeaksOfALeaderWithoutACommittedEntry) {
+  Verdict verdict;
+  StateMachine committed(&verdict);
+  LeaderCompleteness oracle(&committed, &verdict);
+  const EntryFact entry = Fact(1, 1, 0, 0);
+  committed.OnCommitted(kGroup, kA, Term{2}, entry);
+  oracle.OnElected(kGroup, kA, Term{3}, std::vector<EntryFact>{entry});
+  oracle.OnElected(kGroup, kB, Term{2}, {});  // committed in its own term: it may lack it
+  EXPECT_TRUE(verdict.ok());
+  oracle.OnElected(kGroup, kB, Term{4}, {});
+  EXPECT_EQ(verdict.oracle(), "leader_completeness");
+}
+
+TEST(CommitRules, SpeaksOfAFallingCommitAndOfCutCommittedEntries) {
+  Verdict falling;
+  CommitRules falls(&falling);
+  falls.OnState(kGroup, kA, LogIndex{5}, LogIndex{9});
+  falls.OnRestart(kA);
+  falls.OnState(kGroup, kA, LogIndex{2}, LogIndex{9});
+  EXPECT_TRUE(falling.ok());
+  falls.OnState(kGroup, kA, LogIndex{1}, LogIndex{9});
+  EXPECT_EQ(falling.oracle(), "commit_rules");
+
+  Verdict cutting;
+  CommitRules cuts(&cutting);
+  cuts.OnState(kGroup, kA, LogIndex{5}, LogIndex{9});
+  cuts.OnTruncated(kGroup, kA, LogIndex{6});
+  EXPECT_TRUE(cutting.ok());
+  cuts.OnTruncated(kGroup, kA, LogIndex{5});
+  EXPECT_EQ(cutting.oracle(), "commit_rules");
+
+  Verdict past;
+  CommitRules(&past).OnState(kGroup, kA, LogIndex{5}, LogIndex{4});
+  EXPECT_EQ(past.oracle(), "commit_rules");
+}
+
+raft::Message Vote(NodeId from, NodeId to, uint64_t term) {
+  return {.from = from, .to = to, .term = Term{term}, .body = raft::VoteReply{.granted = true}};
+}
+
+TEST(VoteOnce, SpeaksOfASecondVoteOnTheWireAndInMemory) {
+  Verdict wire;
+  VoteOnce on_wire(&wire);
+  on_wire.OnSent(kGroup, Vote(kA, kB, 3));
+  on_wire.OnSent(kGroup, Vote(kA, kB, 3));
+  on_wire.OnSent(kGroup, Vote(kA, kC, 4));
+  EXPECT_TRUE(wire.ok());
+  on_wire.OnSent(kGroup, Vote(kA, kB, 4));
+  EXPECT_EQ(wire.oracle(), "vote_once");
+
+  Verdict memory;
+  VoteOnce in_memory(&memory);
+  in_memory.OnHardState(kGroup, kA, {.term = Term{3}, .vote = kNoNode});
+  in_memory.OnHardState(kGroup, kA, {.term = Term{3}, .vote = kB});
+  EXPECT_TRUE(memory.ok());
+  in_memory.OnHardState(kGroup, kA, {.term = Term{3}, .vote = kC});
+  EXPECT_EQ(memory.oracle(), "vote_once");
+}
+
+TEST(VoteOnce, SpeaksOfAPromiseThatACrashTook) {
+  Verdict verdict;
+  VoteOnce oracle(&verdict);
+  oracle.OnHardState(kGroup, kA, {.term = Term{3}, .vote = kB});
+  oracle.OnRestart(kA);  // nothing had left: it may be forgotten
+  oracle.OnHardState(kGroup, kA, {.term = Term{2}, .vote = kNoNode});
+  EXPECT_TRUE(verdict.ok());
+  oracle.OnSent(kGroup, Vote(kA, kB, 3));
+  oracle.OnRestart(kA);
+  oracle.OnHardState(kGroup, kA, {.term = Term{3}, .vote = kNoNode});
+  EXPECT_EQ(verdict.oracle(), "vote_once");
+}
+
+FileBatch WriteOf(std::string frame) {
+  const FileId file{.group = kGroup, .kind = FileKind::kSegment, .number = 0};
+  FileBatch batch;
+  batch.ops.push_back(WriteFile{file, FilePos{4096}, {Bytes::From(std::move(frame))}});
+  batch.sync.push_back(file);
+  return batch;
+}
+
+TEST(DurableQuorum, SpeaksOfACommitThatAMajorityHasNotSynced) {
+  const std::vector<NodeId> voters = {kA, kB, kC};
+  const EntryFact entry = Fact(1, 1, 0, 0);
+  const FileBatch batch = WriteOf(Frame(0, 1, 0));
+  Verdict verdict;
+  DurableQuorum oracle(&verdict);
+  for (const NodeId node : {kA, kB}) {
+    oracle.OnWritten(node, batch);
+    oracle.OnSynced(node, batch);
+  }
+  oracle.OnCommitted(kGroup, voters, entry);
+  EXPECT_TRUE(verdict.ok()) << verdict.what();
+
+  Verdict unsynced;
+  DurableQuorum other(&unsynced);
+  other.OnWritten(kA, batch);
+  other.OnSynced(kA, batch);
+  other.OnWritten(kB, batch);
+  other.OnCommitted(kGroup, voters, entry);
+  EXPECT_EQ(unsynced.oracle(), "durable_quorum");
+}
+
+class LedgerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (int32_t i = 0; i < 3; ++i) {
+      entries_.push_back(Fact(static_cast<uint64_t>(i) + 1, 1, i, 0));
+      ledger_.OnSubmitted(entries_.back().batch, 8, static_cast<uint64_t>(i), entries_.back().crc);
+    }
+  }
+  Verdict verdict_;
+  StateMachine committed_{&verdict_};
+  AckedDurability ledger_{&committed_, &verdict_};
+  std::vector<EntryFact> entries_;
+};
+
+TEST_F(LedgerTest, AcceptsWhatIsCommittedInOrder) {
+  for (const EntryFact& entry : entries_) {
+    committed_.OnCommitted(kGroup, kA, Term{1}, entry);
+    ledger_.OnCommitted(kGroup, entry);
+    ledger_.OnAcked(entry.batch, kGroup, entry.base_offset);
+  }
+  ledger_.Finish();
+  EXPECT_TRUE(verdict_.ok()) << verdict_.what();
+  EXPECT_EQ(ledger_.acked(), 3u);
+}
+
+TEST_F(LedgerTest, SpeaksOfAnAcknowledgementBeforeTheCommit) {
+  ledger_.OnAcked(entries_[0].batch, kGroup, Offset{0});
+  EXPECT_EQ(verdict_.oracle(), "acked_durability");
+}
+
+TEST_F(LedgerTest, SpeaksOfABatchThatIsThereTwice) {
+  ledger_.OnCommitted(kGroup, entries_[0]);
+  EXPECT_TRUE(verdict_.ok());
+  ledger_.OnCommitted(kGroup, entries_[0]);
+  EXPECT_EQ(verdict_.oracle(), "acked_durability");
+}
+
+TEST_F(LedgerTest, SpeaksOfBatchesOutOfOrder) {
+  ledger_.OnCommitted(kGroup, entries_[1]);
+  ledger_.OnCommitted(kGroup, entries_[0]);
+  EXPECT_EQ(verdict_.oracle(), "acked_durability");
+}
+
+TEST_F(LedgerTest, SpeaksOfABatchThatNobodySent) {
+  ledger_.OnCommitted(kGroup, Fact(1, 1, 77, 0));
+  EXPECT_EQ(verdict_.oracle(), "acked_durability");
+}
+
+TEST(ConsumerOrder, SpeaksOfGapsRepetitionsAndUncommittedRecords) {
+  const auto given = [](std::vector<std::string> frames) {
+    Verdict verdict;
+    StateMachine committed(&verdict);
+    uint64_t before = 0;
+    for (int32_t i = 0; i < 3; ++i) {
+      const EntryFact entry = Fact(static_cast<uint64_t>(i) + 1, 1, i, before);
+      committed.OnCommitted(kGroup, kA, Term{1}, entry);
+      before = entry.prefix;
+    }
+    ConsumerOrder oracle(&committed, &verdict);
+    for (const std::string& frame : frames) oracle.OnDelivered(16, kGroup, frame, 0);
+    return verdict.oracle();
+  };
+  EXPECT_EQ(given({Frame(0, 1, 0), Frame(1, 1, 1), Frame(2, 1, 2)}), "");
+  EXPECT_EQ(given({Frame(1, 1, 1)}), "consumer_order");
+  EXPECT_EQ(given({Frame(0, 1, 0), Frame(0, 1, 0)}), "consumer_order");
+  EXPECT_EQ(given({Frame(0, 1, 9)}), "consumer_order");
+  EXPECT_EQ(given({Frame(0, 1, 0), Frame(1, 1, 1), Frame(2, 1, 2), Frame(3, 1, 3)}),
+            "consumer_order");
+  EXPECT_EQ(given({"not a batch"}), "consumer_order");
+}
+
+ClusterFacts WellCluster() {
+  ClusterFacts facts;
+  for (const NodeId node : {kA, kB}) {
+    ClusterFacts::Member member{.id = node, .up = true, .groups = {}, .alive = {kA, kB}};
+    member.groups[kGroup] = {.leads = node == kA,
+                             .serving = node == kA,
+                             .leader = kA,
+                             .term = Term{2},
+                             .last = LogIndex{4},
+                             .commit = LogIndex{4},
+                             .durable = LogIndex{4},
+                             .last_prefix = 11,
+                             .failure = ""};
+    facts.members.push_back(std::move(member));
+  }
+  facts.placement[kGroup] = {kA, kB};
+  facts.clients.push_back({"producer 0", ""});
+  return facts;
+}
+
+TEST(Progress, NamesWhatIsUnwell) {
+  EXPECT_EQ(WhatIsUnwell(WellCluster()), "");
+  const auto after = [](auto change) {
+    ClusterFacts facts = WellCluster();
+    change(facts, facts.members[1].groups[kGroup]);
+    return WhatIsUnwell(facts) != "";
+  };
+  using Group = ClusterFacts::Group;
+  EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.members[1].up = false; }));
+  EXPECT_TRUE(after([](ClusterFacts&, Group& g) { g.leads = true; }));
+  EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.members[0].groups[kGroup].leads = false; }));
+  EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.members[0].groups[kGroup].serving = false; }));
+  EXPECT_TRUE(after([](ClusterFacts&, Group& g) { g.leader = kB; }));
+  EXPECT_TRUE(after([](ClusterFacts&, Group& g) { g.last_prefix = 12; }));
+  EXPECT_TRUE(after([](ClusterFacts&, Group& g) { g.last = LogIndex{5}; }));
+  EXPECT_TRUE(after([](ClusterFacts&, Group& g) { g.commit = LogIndex{3}; }));
+  EXPECT_TRUE(after([](ClusterFacts&, Group& g) { g.durable = LogIndex{3}; }));
+  EXPECT_TRUE(after([](ClusterFacts&, Group& g) { g.failure = "sync failed"; }));
+  EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.members[1].alive = {kB}; }));
+  EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.members[1].groups.clear(); }));
+  EXPECT_TRUE(after([](ClusterFacts& f, Group& g) { f.members[1].groups[GroupId{7}] = g; }));
+  EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.clients[0].waits_for = "an answer"; }));
+}
+
+}  // namespace
+}  // namespace tidemark::sim

@@ -1,0 +1,76 @@
+#include "sim/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "sim/clock.h"
+
+namespace tidemark::sim {
+namespace {
+
+TEST(Scheduler, RunsInOrderOfTimeAndThenOfInsertion) {
+  Scheduler scheduler;
+  std::vector<int> order;
+  const auto at = [](int64_t nanos) { return Instant::FromNanos(nanos); };
+  scheduler.At(at(20), [&] { order.push_back(3); });
+  scheduler.At(at(10), [&] { order.push_back(1); });
+  scheduler.At(at(20), [&] { order.push_back(4); });
+  scheduler.At(at(10), [&] {
+    order.push_back(2);
+    scheduler.At(at(5), [&] { order.push_back(9); });  // the past is now
+  });
+  while (scheduler.RunNext(at(15))) {
+  }
+  EXPECT_EQ(order, (std::vector<int>{1, 2, 9}));
+  EXPECT_EQ(scheduler.now(), at(15));
+  while (scheduler.RunNext(at(100))) {
+  }
+  EXPECT_EQ(order, (std::vector<int>{1, 2, 9, 3, 4}));
+  EXPECT_EQ(scheduler.now(), at(100));
+  EXPECT_EQ(scheduler.executed(), 5u);
+}
+
+TEST(Scheduler, DestroysTasksOnceWhetherTheyRanOrNot) {
+  const auto token = std::make_shared<int>(1);
+  {
+    Scheduler scheduler;
+    scheduler.At(Instant::FromNanos(1), [token] {});
+    scheduler.At(Instant::FromNanos(2), [token] {});
+    EXPECT_EQ(token.use_count(), 3);
+    EXPECT_TRUE(scheduler.RunNext(Instant::FromNanos(1)));
+    EXPECT_EQ(token.use_count(), 2);
+    EXPECT_EQ(scheduler.pending(), 1u);
+  }
+  EXPECT_EQ(token.use_count(), 1);
+}
+
+TEST(Clock, ShowsItsOriginRateAndWallTime) {
+  const Instant start = Instant::FromNanos(5'000'000'000);
+  Clock fast(start, Instant::FromNanos(77), 1000, 250);
+  EXPECT_EQ(fast.LocalOf(start), Instant::FromNanos(77));
+  const Instant later = start + Duration::Seconds(10);
+  EXPECT_EQ(fast.LocalOf(later) - fast.LocalOf(start), Duration::Millis(10'010));
+  Clock slow(start, Instant(), -1000, 0);
+  EXPECT_EQ(slow.LocalOf(later) - slow.LocalOf(start), Duration::Millis(9990));
+  EXPECT_EQ(fast.At(later).wall.millis() - slow.At(later).wall.millis(), 250);
+  slow.SetWallOffset(-1000);
+  EXPECT_EQ(fast.At(later).wall.millis() - slow.At(later).wall.millis(), 1250);
+}
+
+TEST(Clock, FindsTheFirstVirtualTimeThatShowsALocalOne) {
+  for (const int64_t ppm : {-20'000, -200, 0, 200, 20'000}) {
+    const Clock clock(Instant::FromNanos(3), Instant::FromNanos(1'000'000), ppm, 0);
+    for (const int64_t nanos : {1'000'000ll, 1'000'001ll, 150'000'000ll, 9'999'999'999ll}) {
+      const Instant local = Instant::FromNanos(nanos);
+      const Instant found = clock.VirtualOf(local);
+      EXPECT_GE(clock.LocalOf(found), local);
+      EXPECT_LT(clock.LocalOf(found) - local, Duration::Millis(1));
+    }
+    EXPECT_EQ(clock.VirtualOf(Instant::Never()), Instant::Never());
+  }
+}
+
+}  // namespace
+}  // namespace tidemark::sim
