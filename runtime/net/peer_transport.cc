@@ -133,8 +133,8 @@ void PeerTransport::Dial(const Endpoint& to) {
 void PeerTransport::Connect(const Endpoint& to, const absl::StatusOr<Endpoint>& address) {
   Outgoing* const peer = Find(to);
   if (peer == nullptr || peer->state != LinkState::kResolving) return;
-  absl::StatusOr<UniqueFd> fd = address.status();
-  if (address.ok()) fd = net::Connect(*address);
+  absl::StatusOr<UniqueFd> fd =
+      address.ok() ? net::Connect(*address) : absl::StatusOr<UniqueFd>(address.status());
   if (!fd.ok()) {
     LinkBroken(to, fd.status());
     return;
