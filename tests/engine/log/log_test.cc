@@ -69,6 +69,16 @@ TEST(Log, FramesStagedTogetherAreOneWrite) {
   EXPECT_EQ(batch.sync.front().kind, FileKind::kSegment);
 }
 
+TEST(Log, ASidecarIsSyncedWhenItsSegmentIsFull) {
+  LogOnDisk on_disk;
+  on_disk.Append(1, 1900, Term(1));
+  on_disk.Flush();
+  on_disk.Append(1, 3000, Term(1));
+  const FileBatch batch = on_disk.log->TakeBatch();
+  EXPECT_EQ(batch.sync,
+            (std::vector<FileId>{{kGroup, FileKind::kSegment, 2}, {kGroup, FileKind::kIndex, 1}}));
+}
+
 TEST(Log, AFrameLargerThanASegmentGetsOneOfItsOwn) {
   LogOnDisk on_disk;
   on_disk.Append(1, 100, Term(1));
@@ -157,6 +167,9 @@ TEST(Log, AppendTimesNeverGoBack) {
   on_disk.Append(1, 400, Term(1));
   on_disk.wall = 1000;
   on_disk.Append(1, 400, Term(1));
+  // Late would be wrong: the first record was appended after 3000.
+  EXPECT_EQ(on_disk.log->OffsetAtTime(WallTime::FromMillis(3000)), Offset(0));
+  EXPECT_EQ(on_disk.log->OffsetAtTime(WallTime::FromMillis(5010)), Offset(0));
   on_disk.wall = 9000;
   on_disk.Append(1, 400, Term(1));
   EXPECT_EQ(on_disk.log->OffsetAtTime(WallTime::FromMillis(0)), Offset(0));

@@ -164,6 +164,30 @@ TEST(RecoveryExhaustive, EveryCrashOfACutOverSeveralSegmentsLeavesNoHole) {
   EXPECT_GT(crashes, 50u);
 }
 
+TEST(RecoveryExhaustive, EveryCrashAfterARestartAmidACutLeavesNoHole) {
+  const size_t crashes = CrashEverywhere(
+      [](LogOnDisk& on_disk, const auto& alive) {
+        for (int i = 0; i < 6; ++i) {
+          on_disk.Append(1, 1900, Term(1));
+          on_disk.Flush();
+        }
+        on_disk.Truncate(LogIndex(2));
+        on_disk.Append(1, 1900, Term(2));
+        on_disk.Begin();
+        // The process dies, the page cache does not.
+        EXPECT_TRUE(on_disk.Reopen(LogIndex(0)).ok());
+        while (on_disk.log->has_staged()) {
+          on_disk.Begin();
+          if (!alive()) return false;
+          on_disk.Complete();
+          if (!alive()) return false;
+        }
+        return true;
+      },
+      4096);
+  EXPECT_GT(crashes, 20u);
+}
+
 // A small, flushed log in two segments.
 LogOnDisk SmallLog() {
   LogOnDisk on_disk;
@@ -278,6 +302,26 @@ TEST(Recovery, DropsATornTailAndContinuesBehindIt) {
   const std::vector<std::string> frames = on_disk.frames;
   ASSERT_TRUE(on_disk.Reopen(LogIndex(5)).ok());
   EXPECT_EQ(on_disk.frames, frames);
+}
+
+TEST(Recovery, NeverWritesOverATornTail) {
+  // Frame 5 was lost, frame 6 of the same flush was not: written over, it could be taken for the
+  // frame behind a new frame 5.
+  LogOnDisk on_disk = FiveFrames();
+  const size_t fifth = PositionOf(on_disk, 5);
+  const size_t index_bytes = on_disk.disk.Contents(Index(1)).size();
+  on_disk.Append(1, 1000, Term(1));
+  on_disk.Flush();
+  on_disk.disk.Contents(Segment(1)).replace(fifth, 1024, std::string(1024, '\0'));
+  on_disk.disk.Contents(Index(1)).resize(index_bytes * 4 / 5);
+  ASSERT_TRUE(on_disk.Reopen(LogIndex(4)).ok());
+  ASSERT_EQ(on_disk.log->last_index(), LogIndex(4));
+  const std::string before = on_disk.disk.Contents(Segment(1));
+  on_disk.Append(1, 1000, Term(1));
+  on_disk.Flush();
+  EXPECT_EQ(on_disk.disk.Contents(Segment(1)), before);
+  ASSERT_TRUE(on_disk.Reopen(LogIndex(5)).ok());
+  EXPECT_EQ(on_disk.log->last_index(), LogIndex(5));
 }
 
 TEST(Recovery, RefusesATornTailBelowTheCommitIndex) {
