@@ -38,7 +38,7 @@ class ProduceStreamCall final
     Slot* slot = nullptr;
     {
       const std::lock_guard<std::mutex> hold(mutex_);
-      reading_ = false;
+      if (finished_ || ending_ || !ok) reading_ = false;
       if (finished_ || ending_) return;
       if (!ok) {
         client_done_ = true;
@@ -52,6 +52,7 @@ class ProduceStreamCall final
     if (const auto* error = std::get_if<RpcError>(&produce)) {
       const std::lock_guard<std::mutex> hold(mutex_);
       Answer(slot, *error);
+      reading_ = false;
       ReadOn();
       return;
     }
@@ -62,14 +63,15 @@ class ProduceStreamCall final
       outstanding_bytes_ += slot->bytes;
       log_.bytes += slot->bytes;
     }
-    // Not under the mutex: the answer may come before Submit returns. The next read is started only
-    // afterwards, so requests reach the engine in stream order.
+    // Not under the mutex: the answer may come before Submit returns. reading_ stays set until
+    // then, or the end of a write would start the next read and requests would overtake each other.
     context_->gateway->Submit(log_.principal(), std::move(batch),
                               [self = shared_from_this(), slot](ResolvedResponse resolved) {
                                 const std::lock_guard<std::mutex> hold(self->mutex_);
                                 self->Answer(slot, resolved.response);
                               });
     const std::lock_guard<std::mutex> hold(mutex_);
+    reading_ = false;
     ReadOn();
   }
 
@@ -174,7 +176,7 @@ class ProduceStreamCall final
 
   ServiceContext* const context_;
   std::shared_ptr<ProduceStreamCall> self_;
-  v1::ProduceRequest incoming_;  // gRPC's while reading_
+  v1::ProduceRequest incoming_;  // of the read, and of its handling, while reading_
 
   std::mutex mutex_;
   CallLog log_;

@@ -1,0 +1,166 @@
+#include "proto/peer_convert.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <string>
+#include <utility>
+
+#include "engine/base/coding.h"
+#include "engine/base/limits.h"
+#include "engine/log/batch.h"
+
+namespace tidemark {
+namespace {
+
+Entry EntryAt(uint64_t index, const std::string& value) {
+  BatchBuilder builder;
+  builder.Add(std::nullopt, value, 1000);
+  std::string frame = builder.Finish();
+  PatchBatch(frame.data(), Offset(index * 10), Term(3));
+  absl::StatusOr<Entry> entry = EntryOf(LogIndex(index), Bytes::From(std::move(frame)));
+  EXPECT_TRUE(entry.ok()) << entry.status();
+  return *entry;
+}
+
+PeerMessage AppendWith(uint64_t prev_index, const std::vector<std::string>& values) {
+  raft::AppendRequest append{.prev_index = LogIndex(prev_index),
+                             .prev_term = Term(2),
+                             .commit = LogIndex(prev_index),
+                             .entries = {},
+                             .sequence = 77};
+  for (const std::string& value : values) {
+    append.entries.push_back(EntryAt(prev_index + 1 + append.entries.size(), value));
+  }
+  return {.group = GroupId(5),
+          .message = {.from = NodeId(1), .to = NodeId(2), .term = Term(3), .body = append}};
+}
+
+std::string Join(const std::vector<Bytes>& parts) {
+  std::string all;
+  for (const Bytes& part : parts) all.append(part.view());
+  return all;
+}
+
+void ExpectSameHead(const PeerMessage& a, const PeerMessage& b) {
+  EXPECT_EQ(a.group, b.group);
+  EXPECT_EQ(a.message.from, b.message.from);
+  EXPECT_EQ(a.message.to, b.message.to);
+  EXPECT_EQ(a.message.term, b.message.term);
+  EXPECT_EQ(a.message.body.index(), b.message.body.index());
+}
+
+TEST(PeerConvert, AppendKeepsEntriesAsTheBytesTheyAre) {
+  const PeerMessage sent = AppendWith(41, {"a", "", std::string(5000, 'x')});
+  const std::vector<Bytes> parts = EncodePeer(sent);
+  const auto& entries = std::get<raft::AppendRequest>(sent.message.body).entries;
+  ASSERT_EQ(parts.size(), 4u);
+  EXPECT_EQ(parts[1].data(), entries[0].frame.data()) << "frames are shared, not copied";
+
+  const Bytes frame = Bytes::From(Join(parts));
+  const absl::StatusOr<PeerMessage> got = DecodePeer(frame);
+  ASSERT_TRUE(got.ok()) << got.status();
+  ExpectSameHead(sent, *got);
+  const auto& back = std::get<raft::AppendRequest>(got->message.body);
+  EXPECT_EQ(back.prev_index, LogIndex(41));
+  EXPECT_EQ(back.prev_term, Term(2));
+  EXPECT_EQ(back.commit, LogIndex(41));
+  EXPECT_EQ(back.sequence, 77u);
+  ASSERT_EQ(back.entries.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(back.entries[i].index, entries[i].index);
+    EXPECT_EQ(back.entries[i].term, entries[i].term);
+    EXPECT_EQ(back.entries[i].base_offset, entries[i].base_offset);
+    EXPECT_EQ(back.entries[i].frame, entries[i].frame);
+    EXPECT_GE(back.entries[i].frame.data(), frame.data()) << "entries are slices of the frame";
+    EXPECT_LT(back.entries[i].frame.data(), frame.data() + frame.size());
+  }
+}
+
+RC_GTEST_PROP(PeerConvert, EverySmallMessageComesBackAsItWas,
+              (uint64_t index, uint32_t term, bool flag, bool other, uint64_t sequence)) {
+  index &= (uint64_t{1} << 62) - 1;
+  term &= 0x7fffffff;
+  const std::vector<decltype(raft::Message::body)> bodies = {
+      raft::VoteRequest{flag, LogIndex(index), Term(term), other}, raft::VoteReply{flag, other},
+      raft::AppendReply{flag, LogIndex(index), Term(term), sequence}, raft::TimeoutNow{}};
+  for (const auto& body : bodies) {
+    const PeerMessage sent{
+        .group = GroupId(index),
+        .message = {.from = NodeId(7), .to = NodeId(8), .term = Term(term), .body = body}};
+    const absl::StatusOr<PeerMessage> got = DecodePeer(Bytes::From(Join(EncodePeer(sent))));
+    RC_ASSERT(got.ok());
+    RC_ASSERT(got->group == sent.group);
+    RC_ASSERT(got->message.term == sent.message.term);
+    RC_ASSERT(got->message.body.index() == body.index());
+    if (const auto* vote = std::get_if<raft::VoteRequest>(&got->message.body)) {
+      RC_ASSERT(vote->pre_vote == flag && vote->leadership_transfer == other);
+      RC_ASSERT(vote->last_index == LogIndex(index) && vote->last_term == Term(term));
+    }
+    if (const auto* vote = std::get_if<raft::VoteReply>(&got->message.body)) {
+      RC_ASSERT(vote->pre_vote == flag && vote->granted == other);
+    }
+    if (const auto* reply = std::get_if<raft::AppendReply>(&got->message.body)) {
+      RC_ASSERT(reply->success == flag && reply->match == LogIndex(index));
+      RC_ASSERT(reply->hint_term == Term(term) && reply->sequence == sequence);
+    }
+  }
+}
+
+TEST(PeerConvert, EveryTruncationIsRefused) {
+  const std::string whole = Join(EncodePeer(AppendWith(1, {"one", "two"})));
+  for (size_t size = 0; size < whole.size(); ++size) {
+    const absl::StatusOr<PeerMessage> got = DecodePeer(Bytes::Copy(whole.substr(0, size)));
+    EXPECT_EQ(got.status().code(), absl::StatusCode::kInvalidArgument) << size;
+  }
+}
+
+TEST(PeerConvert, BytesLeftOverAreRefused) {
+  const std::string append = Join(EncodePeer(AppendWith(1, {"one"})));
+  EXPECT_FALSE(DecodePeer(Bytes::From(append + "x")).ok());
+  const PeerMessage timeout{
+      .group = GroupId(1),
+      .message = {.from = NodeId(1), .to = NodeId(2), .term = Term(1), .body = raft::TimeoutNow{}}};
+  EXPECT_TRUE(DecodePeer(Bytes::From(Join(EncodePeer(timeout)))).ok());
+  EXPECT_FALSE(DecodePeer(Bytes::From(Join(EncodePeer(timeout)) + "x")).ok());
+}
+
+TEST(PeerConvert, NumbersThatArithmeticCouldNotSurviveAreRefused) {
+  const auto refused = [](PeerMessage message) {
+    return DecodePeer(Bytes::From(Join(EncodePeer(message)))).status().code() ==
+           absl::StatusCode::kInvalidArgument;
+  };
+  PeerMessage message = AppendWith(1, {});
+  std::get<raft::AppendRequest>(message.message.body).prev_index = LogIndex(UINT64_MAX);
+  EXPECT_TRUE(refused(message));
+  message = AppendWith(1, {});
+  message.message.term = Term(kTermMax + 1);
+  EXPECT_TRUE(refused(message));
+  message = AppendWith(1, {});
+  message.message.from = kNoNode;
+  EXPECT_TRUE(refused(message));
+  message = AppendWith(1, {});
+  EXPECT_FALSE(refused(message));
+}
+
+RC_GTEST_PROP(PeerConvert, NoBytesCrashTheDecoder, (std::string noise, bool framed)) {
+  std::string bytes;
+  if (framed) AppendLittle(bytes, static_cast<uint32_t>(noise.size() / 2));
+  bytes += noise;
+  const absl::StatusOr<PeerMessage> got = DecodePeer(Bytes::From(std::move(bytes)));
+  if (!got.ok()) RC_ASSERT(got.status().code() == absl::StatusCode::kInvalidArgument);
+}
+
+RC_GTEST_PROP(PeerConvert, AChangedByteNeverGivesAnotherNumberOfEntries, ()) {
+  std::string bytes = Join(EncodePeer(AppendWith(9, {"first", "second"})));
+  const size_t at = *rc::gen::inRange<size_t>(0, bytes.size());
+  bytes[at] = static_cast<char>(bytes[at] ^ *rc::gen::inRange(1, 256));
+  const absl::StatusOr<PeerMessage> got = DecodePeer(Bytes::From(std::move(bytes)));
+  if (!got.ok()) return;
+  if (const auto* append = std::get_if<raft::AppendRequest>(&got->message.body)) {
+    RC_ASSERT(append->entries.size() == 2u);
+  }
+}
+
+}  // namespace
+}  // namespace tidemark
