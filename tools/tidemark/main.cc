@@ -32,7 +32,7 @@ int Main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   CLI::App root("Tidemark: a replicated, durable commit log.", "tidemark");
   root.require_subcommand(1);
-  root.set_version_flag("--version", VersionText());
+  root.set_version_flag("--version", "tidemark " + VersionText());
   root.footer(R"(A first session:
   echo hello | tidemark produce --topic greetings
   tidemark consume --topic greetings --from earliest
@@ -48,10 +48,16 @@ Every flag can also be set in the environment (--servers: TIDEMARK_SERVERS) and 
   AddCertCommand(root, exit_code);
   AddBenchCommand(root, exit_code);
   root.add_subcommand("version", "Print the version")->callback([] {
-    std::printf("%s\n", VersionText().c_str());
+    std::printf("tidemark %s\n", VersionText().c_str());
   });
   FinishCommands(root);
 
+  if (argc > 1 && argv[1][0] != '-' &&
+      root.get_subcommands([argv](const CLI::App* c) { return c->get_name() == argv[1]; })
+          .empty()) {
+    std::fprintf(stderr, "tidemark: there is no command \"%s\" (see --help)\n", argv[1]);
+    return kExitUsage;
+  }
   absl::StatusOr<std::vector<std::string>> args =
       AddConfigFile(root, std::vector<std::string>(argv + 1, argv + argc));
   if (!args.ok()) {

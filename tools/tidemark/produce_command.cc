@@ -123,7 +123,6 @@ absl::Status Produce(const ProduceFlags& flags) {
   TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<client::Client> client,
                             Connect(flags.connection));
   // Fails early and clearly where the producer would go on hoping for the topic.
-  TIDEMARK_RETURN_IF_ERROR(client->DescribeTopic(flags.topic).status());
   TIDEMARK_ASSIGN_OR_RETURN(
       const std::unique_ptr<client::Producer> producer,
       client->NewProducer(client::ProducerOptions{.topic = flags.topic,
