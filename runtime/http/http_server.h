@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "engine/base/time.h"
+#include "runtime/base/log.h"
 #include "runtime/net/byte_stream.h"
 #include "runtime/net/event_loop.h"
 
@@ -26,15 +27,20 @@ struct Response {
   std::string body;
 };
 
-// GET and HEAD over the connections that the port's mux hands over: metrics and health. HTTP/1.1 with
-// keep-alive; one request at a time per connection. Loop thread only.
-//   Limits  16 KiB of request head, 10 s to send it, 1,024 connections.
+// GET and HEAD over the connections that the port's mux hands over: metrics and health. HTTP/1.1
+// with keep-alive; one request at a time per connection. Loop thread only. A request with a body is
+// answered, its connection then closed: nobody reads bodies here.
+//   Limits  16 KiB of request head, 10 s to send it, 1,024 connections; a client that asks on
+//           without reading the answers is closed at 4 MiB.
 //   Source  RFC 9112.
 class HttpServer {
  public:
   using Handler = std::function<Response(const Request&)>;
 
-  HttpServer(net::EventLoop* loop, std::shared_ptr<net::TlsContext> tls);
+  // `tls` null: plain. `request_timeout`: for the handshake, and for each request to be sent and
+  // its answer to be read.
+  HttpServer(net::EventLoop* loop, std::shared_ptr<net::TlsContext> tls,
+             Duration request_timeout = Duration::Seconds(10));
   ~HttpServer();
 
   void Route(std::string path, Handler handler);
@@ -53,13 +59,17 @@ class HttpServer {
   void ArmTimer(uint64_t id);
 
   net::EventLoop* loop_;
+  const Duration request_timeout_;
   std::shared_ptr<net::TlsContext> tls_;
   std::map<std::string, Handler, std::less<>> routes_;
   std::map<uint64_t, Connection> connections_;
   uint64_t next_id_ = 1;
+  LogRateLimit refusal_log_{Duration::Seconds(5)};
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-// What the head of a request says; exposed for its tests and fuzzer.
+// What the head of a request says; exposed for its tests and fuzzer. Strict: control characters,
+// folded lines, spaces before a colon, absolute targets and a missing Host are all malformed.
 struct RequestHead {
   enum class Verdict { kNeedMore, kMalformed, kTooLarge, kComplete };
   Verdict verdict = Verdict::kNeedMore;

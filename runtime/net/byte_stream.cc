@@ -168,13 +168,13 @@ void ByteStream::Deliver() {
   const std::shared_ptr<bool> alive = alive_;
   size_t used = 0;
   // Until it takes nothing: several requests or frames may have come at once.
-  while (used < in_.size() && callbacks_.on_data && !closing_) {
+  while (used < in_.size() && callbacks_.on_data && !closing_input_) {
     const size_t taken = callbacks_.on_data(std::string_view(in_).substr(used));
     if (!*alive) return;
     if (taken == 0) break;
     used += taken;
   }
-  in_.erase(0, closing_ ? in_.size() : used);
+  in_.erase(0, closing_input_ ? in_.size() : used);
   if (in_.empty() && in_.capacity() > kIdleBufferBytes) in_ = std::string();
 }
 
@@ -247,6 +247,7 @@ void ByteStream::WriteFailed(const absl::Status& why) {
 
 void ByteStream::CloseWhenDrained() {
   closing_ = true;
+  closing_input_ = true;
   Flush();
 }
 

@@ -47,6 +47,8 @@ class ByteStream {
   void Close();
   // Ends when what is queued has been sent.
   void CloseWhenDrained();
+  // What still arrives is read and thrown away.
+  void EndInput() { closing_input_ = true; }
 
   bool open() const { return open_; }
   // Bytes queued and not yet with the kernel.
@@ -77,6 +79,7 @@ class ByteStream {
   bool connecting_;
   bool open_ = false;
   bool closing_ = false;
+  bool closing_input_ = false;
   bool write_failed_ = false;
   bool wants_write_ = false;
   EventLoop::WatchId watch_ = 0;
