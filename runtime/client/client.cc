@@ -25,6 +25,7 @@ namespace tidemark::client {
 namespace {
 
 constexpr Duration kAttemptTimeout = Duration::Seconds(5);
+constexpr uint64_t kOffsetPastAll = uint64_t{1} << 62;
 
 std::chrono::system_clock::time_point After(Duration duration) {
   return std::chrono::system_clock::now() + std::chrono::nanoseconds(duration.nanos());
@@ -122,13 +123,30 @@ class ClientImpl : public Client {
     return response;
   }
 
+  // Asks for an offset that no log ever reaches: only a leader that has committed in its term says
+  // that it does not exist, and with it what does. Any other replica (also one that has just come
+  // back and knows of no commit yet) answers that it cannot know, which is retried elsewhere.
   absl::StatusOr<PartitionRange> Range(const std::string& topic, PartitionId partition) override {
-    TIDEMARK_ASSIGN_OR_RETURN(const v1::ConsumeResponse answer,
-                              Probe(topic, partition, [](v1::ConsumeRequest& request) {
-                                request.set_boundary(v1::BOUNDARY_LATEST);
-                              }));
-    return PartitionRange{.start = Offset(answer.start_offset()),
-                          .end = Offset(answer.high_watermark())};
+    TIDEMARK_RETURN_IF_ERROR(Learn(topic, partition));
+    v1::ConsumeRequest request;
+    request.set_topic(topic);
+    request.set_partition(partition.value());
+    request.set_offset(kOffsetPastAll);
+    const balancer::TopicPartition where{topic, partition};
+    PartitionRange range;
+    TIDEMARK_RETURN_IF_ERROR(Call(&where, [&](auto channel, grpc::ClientContext& context) {
+      v1::ConsumeResponse response;
+      const grpc::Status status = v1::Log::NewStub(channel)->Consume(&context, request, &response);
+      const balancer::CallError error = ErrorOf(status);
+      if (error.reason != "OFFSET_OUT_OF_RANGE" || !error.start_offset || !error.high_watermark) {
+        return status.ok() ? grpc::Status(grpc::StatusCode::INTERNAL,
+                                          "the server read an offset that cannot exist")
+                           : status;
+      }
+      range = {.start = *error.start_offset, .end = *error.high_watermark};
+      return grpc::Status::OK;
+    }));
+    return range;
   }
 
   absl::StatusOr<std::unique_ptr<Producer>> NewProducer(ProducerOptions options) override {
@@ -138,42 +156,41 @@ class ClientImpl : public Client {
   }
 
   absl::StatusOr<std::unique_ptr<Consumer>> NewConsumer(ConsumerOptions options) override {
-    TIDEMARK_RETURN_IF_ERROR(Learn(options.topic, options.partition));
+    TIDEMARK_ASSIGN_OR_RETURN(const PartitionRange range, Range(options.topic, options.partition));
     Offset start = options.offset;
-    if (options.from != ConsumerOptions::From::kOffset) {
-      TIDEMARK_ASSIGN_OR_RETURN(
-          const v1::ConsumeResponse answer,
-          Probe(options.topic, options.partition, [&](v1::ConsumeRequest& request) {
-            if (options.from == ConsumerOptions::From::kTime) {
-              request.set_append_time_ms(options.time.millis());
-            } else {
-              request.set_boundary(v1::BOUNDARY_LATEST);
-            }
-          }));
-      start = Offset(answer.next_offset());
-      if (options.from == ConsumerOptions::From::kEarliest) start = Offset(answer.start_offset());
-      if (answer.records_size() > 0) start = Offset(answer.records(0).offset());
+    switch (options.from) {
+      case ConsumerOptions::From::kOffset:
+        break;
+      case ConsumerOptions::From::kEarliest:
+        start = range.start;
+        break;
+      case ConsumerOptions::From::kLatest:
+        start = range.end;
+        break;
+      case ConsumerOptions::From::kTime: {
+        TIDEMARK_ASSIGN_OR_RETURN(start, OffsetAt(options.topic, options.partition, options.time));
+        break;
+      }
     }
     return MakeConsumer(shared_, options.topic, options.partition, start);
   }
 
  private:
-  // A small read at the leader of the partition.
-  template <typename SetStart>
-  absl::StatusOr<v1::ConsumeResponse> Probe(const std::string& topic, PartitionId partition,
-                                            SetStart set_start) {
+  // The first offset appended at or after `time`, as the leader knows.
+  absl::StatusOr<Offset> OffsetAt(const std::string& topic, PartitionId partition, WallTime time) {
     v1::ConsumeRequest request;
     v1::ConsumeResponse response;
     request.set_topic(topic);
     request.set_partition(partition.value());
+    request.set_append_time_ms(time.millis());
     request.set_max_bytes(1);
     request.set_format(v1::CONSUME_FORMAT_RECORDS);
-    set_start(request);
     const balancer::TopicPartition where{topic, partition};
     TIDEMARK_RETURN_IF_ERROR(Call(&where, [&](auto channel, grpc::ClientContext& context) {
       return v1::Log::NewStub(channel)->Consume(&context, request, &response);
     }));
-    return response;
+    return Offset(response.records_size() > 0 ? response.records(0).offset()
+                                              : response.next_offset());
   }
 
   absl::Status Learn(const std::string& topic, PartitionId partition) {
