@@ -23,7 +23,6 @@ namespace {
 
 // A clock a little behind must not refuse a certificate made this second.
 constexpr int64_t kBackdateSeconds = 300;
-constexpr int64_t kSecondsPerDay = 86400;
 // 159 random bits and a leading zero: positive and within the 20 octets of RFC 5280 4.1.2.2.
 constexpr int kSerialBits = 159;
 constexpr long kX509Version3 = 2;  // NOLINT(google-runtime-int): the width OpenSSL's API has

@@ -29,7 +29,7 @@ class MuxTest : public testing::Test {
     absl::StatusOr<PortSockets> port = OpenPort({.host = "127.0.0.1", .port = 0});
     ASSERT_TRUE(port.ok()) << port.status();
     address_ = port->bound;
-    const auto keep = [this](std::vector<Kept>* to) {
+    const auto keep = [](std::vector<Kept>* to) {
       return [to](UniqueFd fd, std::string received) {
         to->push_back({std::move(fd), std::move(received)});
       };

@@ -26,8 +26,9 @@ struct Pair {
   // Moves bytes both ways until neither side has any.
   void Pump() {
     for (bool moved = true; moved;) {
-      moved = Move(client, server, server_plain, server_status) |
-              Move(server, client, client_plain, client_status);
+      const bool to_server = Move(client, server, server_plain, server_status);
+      const bool to_client = Move(server, client, client_plain, client_status);
+      moved = to_server || to_client;
     }
   }
 
