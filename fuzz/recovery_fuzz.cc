@@ -1,0 +1,158 @@
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/base/check.h"
+#include "engine/base/coding.h"
+#include "engine/base/crc32c.h"
+#include "engine/log/batch.h"
+#include "engine/log/log.h"
+#include "engine/log/segment.h"
+
+// A log of a few segments, damaged as the input says, then recovered: it is refused, or it can be
+// appended to and cut, and recovers again to what it was.
+
+namespace tidemark {
+namespace {
+
+constexpr GroupId kGroup{1};
+
+class Disk : public DirectoryView {
+ public:
+  std::vector<FileId> List(GroupId group) const override {
+    std::vector<FileId> list;
+    for (const auto& [file, content] : files) {
+      if (file.group == group) list.push_back(file);
+    }
+    return list;
+  }
+  std::vector<GroupId> Groups() const override { return {kGroup}; }
+  absl::StatusOr<std::string_view> Contents(const FileId& file) const override {
+    const auto found = files.find(file);
+    if (found == files.end()) return absl::NotFoundError(PathOf(file));
+    return found->second;
+  }
+
+  void Execute(const FileBatch& batch) {
+    for (const FileOp& op : batch.ops) {
+      if (const auto* create = std::get_if<CreateFile>(&op)) {
+        TIDEMARK_CHECK(!files.contains(create->file));
+        files[create->file] = std::string(create->zero_bytes, '\0');
+      } else if (const auto* write = std::get_if<WriteFile>(&op)) {
+        TIDEMARK_CHECK(files.contains(write->file));
+        std::string& content = files[write->file];
+        size_t pos = write->pos.value();
+        for (const Bytes& slice : write->data) {
+          content.resize(std::max(content.size(), pos + slice.size()));
+          content.replace(pos, slice.size(), slice.view());
+          pos += slice.size();
+        }
+      } else if (const auto* remove = std::get_if<RemoveFile>(&op)) {
+        files.erase(remove->file);
+      }
+    }
+    for (const FileId& file : batch.sync) TIDEMARK_CHECK(files.contains(file));
+  }
+
+  std::map<FileId, std::string> files;
+};
+
+void Append(Log& log, size_t bytes) {
+  std::string frame = EncodeControlFrame(std::string(bytes, 'c'));
+  if (bytes % 2 == 1) {
+    BatchBuilder builder;
+    builder.Add(std::nullopt, std::string(bytes, 'd'), 1);
+    frame = builder.Finish();
+  }
+  const Term term = std::max(log.last_term(), Term(1));
+  PatchBatch(frame.data(), log.next_offset(), term);
+  log.Append(*EntryOf(log.last_index() + 1, Bytes::From(frame)), WallTime::FromMillis(1));
+}
+
+void Flush(Log& log, Disk& disk) {
+  while (log.has_staged()) {
+    disk.Execute(log.TakeBatch());
+    log.OnBatchDurable();
+  }
+}
+
+Disk Healthy(const LogOptions& options) {
+  Disk disk;
+  Log log = *Log::Recover(kGroup, options, disk, LogIndex(0));
+  for (size_t i = 0; i < 9; ++i) {
+    Append(log, 100 + i * 300);
+    if (i % 2 == 0) Flush(log, disk);
+    if (i == 5) log.TruncateSuffix(LogIndex(4));
+  }
+  Flush(log, disk);
+  return disk;
+}
+
+void Run(const uint8_t* data, size_t size) {
+  const LogOptions options{.segment_bytes = 8192, .index_interval_bytes = 200, .cache_bytes = 500};
+  Disk disk = Healthy(options);
+  // Edits of 6 bytes: file, two of position, what to do, two of value.
+  for (; size >= 6; data += 6, size -= 6) {
+    auto file = disk.files.begin();
+    std::advance(file, data[0] % disk.files.size());
+    std::string& content = file->second;
+    const size_t at = content.empty() ? 0 : (data[1] | data[2] << 8) % content.size();
+    const uint16_t value = static_cast<uint16_t>(data[4] | data[5] << 8);
+    switch (data[3] % 6) {
+      case 0:
+        content.resize(at);
+        break;
+      case 1:
+        if (!content.empty()) content[at] = static_cast<char>(data[4]);
+        break;
+      case 2:
+        content.replace(at, value % 2000, std::string(value % 2000, '\0'));
+        break;
+      case 3:
+        content.insert(at, std::string(value % 2000, static_cast<char>(data[5])));
+        break;
+      case 4:  // a header that is wrong with a right checksum
+        if (content.size() >= kSegmentHeaderBytes) {
+          content[at % 80] = static_cast<char>(data[4]);
+          StoreLittle(content.data() + 80, Crc32c(std::string_view(content).substr(0, 80)));
+        }
+        break;
+      default:
+        if (disk.files.size() > 1) disk.files.erase(file);
+    }
+  }
+  absl::StatusOr<Log> log = Log::Recover(kGroup, options, disk, LogIndex(0));
+  if (!log.ok()) {
+    TIDEMARK_CHECK(absl::IsDataLoss(log.status()) || absl::IsFailedPrecondition(log.status()));
+    return;
+  }
+  // Repairs read from the view and are written to the same disk.
+  Flush(*log, disk);
+  Append(*log, 501);
+  Flush(*log, disk);
+  if (log->last_index() > LogIndex(2)) log->TruncateSuffix(log->last_index() - 1);
+  Append(*log, 900);
+  Flush(*log, disk);
+  const absl::StatusOr<Log> again = Log::Recover(kGroup, options, disk, log->last_index());
+  TIDEMARK_CHECK(again.ok());
+  TIDEMARK_CHECK_EQ(again->last_index(), log->last_index());
+  TIDEMARK_CHECK_EQ(again->next_offset(), log->next_offset());
+  for (LogIndex index{1}; index <= log->last_index(); ++index) {
+    const FileRange range = log->RangeOf(index, 1);
+    const Bytes bytes = Bytes::Copy(disk.files[range.file].substr(range.pos.value(), range.length));
+    TIDEMARK_CHECK(EntriesIn(range, bytes).ok());
+  }
+}
+
+}  // namespace
+}  // namespace tidemark
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  tidemark::Run(data, size);
+  return 0;
+}
