@@ -56,6 +56,7 @@ raft::Config RaftConfig(const NodeOptions& options, std::vector<NodeId> voters) 
 absl::StatusOr<Node> Node::Recover(NodeOptions options, const DirectoryView& directory, Now now,
                                    Prng prng) {
   TIDEMARK_RETURN_IF_ERROR(CheckOptions(options));
+  TIDEMARK_RETURN_IF_ERROR(GossipConfig(options).Check());
   TIDEMARK_ASSIGN_OR_RETURN(acl::Enforcer enforcer, LoadAcl(options));
   TIDEMARK_ASSIGN_OR_RETURN(
       std::optional<FileBatch> identity,

@@ -20,6 +20,9 @@
 
 namespace tidemark {
 
+// What gossip is told of the node's options.
+gossip::Config GossipConfig(const NodeOptions& options);
+
 struct Node::Impl {
   Impl(NodeOptions options_in, acl::Enforcer enforcer_in, Now now, Prng prng_in);
 

@@ -4,7 +4,6 @@
 #include "engine/node/node_impl.h"
 
 namespace tidemark {
-namespace {
 
 gossip::Config GossipConfig(const NodeOptions& options) {
   gossip::Config config;
@@ -20,6 +19,8 @@ gossip::Config GossipConfig(const NodeOptions& options) {
   config.SpeedUp(options.gossip_speed);
   return config;
 }
+
+namespace {
 
 const char* ChangeText(gossip::MemberChange::Kind kind) {
   switch (kind) {

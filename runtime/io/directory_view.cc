@@ -29,6 +29,11 @@ class Mapping {
     if (!fd.valid() || ::fstat(fd.get(), &info) != 0) {
       return absl::DataLossError(absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
     }
+    // What a killed process wrote may be in the page cache alone; recovery takes what it reads as a
+    // promise (a vote, a commit index), so it must be on the disk first.
+    if (::fdatasync(fd.get()) != 0) {
+      return absl::DataLossError(absl::StrCat("cannot sync ", path, ": ", std::strerror(errno)));
+    }
     const size_t size = static_cast<size_t>(info.st_size);
     void* at = nullptr;
     if (size > 0) {
@@ -91,9 +96,13 @@ class MappedDirectory : public DirectoryView {
   mutable std::map<FileId, std::unique_ptr<Mapping>> mappings_;
 };
 
-// Calls `visit` with each name in `path` ("." and ".." excepted).
+// Calls `visit` with each name in `path` ("." and ".." excepted), after making the names durable.
 template <typename Visit>
 absl::Status ForEachName(const std::string& path, Visit visit) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid() || ::fsync(fd.get()) != 0) {
+    return absl::UnavailableError(absl::StrCat("cannot sync ", path, ": ", std::strerror(errno)));
+  }
   DIR* directory = ::opendir(path.c_str());
   if (directory == nullptr) {
     return absl::UnavailableError(absl::StrCat("cannot list ", path, ": ", std::strerror(errno)));
