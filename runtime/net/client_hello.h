@@ -35,12 +35,10 @@ using ClientHelloResult =
     std::variant<ClientHelloNeedsMore, NotTls, MalformedClientHello, ClientHello>;
 
 // Parses the first bytes of a connection. Pure: call it again with more bytes after NeedsMore.
-//   Shape   TLS records of type handshake, holding one ClientHello in any fragmentation; bytes
-//   after
-//           it are not looked at.
+//   Shape   TLS records of type handshake, holding one ClientHello in any fragmentation (of at most
+//           64 records); bytes after its last record are not looked at.
 //   Strict  lengths must agree exactly at every level, no extension may come twice, an ALPN list
-//   may
-//           not be empty nor hold an empty name. Unknown extensions are skipped.
+//           may not be empty nor hold an empty name. Unknown extensions are skipped.
 //   Cost    linear in `bytes`; never needs more than kClientHelloBytesMax plus record headers.
 //   Source  RFC 8446 sections 4.1.2, 4.2, 5.1; RFC 7301 section 3.1; RFC 5246 section 7.4.1.2.
 ClientHelloResult ParseClientHello(std::string_view bytes);
