@@ -152,7 +152,9 @@ void Replica::Settle(Now now, Effects& out) {
 
 void Replica::BeginFlush(Effects& out) {
   if (flush_.has_value()) return;
-  const bool has_log = !removing_ && log_->has_staged();
+  // The identity of the directory goes first and alone: a log without it would be nobody's.
+  const bool identity = !removing_ && !node_files_.empty();
+  const bool has_log = !removing_ && !identity && log_->has_staged();
   if (!has_log && !unsaved_.has_value() && node_files_.empty()) {
     // Nothing has to become durable first: what is held hangs on nothing.
     for (raft::Message& message : std::exchange(held_, {})) Send(std::move(message), out);
@@ -166,7 +168,7 @@ void Replica::BeginFlush(Effects& out) {
     std::move(staged.ops.begin(), staged.ops.end(), std::back_inserter(batch.ops));
     batch.sync.insert(batch.sync.end(), staged.sync.begin(), staged.sync.end());
   }
-  if (unsaved_.has_value()) {
+  if (unsaved_.has_value() && !identity) {
     flush.hard_state = std::exchange(unsaved_, std::nullopt);
     ++hard_record_.generation;
     hard_record_.term = flush.hard_state->term;
@@ -175,7 +177,7 @@ void Replica::BeginFlush(Effects& out) {
         std::max(hard_record_.commit, std::min(raft_.commit(), log_->durable_index()));
     AppendHardState(options_.group, hard_record_, batch);
   }
-  flush.held = std::exchange(held_, {});
+  if (!identity) flush.held = std::exchange(held_, {});
   flush_ = std::move(flush);
   ++shared_->counters.flushes;
   out.push_back(Flush{shared_->NewToken(options_.group), options_.group, std::move(batch)});

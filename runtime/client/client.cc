@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -63,6 +62,13 @@ void TakeTopic(const v1::Topic& topic, balancer::ClusterView& view) {
 class ClientImpl : public Client {
  public:
   explicit ClientImpl(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  ~ClientImpl() override {
+    {
+      const std::lock_guard<std::mutex> hold(shared_->mutex);
+      shared_->closed = true;
+    }
+    shared_->closing.notify_all();
+  }
 
   absl::StatusOr<v1::Topic> CreateTopic(const v1::CreateTopicRequest& request) override {
     v1::CreateTopicResponse response;
@@ -230,7 +236,11 @@ class ClientImpl : public Client {
       if (status.ok()) return absl::OkStatus();
       if (decision.give_up.has_value()) return *decision.give_up;
       if (decision.refresh_view) shared_->Refresh(where == nullptr ? "" : where->topic);
-      std::this_thread::sleep_for(std::chrono::nanoseconds(decision.delay.nanos()));
+      std::unique_lock<std::mutex> hold(shared_->mutex);
+      const bool closed =
+          shared_->closing.wait_for(hold, std::chrono::nanoseconds(decision.delay.nanos()),
+                                    [this] { return shared_->closed; });
+      if (closed) return absl::CancelledError("the client was closed");
     }
   }
 

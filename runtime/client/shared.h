@@ -1,5 +1,6 @@
 #pragma once
 
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -26,6 +27,9 @@ struct Shared {
   balancer::ClusterView view;
   balancer::Picker picker;
   balancer::RetryBudget budget;
+  // Ends the wait between the attempts of a call.
+  bool closed = false;
+  std::condition_variable closing;
 
   // Asks a server for the list of servers and, unless it is empty, the partitions of `topic`, and
   // updates the view. Blocks for at most a few seconds; failures leave the view as it was.

@@ -137,13 +137,12 @@ absl::Status Server::Prepare() {
   TIDEMARK_ASSIGN_OR_RETURN(net::PortSockets sockets, net::OpenPort(listen));
   udp_ = std::move(sockets.udp);
   bound_ = sockets.bound;
-  TIDEMARK_ASSIGN_OR_RETURN(
-      Node node, Node::Recover(options, *directory, ReadNow(), Prng(SecureRandom64())));
+  TIDEMARK_ASSIGN_OR_RETURN(Node node,
+                            Node::Recover(options, *directory, ReadNow(), Prng(SecureRandom64())));
 
   net::PeerTransport::Options transport;
-  transport.self = {.cluster_id = options.cluster_id,
-                    .node = options.id,
-                    .advertise = options.advertise};
+  transport.self = {
+      .cluster_id = options.cluster_id, .node = options.id, .advertise = options.advertise};
   transport.server_tls = tls_.peer_server;
   transport.client_tls = tls_.peer_client;
   transport_ = std::make_unique<net::PeerTransport>(
@@ -187,8 +186,9 @@ void Server::RouteHttp() {
   http_->Route("/metrics", [this](const http::Request& request) -> http::Response {
     if (request.secure && request.principal.empty() && !config_.metrics_without_certificate) {
       return {.status = 403,
-              .body = "present a client certificate, or start the server with "
-                      "--metrics-without-certificate\n"};
+              .body =
+                  "present a client certificate, or start the server with "
+                  "--metrics-without-certificate\n"};
     }
     Metrics::Snapshot snapshot = driver_->Snapshot();
     snapshot.connections = mux_->accepted();
