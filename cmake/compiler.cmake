@@ -33,6 +33,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
                       -Wno-array-bounds -Wno-free-nonheap-object)
 endif()
 
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # libstdc++ 12's own std::stable_sort uses what it declares deprecated.
+  add_compile_options(-Wno-deprecated-declarations)
+endif()
+
 if(TIDEMARK_SANITIZE)
   add_compile_options(-fsanitize=${TIDEMARK_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${TIDEMARK_SANITIZE})

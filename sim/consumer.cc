@@ -177,7 +177,7 @@ void Consumer::OnNodeDown(size_t node) {
   for (const auto& [id, stream] : broken) {
     stream->broken = true;
     world_->scheduler().After(Latency(),
-                              [this, id = id] { Close(id, Broken("connection reset")); });
+                              [this, which = id] { Close(which, Broken("connection reset")); });
   }
 }
 

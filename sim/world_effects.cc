@@ -192,9 +192,9 @@ void World::BlockLink(size_t from, size_t to) {
   // The transport notices after a while that nothing is acknowledged: either direction will do.
   for (const auto& [a, b] : {std::pair(from, to), std::pair(to, from)}) {
     scheduler_.After(scenario_->election_timeout * 2,
-                     [this, a = a, b = b, epoch = network_.Epoch(a, b)] {
-                       const bool blocked = !network_.Reachable(a, b) || !network_.Reachable(b, a);
-                       if (blocked && network_.Epoch(a, b) == epoch) BreakLink(a, b);
+                     [this, x = a, y = b, epoch = network_.Epoch(a, b)] {
+                       const bool blocked = !network_.Reachable(x, y) || !network_.Reachable(y, x);
+                       if (blocked && network_.Epoch(x, y) == epoch) BreakLink(x, y);
                      });
   }
 }

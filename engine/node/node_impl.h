@@ -78,6 +78,10 @@ struct Node::Impl {
   TopicInfo Describe(const CatalogTopic& topic) const;
   bool healthy() const;
 
+  // Whether this node knows the topics well enough to say that there is none.
+  bool catalog_loaded() const;
+  RpcError NoSuchTopic(const std::string& topic) const;
+
   Replica& catalog_replica() const { return *replicas.at(kCatalogGroup); }
 
   NodeOptions options;
@@ -87,6 +91,9 @@ struct Node::Impl {
   gossip::Swim swim;
 
   Catalog catalog;
+  // Last entry of the catalog's log when this node started: what it says of topics counts only when
+  // that much has been committed and applied.
+  LogIndex catalog_recovered;
   std::map<GroupId, std::unique_ptr<Replica>> replicas;
   // Groups found on disk that the catalog has not named yet.
   std::map<GroupId, RecoveredGroup> found;

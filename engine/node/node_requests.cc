@@ -100,24 +100,28 @@ bool Node::Impl::Allowed(const RequestReceived& request, const std::string& obje
   return false;
 }
 
+bool Node::Impl::catalog_loaded() const {
+  const raft::Raft& raft = catalog_replica().raft();
+  return raft.leader() != kNoNode && raft.commit() > LogIndex(0) &&
+         raft.commit() >= catalog_recovered;
+}
+
+RpcError Node::Impl::NoSuchTopic(const std::string& topic) const {
+  if (catalog_loaded()) return TopicNotFound(topic);
+  // This node may just not have heard of it yet.
+  return {.code = absl::StatusCode::kUnavailable,
+          .reason = "NO_LEADER",
+          .message = absl::StrCat("topic \"", topic,
+                                  "\" is not known here, but this node has not caught up with the "
+                                  "catalog; try again shortly"),
+          .metadata = {}};
+}
+
 Replica* Node::Impl::ReplicaFor(RequestId id, const std::string& topic_name, PartitionId partition,
                                 Effects& out) {
   const CatalogTopic* topic = catalog.Find(topic_name);
   if (topic == nullptr) {
-    const raft::Raft& raft = catalog_replica().raft();
-    if (raft.leader() == kNoNode) {
-      // This node may just not have heard of the topic.
-      Refuse(id,
-             {.code = absl::StatusCode::kUnavailable,
-              .reason = "NO_LEADER",
-              .message = absl::StrCat("topic \"", topic_name,
-                                      "\" is not known here and no catalog leader is reachable; "
-                                      "try again shortly"),
-              .metadata = {}},
-             out);
-    } else {
-      Refuse(id, TopicNotFound(topic_name), out);
-    }
+    Refuse(id, NoSuchTopic(topic_name), out);
     return nullptr;
   }
   if (partition.value() >= topic->partitions.size()) {
@@ -268,7 +272,7 @@ void Node::Impl::DescribeTopic(const RequestReceived& request, const DescribeTop
   if (!Allowed(request, TopicObject(describe.name), "describe", out)) return;
   const CatalogTopic* topic = catalog.Find(describe.name);
   if (topic == nullptr) {
-    Refuse(request.id, TopicNotFound(describe.name), out);
+    Refuse(request.id, NoSuchTopic(describe.name), out);
     return;
   }
   out.push_back(Reply{request.id, DescribeTopicResponse{Describe(*topic)}});

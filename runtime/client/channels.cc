@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -55,6 +56,19 @@ std::shared_ptr<grpc::Channel> Channels::To(const std::string& address) {
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
     channel = grpc::CreateCustomChannel(address, credentials_, arguments);
+  }
+  return channel;
+}
+
+std::shared_ptr<grpc::Channel> Channels::ConnectedTo(const std::string& address) {
+  const std::shared_ptr<grpc::Channel> channel = To(address);
+  const auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(1);
+  bool tried = false;
+  grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/true);
+  while (state != GRPC_CHANNEL_READY && channel->WaitForStateChange(state, deadline)) {
+    state = channel->GetState(/*try_to_connect=*/true);
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE && tried) break;
+    tried = tried || state == GRPC_CHANNEL_CONNECTING;
   }
   return channel;
 }

@@ -23,6 +23,10 @@ class Channels {
   explicit Channels(std::shared_ptr<grpc::ChannelCredentials> credentials);
 
   std::shared_ptr<grpc::Channel> To(const std::string& address);
+  // The same, after giving its connection up to a second to come up or fail. For blocking calls:
+  // gRPC moves a connection on only while somebody polls, and a call on a channel that has failed
+  // returns without polling.
+  std::shared_ptr<grpc::Channel> ConnectedTo(const std::string& address);
 
  private:
   std::shared_ptr<grpc::ChannelCredentials> credentials_;

@@ -101,9 +101,13 @@ class ClientImpl : public Client {
     v1::DescribeTopicRequest request;
     v1::DescribeTopicResponse response;
     request.set_name(name);
-    TIDEMARK_RETURN_IF_ERROR(Call(nullptr, [&](auto channel, grpc::ClientContext& context) {
+    const auto ask = [&](auto channel, grpc::ClientContext& context) {
       return v1::Admin::NewStub(channel)->DescribeTopic(&context, request, &response);
-    }));
+    };
+    absl::Status status = Call(nullptr, ask);
+    // Any node may not have heard of a topic just created; the catalog's leader has.
+    if (absl::IsNotFound(status)) status = Call(&kCatalogPlace, ask);
+    TIDEMARK_RETURN_IF_ERROR(status);
     const std::lock_guard<std::mutex> hold(shared_->mutex);
     TakeTopic(response.topic(), shared_->view);
     return response.topic();
@@ -123,8 +127,8 @@ class ClientImpl : public Client {
     v1::GetStatusResponse response;
     grpc::ClientContext context;
     context.set_deadline(After(kAttemptTimeout));
-    const grpc::Status status =
-        v1::Cluster::NewStub(shared_->channels->To(address))->GetStatus(&context, {}, &response);
+    const grpc::Status status = v1::Cluster::NewStub(shared_->channels->ConnectedTo(address))
+                                    ->GetStatus(&context, {}, &response);
     if (!status.ok()) return ErrorOf(status).ToStatus();
     return response;
   }
@@ -231,7 +235,7 @@ class ClientImpl : public Client {
       grpc::ClientContext context;
       context.set_deadline(After(std::min(kAttemptTimeout, policy->deadline() - MonotonicNow())));
       const Instant begin = MonotonicNow();
-      const grpc::Status status = attempt(shared_->channels->To(target.address), context);
+      const grpc::Status status = attempt(shared_->channels->ConnectedTo(target.address), context);
       const balancer::RetryDecision decision = Judge(where, target, begin, status, *policy);
       if (status.ok()) return absl::OkStatus();
       if (decision.give_up.has_value()) return *decision.give_up;
@@ -297,7 +301,7 @@ void Shared::Refresh(const std::string& topic) {
     const std::lock_guard<std::mutex> hold(mutex);
     address = picker.PickAny(MonotonicNow(), view)->address;
   }
-  const std::shared_ptr<grpc::Channel> channel = channels->To(address);
+  const std::shared_ptr<grpc::Channel> channel = channels->ConnectedTo(address);
   {
     grpc::ClientContext context;
     context.set_deadline(After(Duration::Seconds(2)));

@@ -179,8 +179,8 @@ ConsumerImpl::ConsumerImpl(std::shared_ptr<Shared> shared, std::string topic, Pa
       topic_(std::move(topic)),
       partition_(partition),
       next_(start),
-      session_({topic_, partition_}, {.start = start}, &shared_->view, &shared_->picker,
-               shared_->prng.Fork()),
+      session_({topic_, partition_}, {.start = start, .retry_not_found = true}, &shared_->view,
+               &shared_->picker, shared_->prng.Fork()),
       events_(std::make_shared<Events>(this)) {
   pump_ = std::make_unique<Pump>(
       [this] { Run([this](FetchActions& out) { session_.OnTimer(MonotonicNow(), out); }); },

@@ -218,6 +218,8 @@ class ProducerImpl : public Producer {
 balancer::ProducerOptions SessionOptions(const ProducerOptions& options) {
   balancer::ProducerOptions session;
   session.delivery_timeout = options.delivery_timeout;
+  // The topic was there when the producer was made; a node that denies it has not caught up.
+  session.retry_not_found = true;
   return session;
 }
 

@@ -9,7 +9,7 @@
 #   cluster_cleanup [STATUS]     for a trap: stop every node, show the ends of their logs after a
 #                                failure, remove $work, exit with STATUS (default: the last one)
 #   address NODE                 where it listens
-#   leader_of TOPIC              the node that leads partition 0, as the nodes say; empty if none
+#   leader_of TOPIC              the node that leads partition 0, as the nodes say; waits for one
 #   high_watermark NODE TOPIC    what that node itself says of partition 0; empty if it does not answer
 
 declare -A pid=()
@@ -31,7 +31,7 @@ cluster_build() {
 cluster_cleanup() {
   local status=${1:-$?} node
   trap - EXIT INT TERM
-  for node in "${!pid[@]}"; do kill "${pid[$node]}" 2>/dev/null || true; done
+  for node in $(jobs -p); do kill "$node" 2>/dev/null || true; done
   for node in "${!pid[@]}"; do wait "${pid[$node]}" 2>/dev/null || true; done
   if [ "$status" -ne 0 ] && [ "$status" -ne 130 ]; then
     echo "$0: failed; the logs of the nodes end with:" >&2
@@ -87,8 +87,14 @@ cluster_kill() {
 }
 
 leader_of() {
-  "$tidemark" topic describe "$1" --json 2>/dev/null |
-    sed -n 's/.*"leader_id": *\([0-9][0-9]*\).*/\1/p' | head -n 1
+  local leader=
+  for _ in $(seq 200); do
+    leader=$("$tidemark" topic describe "$1" --json 2>/dev/null |
+      sed -n 's/.*"leader_id": *"\{0,1\}\([1-9][0-9]*\).*/\1/p' | head -n 1) || true
+    [ -z "$leader" ] || break
+    sleep 0.1
+  done
+  echo "$leader"
 }
 
 high_watermark() {

@@ -21,8 +21,7 @@ Model ModelWith(const std::string& matcher) {
 const char* const kMatchers[] = {
     "r.sub == p.sub && r.obj == p.obj && r.act == p.act",
     "p.act == r.act && keyMatch(r.obj, p.obj)",
-    "(p.sub == \"*\" || r.sub == p.sub) && keyMatch(r.obj, p.obj) && (p.act == '*' || p.act == "
-    "r.act)",
+    R"((p.sub == "*" || r.sub == p.sub) && keyMatch(r.obj, p.obj) && (p.act == '*' || p.act == r.act))",
     "(r.sub == p.sub || '*' == p.sub) && r.obj == p.obj",
     "r.sub == p.sub || r.obj == p.obj",
     "(p.act == '*' || r.sub == p.sub) && r.obj == p.obj",

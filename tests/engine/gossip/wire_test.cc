@@ -124,7 +124,6 @@ TEST(Wire, RefusesWhatMustNotBePassedOn) {
 }
 
 TEST(Wire, TheLargestMemberFitsADatagramBesideTheLargestHeader) {
-  Prng prng(1);
   Packet packet = SomePacket(1);
   packet.cluster_id.assign(kClusterIdBytesMax, 'c');
   packet.endpoint.host.assign(253, 'h');
