@@ -150,7 +150,7 @@ class ConsumerImpl : public Consumer {
       step(actions);
     }
     for (const auto& action : actions) {
-      std::visit([this](const auto& a) { Execute(a); }, action);
+      std::visit([this](const auto& a) { this->Execute(a); }, action);
     }
   }
 

@@ -186,7 +186,7 @@ class ProducerImpl : public Producer {
       step(actions);
     }
     for (const auto& action : actions) {
-      std::visit([this](const auto& a) { Execute(a); }, action);
+      std::visit([this](const auto& a) { this->Execute(a); }, action);
     }
   }
   void PostSubmit();  // with mutex_ held
