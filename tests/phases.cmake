@@ -19,6 +19,6 @@ set(cluster_tests ${test_targets})
 list(FILTER cluster_tests INCLUDE REGEX "^(cluster|interop)_.*tests$|^(cluster|interop)_tests$")
 
 tidemark_phase(phase_release engine tidemark tidemark-sim ${cluster_tests})
-tidemark_phase(phase_asan ${address_tests})
+tidemark_phase(phase_asan tidemark-sim ${address_tests})
 tidemark_phase(phase_tsan ${thread_tests})
 tidemark_phase(phase_hashes tidemark-sim)
