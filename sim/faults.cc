@@ -55,24 +55,32 @@ void Faults::InjectOne() {
   while (draw >= kinds[kind]) draw -= kinds[kind++];
   world_->story().SetTime(world_->now());
   switch (kind) {
-    case 0:
-      world_->CrashByPowerLoss(Target(), Length());
+    case 0: {
+      const size_t node = Target();
+      world_->CrashByPowerLoss(node, Length());
       break;
-    case 1:
-      world_->CrashByKill(Target(), Length());
+    }
+    case 1: {
+      const size_t node = Target();
+      world_->CrashByKill(node, Length());
       break;
+    }
     case 2:
       world_->coverage().Hit(Probe::kClusterPowerLoss);
       for (size_t node = 0; node < world_->nodes(); ++node) {
         world_->CrashByPowerLoss(node, Length());
       }
       break;
-    case 3:
-      world_->ShutDown(Target(), Length());
+    case 3: {
+      const size_t node = Target();
+      world_->ShutDown(node, Length());
       break;
-    case 4:
-      world_->Pause(Target(), Length());
+    }
+    case 4: {
+      const size_t node = Target();
+      world_->Pause(node, Length());
       break;
+    }
     case 5:
       Partition();
       break;
@@ -91,9 +99,12 @@ void Faults::InjectOne() {
       world_->scheduler().After(Length(), [this, node] { world_->SetDiskFull(node, false); });
       break;
     }
-    default:
-      world_->SetWallClock(Target(), static_cast<int64_t>(Pick(200'000)) - 100'000);
+    default: {
+      // One draw a statement: compilers evaluate arguments in different orders.
+      const size_t node = Target();
+      world_->SetWallClock(node, static_cast<int64_t>(Pick(200'000)) - 100'000);
       break;
+    }
   }
 }
 
