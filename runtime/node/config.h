@@ -53,7 +53,7 @@ struct ServerConfig {
 //   Errors  kInvalidArgument or kNotFound: names the setting and says what to do.
 absl::StatusOr<NodeOptions> OptionsOf(const ServerConfig& config);
 
-// "tidemark <version>", as --version prints it.
+// The bare version number, e.g. "0.1.0".
 std::string VersionText();
 
 }  // namespace tidemark
