@@ -17,11 +17,14 @@
 
 namespace tidemark {
 
+// Of everything in a data directory; FORMAT.md section 8 has the rule for changing it.
+inline constexpr uint16_t kFormatVersion = 2;
+
 enum class FileKind : uint8_t {
   kSegment = 1,    // frames: <group>/<number>.log
   kIndex = 2,      // sidecar of the segment of the same number: <group>/<number>.idx
   kHardState = 3,  // term, vote, watermarks: <group>/hard_state
-  kTorn = 4,       // a tail somebody set aside: <group>/<number>.torn
+  kTemporary = 4,  // being made, to be renamed when it is whole: <group>/<number>.tmp
   kNodeMeta = 5,   // identity of the data directory: node_meta (group 0, number 0)
 };
 
@@ -87,7 +90,9 @@ struct FileBatch {
   bool empty() const { return ops.empty() && sync.empty(); }
 };
 
-// What recovery may read, synchronously, before the node starts. The driver maps the files.
+// What recovery may read, synchronously, before the node starts. The driver maps the files whose
+// contents are asked for. What names there are and what Contents gives is durable, also what a
+// killed process had left in the page cache alone: recovery takes it as a promise.
 class DirectoryView {
  public:
   virtual ~DirectoryView() = default;
@@ -98,6 +103,12 @@ class DirectoryView {
   // The whole contents. Errors: kNotFound; kDataLoss where the device cannot read it.
   //   Lives  valid until the view is destroyed.
   virtual absl::StatusOr<std::string_view> Contents(const FileId& file) const = 0;
+  // Its size, and the bytes [pos, pos + length) of it, as many of them as there are: for files of
+  // which a few bytes are enough, so that the driver need not map them. By default they go through
+  // Contents. Errors as there.
+  virtual absl::StatusOr<uint64_t> Size(const FileId& file) const;
+  virtual absl::StatusOr<std::string> ReadAt(const FileId& file, FilePos pos,
+                                             uint32_t length) const;
 };
 
 }  // namespace tidemark
