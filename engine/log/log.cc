@@ -189,8 +189,9 @@ uint64_t Log::staged_bytes() const { return impl_->staged_bytes; }
 
 void Log::StageCheckpoint() {
   Impl& log = *impl_;
-  if (!log.segments.empty() && !log.seal &&
-      (log.since_checkpoint > 0 || log.durable < log.last_index())) {
+  if (log.segments.empty() || log.seal) return;
+  // It vouches for what is committed, too.
+  if (log.since_checkpoint > 0 || log.checkpoint_committed < std::min(log.committed, log.durable)) {
     log.checkpoint_wanted = true;
   }
 }

@@ -162,6 +162,7 @@ struct Log::Impl {
   uint32_t run_first = 0;  // ordinal in the last segment of the first frame not in a run yet
   WallTime run_time;
   uint64_t since_checkpoint = 0;  // bytes appended
+  LogIndex checkpoint_committed;  // what the last one vouches for
   bool checkpoint_wanted = false;
   bool outstanding = false;
   LogIndex outstanding_last;

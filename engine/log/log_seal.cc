@@ -76,6 +76,7 @@ void Log::Impl::AddCheckpoint(Segment& segment) {
   mark.index_end = segment.index_bytes + segment.unwritten.size();
   mark.chain = segment.index_chain;
   since_checkpoint = 0;
+  checkpoint_committed = std::min(committed, durable);
 }
 
 void Log::Impl::StageIndex(Segment& segment) {

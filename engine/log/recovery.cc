@@ -189,7 +189,9 @@ class Recoverer {
         checkpoint_ = &each;
         return;
       }
-      if (i == 0) return;
+      // Without anything to derive, the frames before are of no interest.
+      if (observer_ == nullptr) scan_from_ = i;
+      if (i == 0 || observer_ == nullptr) return;
     }
   }
 
