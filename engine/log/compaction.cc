@@ -160,8 +160,7 @@ absl::StatusOr<Compactor::Progress> Compactor::Rewrite(const CompactionFrame& fr
   TIDEMARK_CHECK(phase_ == Phase::kRewriting);
   if (budget <= 0) return Progress::kMore;
   TIDEMARK_RETURN_IF_ERROR(Open(frame, budget));
-  const bool is_cleaned = open_->header.base_offset < clean_end_;
-  if (is_cleaned && HasReadableRecords()) {
+  if (HasReadableRecords()) {
     while (open_->records > 0 || open_->pos < frame.bytes.size()) {
       if (budget <= 0) return Progress::kMore;
       TIDEMARK_ASSIGN_OR_RETURN(const auto group, NextGroup(frame.bytes, budget));
@@ -173,17 +172,11 @@ absl::StatusOr<Compactor::Progress> Compactor::Rewrite(const CompactionFrame& fr
         }
       }
     }
-  } else {
-    kept_ = open_->header.record_count;
   }
   ++stats_.frames_in;
   stats_.records_in += open_->header.record_count;
   stats_.bytes_in += frame.bytes.size();
-  if (is_cleaned) {
-    Emit(frame, context, sink);
-  } else {
-    Write(frame, /*rewritten=*/false, sink);
-  }
+  Emit(frame, context, sink);
   Close(frame);
   return Progress::kDone;
 }

@@ -140,8 +140,8 @@ class Compactor {
   //   Checks  dies if a frame was begun and not done.
   void BeginRewrite(WallTime now);
 
-  // Where the pass ends, and the next one's dirty part begins: the end of what was fed. Frames from
-  // here on may be handed to Rewrite(), to end where a segment does; they are not changed.
+  // Where the pass ends and the next one's dirty part begins: the end of what was fed. Frames from
+  // here on may be handed to Rewrite() too, to end where a segment does.
   Offset clean_end() const { return clean_end_; }
 
   // Second reading: the frames from the range's begin on, in order. Never kFull.

@@ -406,7 +406,7 @@ TEST_F(CompactionDeathTest, KnowsTheOrderOfCallsAndFrames) {
   const CompactionFrame first{log[0].index, log[0].append_time, log[0].bytes};
   const CompactionFrame second{log[1].index, log[1].append_time, log[1].bytes};
   CollectingSink sink;
-  int64_t budget = 1000;
+  int64_t budget = 1 << 20;
   Compactor compactor(options, range);
   EXPECT_DEATH(static_cast<void>(compactor.Rewrite(first, context, sink, budget)), "phase_");
   ASSERT_TRUE(compactor.FeedDirty(second, budget).ok());
