@@ -14,8 +14,11 @@ bool Passed(WallTime since, WallTime now, Duration wait) {
 }  // namespace
 
 uint32_t DirtyPermille(const CompactionSizes& sizes) {
-  const Wide all = Wide{sizes.clean_bytes} + sizes.dirty_bytes;
-  return all == 0 ? 0 : static_cast<uint32_t>(Wide{sizes.dirty_bytes} * 1000 / all);
+  // The sum and the product below fit 64 bits.
+  const int shift = (sizes.clean_bytes | sizes.dirty_bytes) >> 52 != 0 ? 12 : 0;
+  const uint64_t dirty = sizes.dirty_bytes >> shift;
+  const uint64_t all = (sizes.clean_bytes >> shift) + dirty;
+  return all == 0 ? 0 : static_cast<uint32_t>(dirty * 1000 / all);
 }
 
 bool WorthCompacting(const CompactionSizes& sizes, const CompactionPolicy& policy, WallTime now) {
