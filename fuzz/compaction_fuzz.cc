@@ -35,7 +35,7 @@ StoredLog FramesIn(std::string_view input) {
       if ((repair & kChecksum) != 0) {
         StoreBig(frame.data() + 17, Crc32c(std::string_view(frame).substr(21)));
       }
-      const absl::StatusOr<BatchHeader> header = DecodeSparseHeader(frame);
+      const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(frame);
       if (header.ok()) next = header->base_offset + header->offset_span();
     }
     if (frame.size() < 8) break;
@@ -46,7 +46,7 @@ StoredLog FramesIn(std::string_view input) {
 
 bool HasCompressed(const StoredLog& log) {
   return std::any_of(log.begin(), log.end(), [](const StoredFrame& frame) {
-    return DecodeSparseHeader(frame.bytes)->codec() != Codec::kNone;
+    return DecodeBatchHeader(frame.bytes)->codec() != Codec::kNone;
   });
 }
 

@@ -1,35 +1,11 @@
 #include "engine/log/batch_rewrite.h"
 
-#include <algorithm>
-
-#include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
 #include "engine/base/coding.h"
 #include "engine/base/crc32c.h"
-#include "engine/base/status_macros.h"
+#include "engine/log/batch.h"
 
 namespace tidemark {
-
-absl::StatusOr<BatchHeader> DecodeSparseHeader(std::string_view bytes) {
-  if (bytes.size() < kBatchHeaderBytes || bytes[16] != static_cast<char>(EntryKind::kData)) {
-    return DecodeBatchHeader(bytes);
-  }
-  // A sparse header is that of the whole batch but for the count.
-  char whole[kBatchHeaderBytes];
-  std::copy_n(bytes.data(), kBatchHeaderBytes, whole);
-  const uint32_t count = LoadBig<uint32_t>(whole + 57);
-  StoreBig(whole + 57, LoadBig<uint32_t>(whole + 23) + 1);
-  TIDEMARK_ASSIGN_OR_RETURN(BatchHeader header,
-                            DecodeBatchHeader(std::string_view(whole, kBatchHeaderBytes)));
-  if (count > header.record_count) {
-    return absl::InvalidArgumentError(absl::StrCat("not a record batch: record_count is ", count,
-                                                   " and last_offset_delta ",
-                                                   header.last_offset_delta));
-  }
-  header.record_count = count;
-  return header;
-}
 
 void BatchRewrite::Begin() {
   kept_.clear();

@@ -5,10 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "absl/status/statusor.h"
-#include "engine/log/batch.h"
-
-// Batches that compaction took records from: how they are written, and read.
+// Batches that compaction took records from.
 //
 // A *sparse* batch is the batch it once was without some of its records. The records that are left
 // are the same bytes, so their offset deltas keep their values and have gaps between them;
@@ -20,11 +17,6 @@
 //           preserved when the log is cleaned".
 
 namespace tidemark {
-
-// Like DecodeBatchHeader, for batches of the log: also takes a record_count below
-// last_offset_delta + 1. For bytes of a client use ValidateClientBatch.
-//   Errors  as DecodeBatchHeader; also kInvalidArgument for more records than offsets.
-absl::StatusOr<BatchHeader> DecodeSparseHeader(std::string_view bytes);
 
 // Takes records out of one frame at a time. Nothing is copied before the first record goes.
 class BatchRewrite {

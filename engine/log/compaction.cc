@@ -43,7 +43,7 @@ absl::Status Compactor::Open(const CompactionFrame& frame, int64_t& budget) {
   }
   TIDEMARK_CHECK_LE(next_index_, frame.index);
   budget -= static_cast<int64_t>(frame.bytes.size());
-  const absl::StatusOr<BatchHeader> header = DecodeSparseHeader(frame.bytes);
+  const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(frame.bytes);
   if (!header.ok()) return Damaged(frame.index, header.status().message());
   if (header->total_bytes() != frame.bytes.size()) {
     return Damaged(frame.index, "its length is not that of its frame");
@@ -205,7 +205,7 @@ void Compactor::Emit(const CompactionFrame& frame, const CompactionContext& cont
   out.bytes = rewrite_.Finish(frame.bytes, kept_);
   const bool rewritten = kept_ != header.record_count;
   if (rewritten) {
-    const absl::StatusOr<BatchHeader> sparse = DecodeSparseHeader(out.bytes);
+    const absl::StatusOr<BatchHeader> sparse = DecodeBatchHeader(out.bytes);
     TIDEMARK_CHECK(sparse.ok());
     header = *sparse;
   }

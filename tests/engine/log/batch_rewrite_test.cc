@@ -4,6 +4,7 @@
 
 #include "engine/base/coding.h"
 #include "engine/base/crc32c.h"
+#include "engine/log/batch.h"
 
 namespace tidemark {
 namespace {
@@ -29,16 +30,16 @@ std::string WithCount(std::string frame, uint32_t count) {
 }
 
 TEST(SparseHeader, OfAWholeBatchIsItsHeader) {
-  const auto header = DecodeSparseHeader(Batch(3));
+  const auto header = DecodeBatchHeader(Batch(3));
   ASSERT_TRUE(header.ok());
   EXPECT_EQ(header->record_count, 3u);
   EXPECT_EQ(header->offset_span(), 3u);
-  EXPECT_TRUE(DecodeSparseHeader(EncodeControlFrame("x")).ok());
+  EXPECT_TRUE(DecodeBatchHeader(EncodeControlFrame("x")).ok());
 }
 
 TEST(SparseHeader, MayHaveFewerRecordsThanOffsets) {
   for (uint32_t count : {0u, 1u, 2u}) {
-    const auto header = DecodeSparseHeader(WithCount(Batch(3), count));
+    const auto header = DecodeBatchHeader(WithCount(Batch(3), count));
     ASSERT_TRUE(header.ok()) << header.status().message();
     EXPECT_EQ(header->record_count, count);
     EXPECT_EQ(header->offset_span(), 3u);
@@ -47,18 +48,18 @@ TEST(SparseHeader, MayHaveFewerRecordsThanOffsets) {
 
 TEST(SparseHeader, IsOtherwiseCheckedLikeAnyOther) {
   const std::string batch = Batch(3);
-  EXPECT_EQ(DecodeSparseHeader(WithCount(batch, 4)).status().code(),
+  EXPECT_EQ(DecodeBatchHeader(WithCount(batch, 4)).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(DecodeSparseHeader(batch.substr(0, 60)).status().code(), absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(DecodeBatchHeader(batch.substr(0, 60)).status().code(), absl::StatusCode::kOutOfRange);
   std::string control = EncodeControlFrame("x");
-  EXPECT_FALSE(DecodeSparseHeader(WithCount(control, 1)).ok());
+  EXPECT_FALSE(DecodeBatchHeader(WithCount(control, 1)).ok());
   std::string magic = batch;
   magic[16] = 1;
-  EXPECT_FALSE(DecodeSparseHeader(magic).ok());
+  EXPECT_FALSE(DecodeBatchHeader(magic).ok());
   for (const int32_t delta : {-1, -2, INT32_MIN, INT32_MAX, 1 << 20}) {
     std::string frame = WithCount(batch, 0);
     StoreBig(frame.data() + 23, delta);
-    EXPECT_FALSE(DecodeSparseHeader(frame).ok()) << delta;
+    EXPECT_FALSE(DecodeBatchHeader(frame).ok()) << delta;
   }
 }
 

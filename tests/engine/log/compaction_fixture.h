@@ -94,7 +94,7 @@ class CollectingSink final : public CompactionSink {
   void OnFrame(const CompactionFrame& frame, const BatchHeader& header, bool rewritten) override {
     TIDEMARK_CHECK(!segments.empty());
     TIDEMARK_CHECK(BatchChecksumMatches(frame.bytes));
-    const absl::StatusOr<BatchHeader> again = DecodeSparseHeader(frame.bytes);
+    const absl::StatusOr<BatchHeader> again = DecodeBatchHeader(frame.bytes);
     TIDEMARK_CHECK(again.ok());
     TIDEMARK_CHECK_EQ(again->crc, header.crc);
     TIDEMARK_CHECK_EQ(again->record_count, header.record_count);
@@ -177,7 +177,7 @@ struct StoredRecord {
 inline std::vector<StoredRecord> RecordsOf(const StoredLog& log) {
   std::vector<StoredRecord> records;
   for (const StoredFrame& frame : log) {
-    const absl::StatusOr<BatchHeader> header = DecodeSparseHeader(frame.bytes);
+    const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(frame.bytes);
     TIDEMARK_CHECK(header.ok());
     RecordWalk walk(std::string_view(frame.bytes).substr(kBatchHeaderBytes));
     for (uint32_t i = 0; i < header->record_count; ++i) {

@@ -104,8 +104,8 @@ void CheckIsPartOf(const StoredLog& part, const StoredLog& whole) {
   for (const StoredFrame& frame : part) {
     const StoredFrame& original = whole.at(frame.index.value() - 1);
     RC_ASSERT(frame.append_time == original.append_time);
-    const auto header = DecodeSparseHeader(frame.bytes);
-    const auto before = DecodeSparseHeader(original.bytes);
+    const auto header = DecodeBatchHeader(frame.bytes);
+    const auto before = DecodeBatchHeader(original.bytes);
     RC_ASSERT(header->base_offset == before->base_offset);
     RC_ASSERT(header->last_offset_delta == before->last_offset_delta);
     if (header->record_count == before->record_count) RC_ASSERT(frame == original);
@@ -117,14 +117,14 @@ void CheckProducersAndOpaqueFrames(const History& history) {
   for (const StoredFrame& frame : history.log) kept[frame.index] = &frame;
   for (const auto& [producer, last] : history.context.last) {
     RC_ASSERT(kept.contains(last));
-    const auto header = DecodeSparseHeader(kept[last]->bytes);
-    const auto before = DecodeSparseHeader(history.original.at(last.value() - 1).bytes);
+    const auto header = DecodeBatchHeader(kept[last]->bytes);
+    const auto before = DecodeBatchHeader(history.original.at(last.value() - 1).bytes);
     RC_ASSERT(header->producer_id == producer);
     RC_ASSERT(header->producer_epoch == before->producer_epoch);
     RC_ASSERT(header->base_sequence == before->base_sequence);
   }
   for (const StoredFrame& frame : history.original) {
-    const auto header = DecodeSparseHeader(frame.bytes);
+    const auto header = DecodeBatchHeader(frame.bytes);
     const bool opaque = header->magic == EntryKind::kControl || header->codec() != Codec::kNone;
     if (opaque) RC_ASSERT(kept.contains(frame.index) && *kept[frame.index] == frame);
   }
@@ -134,7 +134,7 @@ void CheckProducersAndOpaqueFrames(const History& history) {
 void CheckIsClean(const History& history) {
   std::map<std::string, size_t> seen;
   for (const StoredFrame& frame : history.log) {
-    const auto header = DecodeSparseHeader(frame.bytes);
+    const auto header = DecodeBatchHeader(frame.bytes);
     if (header->codec() != Codec::kNone) continue;
     for (const StoredRecord& record : RecordsOf({frame})) {
       if (record.key && record.offset < history.checkpoint.clean_end) {

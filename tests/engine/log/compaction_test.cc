@@ -67,7 +67,7 @@ TEST_F(Compaction, LeavesGapsInsideABatch) {
       {.offset = Offset(4), .key = "c", .value = "5", .timestamp_ms = 0}};
   EXPECT_EQ(RecordsOf(result.out.log), expected);
   EXPECT_EQ(result.out.rewritten_frames, 1u);
-  const auto header = DecodeSparseHeader(result.out.log[0].bytes);
+  const auto header = DecodeBatchHeader(result.out.log[0].bytes);
   ASSERT_TRUE(header.ok());
   EXPECT_EQ(header->base_offset, Offset(0));
   EXPECT_EQ(header->offset_span(), 4u);
@@ -181,7 +181,7 @@ TEST_F(Compaction, KeepsAProducersLastBatchWithoutItsRecords) {
   ASSERT_EQ(result.out.log.size(), 2u);
   EXPECT_EQ(result.out.log[0].index, LogIndex(2));
   EXPECT_EQ(result.out.log[0].bytes.size(), kBatchHeaderBytes);
-  const auto header = DecodeSparseHeader(result.out.log[0].bytes);
+  const auto header = DecodeBatchHeader(result.out.log[0].bytes);
   ASSERT_TRUE(header.ok());
   EXPECT_EQ(header->record_count, 0u);
   EXPECT_EQ(header->offset_span(), 1u);
