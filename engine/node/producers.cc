@@ -44,7 +44,7 @@ ProducerTable::Verdict ProducerTable::Check(const BatchHeader& batch) const {
   const int32_t expected = SequenceAfter(last.first_sequence, last.count);
   if (batch.base_sequence == expected) return {};
   for (auto at = history.rbegin(); at != history.rend() && at->epoch == last.epoch; ++at) {
-    if (at->first_sequence == batch.base_sequence && at->count == batch.record_count) {
+    if (at->first_sequence == batch.base_sequence && at->count == batch.offset_span()) {
       return {.outcome = Outcome::kDuplicate, .index = at->index, .base_offset = at->base_offset};
     }
   }
@@ -62,7 +62,7 @@ void ProducerTable::Record(const BatchHeader& batch, LogIndex index, Offset base
                      .base_offset = base_offset,
                      .epoch = batch.producer_epoch,
                      .first_sequence = batch.base_sequence,
-                     .count = batch.record_count});
+                     .count = batch.offset_span()});
   if (history.size() > 2 * kProducerBatchesMax) history.pop_front();
   by_age_.insert({index, batch.producer_id});
   if (producers_.size() > kProducersPerPartitionMax) Forget(by_age_.begin()->second);
