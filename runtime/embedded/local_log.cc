@@ -47,7 +47,7 @@ struct LocalLog::Impl {
   absl::Status failure;  // of the disk; never becomes ok again
   bool closed = false;
   std::deque<Answer> answers;
-  // The io thread that calls the answers' `done`, one at a time so that they keep their order.
+  // The thread that calls the answers' `done`, one at a time so that they keep their order.
   std::optional<std::thread::id> delivering;
   // Last: its threads use everything above, its destructor waits for them.
   std::unique_ptr<FileStore> store;
@@ -57,6 +57,22 @@ struct LocalLog::Impl {
     if (!failure.ok()) return failure;
     if (closed) return absl::FailedPreconditionError("the log is closed; open it again to append");
     return absl::OkStatus();
+  }
+  struct Place {
+    LogIndex index;
+    Offset offset;
+  };
+  Place Stage(const BatchHeader& header, std::string batch) {
+    const Place place{.index = log.last_index() + 1, .offset = log.next_offset()};
+    PatchBatch(batch.data(), place.offset, kTerm);
+    log.Append({.index = place.index,
+                .term = kTerm,
+                .kind = EntryKind::kData,
+                .base_offset = place.offset,
+                .offset_span = header.offset_span(),
+                .frame = Bytes::From(std::move(batch))},
+               WallNow());
+    return place;
   }
   void BeginFlush() {
     if (flushing || !failure.ok() || !log.has_staged()) return;
@@ -74,7 +90,7 @@ struct LocalLog::Impl {
     return Refusal();
   }
 
-  // On an io thread.
+  // On the thread that flushed, without the mutex.
   void OnFlushed(const absl::Status& status) {
     std::unique_lock<std::mutex> hold(mutex);
     flushing = false;
@@ -155,21 +171,30 @@ void LocalLog::Append(std::string batch, Durability durability, Done done) {
     done(std::move(refusal));
     return;
   }
-  const Offset offset = impl.log.next_offset();
-  const LogIndex index = impl.log.last_index() + 1;
-  PatchBatch(batch.data(), offset, kTerm);
-  impl.log.Append({.index = index,
-                   .term = kTerm,
-                   .kind = EntryKind::kData,
-                   .base_offset = offset,
-                   .offset_span = header->offset_span(),
-                   .frame = Bytes::From(std::move(batch))},
-                  WallNow());
+  const auto [index, offset] = impl.Stage(*header, std::move(batch));
   const bool at_once = durability == Durability::kMemory;
   if (!at_once) impl.waiting.push_back({index, offset, std::move(done)});
   impl.BeginFlush();
   hold.unlock();
   if (at_once) done(offset);
+}
+
+absl::StatusOr<Offset> LocalLog::AppendAndWait(std::string batch) {
+  TIDEMARK_ASSIGN_OR_RETURN(const BatchHeader header, ValidateClientBatch(batch));
+  Impl& impl = *impl_;
+  std::unique_lock<std::mutex> hold(impl.mutex);
+  TIDEMARK_RETURN_IF_ERROR(impl.WaitForRoom(hold));
+  const auto [index, offset] = impl.Stage(header, std::move(batch));
+  if (!impl.flushing) {
+    impl.flushing = true;
+    const FileBatch flush = impl.log.TakeBatch();
+    hold.unlock();
+    impl.OnFlushed(impl.store->ExecuteHere(flush));
+    hold.lock();
+  }
+  impl.changed.wait(hold, [&] { return !impl.failure.ok() || impl.log.durable_index() >= index; });
+  if (impl.log.durable_index() < index) return impl.failure;
+  return offset;
 }
 
 absl::StatusOr<std::vector<Bytes>> LocalLog::Read(Offset offset, uint32_t max_bytes) const {

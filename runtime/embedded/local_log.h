@@ -20,7 +20,8 @@ enum class Durability : uint8_t {
   // Written and synced (fdatasync): it survives the crash of the process and a power failure.
   kDurable,
   // Accepted: in this process's memory, on its way to the disk, which it reaches with the next
-  // flush. A crash may lose it; whatever survives is a prefix of what was appended.
+  // flush. A crash or a failed flush may lose it (Sync and Close tell of the latter); whatever
+  // survives is a prefix of what was appended.
   kMemory,
 };
 
@@ -36,7 +37,8 @@ struct LocalLogOptions {
 //
 // Every function may be called from any thread; appends of several threads are ordered as they
 // arrive. There is no thread of its own between caller and disk: the appending thread stages the
-// batch under a mutex, an io thread flushes it (the measurement is in DECISIONS.md).
+// batch under a mutex, an io thread flushes it, or the appending thread itself if it waits (the
+// measurement is in DECISIONS.md).
 //   Group commit  at most one flush is under way; what is appended meanwhile makes the next one, as
 //                 in engine/node/replica.h.
 //   Failure       after a failed write or sync nothing is appended any more: it is neither retried
@@ -60,14 +62,21 @@ class LocalLog {
   // Appends `batch`, a whole record batch (BatchBuilder makes them, ValidateClientBatch says what
   // is accepted; its checksum and records are verified here). `done` gets the offset of its first
   // record, or why it was not appended.
-  //   Calls   done once: kDurable on an io thread, in the order of the appends; kMemory and
-  //           refusals before Append returns. It may append, and must not call Sync or Close.
+  //   Calls   done once: kDurable on an io thread, in the order of the appends (after a failure on
+  //           whichever thread met it); kMemory and refusals before Append returns. It may Append,
+  //           and must not wait for the log: no AppendAndWait, Sync, Close.
   //   Blocks  while kUncommittedBytesMax wait for the flush under way; in a `done`, which would
   //           wait for itself, refuses with kResourceExhausted instead.
   //   Errors  as ValidateClientBatch; kUnavailable, kResourceExhausted and so on as the disk
   //   failed;
   //           kFailedPrecondition after Close.
   void Append(std::string batch, Durability durability, Done done);
+
+  // Appends `batch` durably and returns its first record's offset. If the disk is idle the calling
+  // thread does the flush: the shortest way to an acknowledgement for a thread that has nothing
+  // else to do. If not, it waits for the next flush as everybody does.
+  //   Errors  as Append.
+  absl::StatusOr<Offset> AppendAndWait(std::string batch);
 
   // The whole batches that hold records from `offset` on, at most about `max_bytes`, at least one:
   // adjacent frames in one slice. Checksums are verified. Sees what is durable.

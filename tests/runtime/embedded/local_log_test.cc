@@ -137,6 +137,35 @@ TEST_F(LocalLogTest, AppendsOfManyThreadsGetDenseOffsetsAndAnswersInOrder) {
   EXPECT_EQ(Values(Offset(0)).size(), size_t{kThreads} * kEach);
 }
 
+TEST_F(LocalLogTest, ThreadsThatWaitGetTheirOffsetsBesideThoseThatDoNot) {
+  Reopen();
+  constexpr int kEach = 300;
+  std::atomic<int> answered = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kEach; ++i) {
+        const std::string value = absl::StrCat(i);
+        const absl::StatusOr<Offset> at = log_->AppendAndWait(BatchOf({value}));
+        ASSERT_TRUE(at.ok()) << at.status();
+        EXPECT_LT(*at, log_->durable_end());
+      }
+    });
+  }
+  threads.emplace_back([&] {
+    for (int i = 0; i < kEach; ++i) {
+      log_->Append(BatchOf({"x"}), Durability::kDurable, [&](absl::StatusOr<Offset> at) {
+        if (at.ok()) ++answered;
+      });
+    }
+  });
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_TRUE(log_->Close().ok());
+  EXPECT_EQ(Values(Offset(0)).size(), size_t{3} * kEach);
+  log_.reset();
+  EXPECT_EQ(answered, kEach);
+}
+
 TEST_F(LocalLogTest, AnAnswerMayAppend) {
   Reopen();
   constexpr uint64_t kAppends = 50;
@@ -256,6 +285,7 @@ TEST_F(LocalLogTest, AfterAFailedWriteNothingIsAppendedUntilReopened) {
   EXPECT_FALSE(failure.ok());
   EXPECT_EQ(Append(BatchOf({"later"})).status(), failure);
   EXPECT_EQ(Append(BatchOf({"later"}), Durability::kMemory).status(), failure);
+  EXPECT_EQ(log_->AppendAndWait(BatchOf({"later"})).status(), failure);
   EXPECT_EQ(log_->Sync(), failure);
   EXPECT_EQ(log_->Close(), failure);
   EXPECT_EQ(Values(Offset(0)).size(), acknowledged);
