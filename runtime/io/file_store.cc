@@ -329,6 +329,8 @@ void FileStore::Execute(FileBatch batch, std::function<void(absl::Status)> done)
       [this, batch = std::move(batch), done = std::move(done)] { done(impl_->Run(batch)); });
 }
 
+absl::Status FileStore::ExecuteHere(const FileBatch& batch) { return impl_->Run(batch); }
+
 void FileStore::Read(const FileId& file, FilePos pos, uint32_t length,
                      std::function<void(absl::StatusOr<Bytes>)> done) {
   absl::StatusOr<std::shared_ptr<OpenFile>> open = impl_->Get(file);
