@@ -40,6 +40,7 @@ Offset Log::start_offset() const {
   return impl_->segments.empty() ? Offset(0) : impl_->segments.front().base_offset;
 }
 LogIndex Log::durable_index() const { return impl_->durable; }
+LogIndex Log::written_index() const { return impl_->written; }
 LogIndex Log::committed_index() const { return impl_->committed; }
 uint64_t Log::digest() const { return impl_->last_digest(); }
 
@@ -181,9 +182,10 @@ void Log::SetCommitted(LogIndex index) {
   log.RaiseFloor();
 }
 
-bool Log::has_staged() const {
-  return !impl_->staged.ops.empty() || !impl_->staged_sync.empty() ||
-         !impl_->unstaged_removals.empty() || impl_->checkpoint_wanted;
+bool Log::has_staged() const { return has_staged_writes() || !impl_->staged_sync.empty(); }
+bool Log::has_staged_writes() const {
+  return !impl_->staged.ops.empty() || !impl_->unstaged_removals.empty() ||
+         impl_->checkpoint_wanted;
 }
 uint64_t Log::staged_bytes() const { return impl_->staged_bytes; }
 
@@ -196,14 +198,16 @@ void Log::StageCheckpoint() {
   }
 }
 
-FileBatch Log::TakeBatch() {
+FileBatch Log::TakeBatch(Syncs syncs) {
   Impl& log = *impl_;
   TIDEMARK_CHECK(!log.outstanding);
   TIDEMARK_CHECK(has_staged());
   if (!log.segments.empty() && !log.seal) {
     Segment& segment = log.segments.back();
     log.EndRun();
-    if (log.checkpoint_wanted || log.since_checkpoint >= log.options.checkpoint_bytes) {
+    // A checkpoint is no use before what it stands for is durable.
+    if (log.checkpoint_wanted ||
+        (syncs == Syncs::kAll && log.since_checkpoint >= log.options.checkpoint_bytes)) {
       log.AddCheckpoint(segment);
       AddOnce(log.staged_sync, log.IndexFile(segment));
     }
@@ -214,10 +218,13 @@ FileBatch Log::TakeBatch() {
     log.staged.ops.push_back(RemoveFile{file});
   }
   FileBatch batch = std::exchange(log.staged, {});
-  batch.sync = std::exchange(log.staged_sync, {});
+  if (syncs == Syncs::kAll) {
+    batch.sync = std::exchange(log.staged_sync, {});
+    log.replaced_outstanding = std::exchange(log.replaced_staged, {});
+  }
   log.staged_bytes = 0;
-  log.replaced_outstanding = std::exchange(log.replaced_staged, {});
   log.outstanding = true;
+  log.outstanding_syncs = syncs == Syncs::kAll;
   log.outstanding_last = log.last_index();
   log.outstanding_number = log.next_number - 1;
   return batch;
@@ -225,9 +232,10 @@ FileBatch Log::TakeBatch() {
 
 void Log::OnBatchDurable() {
   Impl& log = *impl_;
-  TIDEMARK_CHECK(log.outstanding);
+  TIDEMARK_CHECK(log.outstanding && log.outstanding_syncs);
   log.outstanding = false;
   log.durable = std::max(log.durable, log.outstanding_last);
+  log.written = std::max(log.written, log.durable);
   for (const FileId& file : std::exchange(log.replaced_outstanding, {})) {
     log.staged.ops.push_back(RemoveFile{file});
   }
@@ -236,8 +244,16 @@ void Log::OnBatchDurable() {
   log.EvictCache();
 }
 
+void Log::OnBatchWritten() {
+  Impl& log = *impl_;
+  TIDEMARK_CHECK(log.outstanding && !log.outstanding_syncs);
+  log.outstanding = false;
+  log.written = std::max(log.written, log.outstanding_last);
+  log.EvictCache();
+}
+
 void Log::Impl::EvictCache() {
-  while (cache_bytes > options.cache_bytes && !cache.empty() && cache.front().index <= durable) {
+  while (cache_bytes > options.cache_bytes && !cache.empty() && cache.front().index <= written) {
     cache_bytes -= cache.front().frame.size();
     cache.pop_front();
   }

@@ -136,14 +136,22 @@ class Log {
   void TruncatePrefix(LogIndex first_kept);
 
   bool has_staged() const;
+  // Whether there is something to write; else only syncs are owed.
+  bool has_staged_writes() const;
   // Bytes staged and not yet handed out.
   uint64_t staged_bytes() const;
-  // Everything staged since the last call, as one batch.
+  // Everything staged since the last call, as one batch. With kNone no file is listed for syncing:
+  // what has to be synced is owed to the next batch with kAll.
   //   Checks  dies if a batch is outstanding or nothing is staged.
-  FileBatch TakeBatch();
-  // The outstanding batch is durable. Entries cut meanwhile do not count as durable, also when they
-  // were rewritten (the completion of a superseded append is ignored).
+  enum class Syncs : uint8_t { kAll, kNone };
+  FileBatch TakeBatch(Syncs syncs = Syncs::kAll);
+  // The outstanding batch, one with kAll, is durable. Entries cut meanwhile do not count as
+  // durable, also when they were rewritten (the completion of a superseded append is ignored).
   void OnBatchDurable();
+  // The outstanding batch, one with kNone, is executed: what it wrote can be read back.
+  void OnBatchWritten();
+  // Last index that can be read back from the files; at or above durable_index().
+  LogIndex written_index() const;
 
   // The cached frames from `first` on, at most `max_bytes` (always at least one entry) and
   // `max_entries`. Empty if `first` is not in the cache (read it with RangeOf) or past the end.
@@ -158,10 +166,10 @@ class Log {
 
   // Where the entries from `first` are on disk: one range of whole frames that begins at or before
   // `first` and holds at least that entry, about `max_bytes` long.
-  //   Checks  dies if `first` is outside [first_index, durable_index].
+  //   Checks  dies if `first` is outside [first_index, written_index].
   FileRange RangeOf(LogIndex first, uint64_t max_bytes) const;
   // The same by client offset, for consumers; never reaches past entry `limit`, nor past
-  // durable_index().
+  // written_index().
   //   Errors  kOutOfRange if `offset` is before start_offset() or not below the end offset of that
   //           entry.
   absl::StatusOr<FileRange> RangeOfOffset(Offset offset, LogIndex limit, uint64_t max_bytes) const;

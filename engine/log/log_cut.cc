@@ -92,6 +92,7 @@ void Log::TruncateSuffix(LogIndex from) {
     log.cache.pop_back();
   }
   log.durable = std::min(log.durable, from - 1);
+  log.written = std::min(log.written, from - 1);
   log.outstanding_last = std::min(log.outstanding_last, from - 1);
 }
 

@@ -136,6 +136,7 @@ struct Log::Impl {
   std::vector<Segment> segments;                 // ascending, contiguous
   std::vector<std::pair<LogIndex, Term>> terms;  // (first index, term) of each run of one term
   LogIndex durable;
+  LogIndex written;
   LogIndex committed;
   Floor floor;
   Ring<Frame> tail;  // frame floor.index + 1 + i
@@ -165,6 +166,7 @@ struct Log::Impl {
   LogIndex checkpoint_committed;  // what the last one vouches for
   bool checkpoint_wanted = false;
   bool outstanding = false;
+  bool outstanding_syncs = true;
   LogIndex outstanding_last;
   uint64_t outstanding_number = 0;  // highest number of a segment in it
   mutable uint64_t clock = 0;       // of Segment::used

@@ -122,9 +122,9 @@ Offset Log::Impl::OffsetAt(const Segment& segment, LogIndex index) const {
 
 FileRange Log::RangeOf(LogIndex first, uint64_t max_bytes) const {
   TIDEMARK_CHECK_GE(first, first_index());
-  TIDEMARK_CHECK_LE(first, durable_index());
+  TIDEMARK_CHECK_LE(first, written_index());
   const Segment& segment = impl_->segments[impl_->SegmentAt(first)];
-  return impl_->RangeFrom(segment, first, durable_index(), max_bytes);
+  return impl_->RangeFrom(segment, first, written_index(), max_bytes);
 }
 
 size_t Log::Impl::SegmentAtOffset(Offset offset) const {
@@ -162,7 +162,7 @@ LogIndex Log::Impl::IndexAtOffset(const Segment& segment, Offset offset) const {
 absl::StatusOr<FileRange> Log::RangeOfOffset(Offset offset, LogIndex limit,
                                              uint64_t max_bytes) const {
   const Impl& log = *impl_;
-  limit = std::min(limit, durable_index());
+  limit = std::min(limit, written_index());
   if (offset < start_offset() || offset >= EndOffsetOf(limit)) {
     return absl::OutOfRangeError(absl::StrCat("offset ", offset.value(), " is not in [",
                                               start_offset().value(), ", ",

@@ -50,6 +50,7 @@ class Recoverer {
                        "healthy, move this node's data directory away and start it empty"));
     }
     log_.durable = std::min(log_.last_index(), known_durable_);
+    log_.written = log_.last_index();
     log_.committed = std::min(log_.last_index(), known_committed_);
     StageRepairs();
     log_.RaiseFloor();

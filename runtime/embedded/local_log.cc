@@ -35,8 +35,10 @@ struct LocalLog::Impl {
     Done done;
   };
 
-  Impl(std::unique_ptr<FileStore> store_in, Log log_in)
-      : log(std::move(log_in)), store(std::move(store_in)) {}
+  Impl(std::unique_ptr<FileStore> store_in, Log log_in, uint64_t unsynced_bytes_max_in)
+      : log(std::move(log_in)),
+        unsynced_bytes_max(unsynced_bytes_max_in),
+        store(std::move(store_in)) {}
 
   mutable std::mutex mutex;
   // Any of: a flush is done, the log failed, answers are delivered.
@@ -44,6 +46,10 @@ struct LocalLog::Impl {
   Log log;
   std::deque<Waiting> waiting;  // ascending by index
   bool flushing = false;
+  bool flush_syncs = true;  // the flush under way
+  LogIndex sync_to;         // somebody waits for this to be durable
+  uint64_t unsynced = 0;    // bytes handed to the disk since the last flush that synced
+  const uint64_t unsynced_bytes_max;
   absl::Status failure;  // of the disk; never becomes ok again
   bool closed = false;
   std::deque<Answer> answers;
@@ -74,10 +80,20 @@ struct LocalLog::Impl {
                WallNow());
     return place;
   }
-  void BeginFlush() {
-    if (flushing || !failure.ok() || !log.has_staged()) return;
+  // What to flush next, if anything.
+  std::optional<FileBatch> NextFlush() {
+    if (flushing || !failure.ok() || !log.has_staged()) return std::nullopt;
+    unsynced += log.staged_bytes();
+    flush_syncs = sync_to > log.durable_index() || unsynced >= unsynced_bytes_max || closed;
+    if (!flush_syncs && !log.has_staged_writes()) return std::nullopt;
+    if (flush_syncs) unsynced = 0;
     flushing = true;
-    store->Execute(log.TakeBatch(), [this](absl::Status status) { OnFlushed(status); });
+    return log.TakeBatch(flush_syncs ? Log::Syncs::kAll : Log::Syncs::kNone);
+  }
+  void BeginFlush() {
+    if (std::optional<FileBatch> batch = NextFlush()) {
+      store->Execute(*std::move(batch), [this](absl::Status status) { OnFlushed(status); });
+    }
   }
   absl::Status WaitForRoom(std::unique_lock<std::mutex>& hold) {
     while (log.staged_bytes() >= kUncommittedBytesMax && failure.ok()) {
@@ -95,7 +111,12 @@ struct LocalLog::Impl {
     std::unique_lock<std::mutex> hold(mutex);
     flushing = false;
     if (status.ok()) {
-      log.OnBatchDurable();
+      if (flush_syncs) {
+        log.OnBatchDurable();
+        log.SetCommitted(log.durable_index());  // nobody else has a say
+      } else {
+        log.OnBatchWritten();
+      }
       BeginFlush();
     } else {
       failure = status;
@@ -126,8 +147,12 @@ struct LocalLog::Impl {
     changed.notify_all();
   }
 
+  absl::StatusOr<Bytes> ReadFile(const FileRange& range) const;
+
   absl::Status SyncLocked(std::unique_lock<std::mutex>& hold) {
     const LogIndex last = log.last_index();
+    sync_to = std::max(sync_to, last);
+    BeginFlush();
     changed.wait(hold, [&] { return !failure.ok() || log.durable_index() >= last; });
     return failure;
   }
@@ -141,12 +166,8 @@ absl::StatusOr<std::unique_ptr<LocalLog>> LocalLog::Open(const std::string& dire
                             FileStore::Open(directory, options.io_threads));
   TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<DirectoryView> view, store->View());
   TIDEMARK_ASSIGN_OR_RETURN(Log log, Log::Recover(kGroup, options.log, *view, LogIndex(0)));
-  std::unique_ptr<LocalLog> opened(
-      new LocalLog(std::make_unique<Impl>(std::move(store), std::move(log))));
-  {
-    const std::lock_guard<std::mutex> hold(opened->impl_->mutex);
-    opened->impl_->BeginFlush();
-  }
+  std::unique_ptr<LocalLog> opened(new LocalLog(
+      std::make_unique<Impl>(std::move(store), std::move(log), options.unsynced_bytes_max)));
   TIDEMARK_RETURN_IF_ERROR(opened->Sync());
   return opened;
 }
@@ -173,7 +194,10 @@ void LocalLog::Append(std::string batch, Durability durability, Done done) {
   }
   const auto [index, offset] = impl.Stage(*header, std::move(batch));
   const bool at_once = durability == Durability::kMemory;
-  if (!at_once) impl.waiting.push_back({index, offset, std::move(done)});
+  if (!at_once) {
+    impl.sync_to = index;
+    impl.waiting.push_back({index, offset, std::move(done)});
+  }
   impl.BeginFlush();
   hold.unlock();
   if (at_once) done(offset);
@@ -185,11 +209,10 @@ absl::StatusOr<Offset> LocalLog::AppendAndWait(std::string batch) {
   std::unique_lock<std::mutex> hold(impl.mutex);
   TIDEMARK_RETURN_IF_ERROR(impl.WaitForRoom(hold));
   const auto [index, offset] = impl.Stage(header, std::move(batch));
-  if (!impl.flushing) {
-    impl.flushing = true;
-    const FileBatch flush = impl.log.TakeBatch();
+  impl.sync_to = index;
+  if (const std::optional<FileBatch> flush = impl.NextFlush()) {
     hold.unlock();
-    impl.OnFlushed(impl.store->ExecuteHere(flush));
+    impl.OnFlushed(impl.store->ExecuteHere(*flush));
     hold.lock();
   }
   impl.changed.wait(hold, [&] { return !impl.failure.ok() || impl.log.durable_index() >= index; });
@@ -197,29 +220,39 @@ absl::StatusOr<Offset> LocalLog::AppendAndWait(std::string batch) {
   return offset;
 }
 
-absl::StatusOr<std::vector<Bytes>> LocalLog::Read(Offset offset, uint32_t max_bytes) const {
-  FileRange range;
-  Offset end;
-  {
-    const std::lock_guard<std::mutex> hold(impl_->mutex);
-    const LogIndex durable = impl_->log.durable_index();
-    TIDEMARK_ASSIGN_OR_RETURN(range, impl_->log.RangeOfOffset(offset, durable, max_bytes));
-    end = impl_->log.EndOffsetOf(durable);
-  }
+absl::StatusOr<Bytes> LocalLog::Impl::ReadFile(const FileRange& range) const {
   struct Waiter {
     std::mutex mutex;
     std::condition_variable ready;
     std::optional<absl::StatusOr<Bytes>> bytes;
   } waiter;
-  impl_->store->Read(range.file, range.pos, range.length, [&](absl::StatusOr<Bytes> bytes) {
+  store->Read(range.file, range.pos, range.length, [&](absl::StatusOr<Bytes> bytes) {
     const std::lock_guard<std::mutex> hold(waiter.mutex);
     waiter.bytes = std::move(bytes);
     waiter.ready.notify_one();
   });
   std::unique_lock<std::mutex> hold(waiter.mutex);
   waiter.ready.wait(hold, [&] { return waiter.bytes.has_value(); });
-  TIDEMARK_RETURN_IF_ERROR(waiter.bytes->status());
-  return ConsumerFrames(range, **waiter.bytes, offset, end);
+  return *std::move(waiter.bytes);
+}
+
+absl::StatusOr<std::vector<Bytes>> LocalLog::Read(Offset offset, uint32_t max_bytes) const {
+  Impl& impl = *impl_;
+  std::unique_lock<std::mutex> hold(impl.mutex);
+  if (const std::optional<FileRange> sidecar = impl.log.IndexOfOffset(offset)) {
+    hold.unlock();
+    const absl::StatusOr<Bytes> bytes = impl.ReadFile(*sidecar);
+    hold.lock();
+    // Without it the look-up only points further ahead.
+    if (bytes.ok()) impl.log.OnIndexRead(*sidecar, bytes->view());
+  }
+  const LogIndex durable = impl.log.durable_index();
+  TIDEMARK_ASSIGN_OR_RETURN(const FileRange range,
+                            impl.log.RangeOfOffset(offset, durable, max_bytes));
+  const Offset end = impl.log.EndOffsetOf(durable);
+  hold.unlock();
+  TIDEMARK_ASSIGN_OR_RETURN(const Bytes bytes, impl.ReadFile(range));
+  return ConsumerFrames(range, bytes, offset, end);
 }
 
 Offset LocalLog::OffsetAtTime(WallTime time) const {
@@ -248,9 +281,16 @@ absl::Status LocalLog::Sync() {
 }
 
 absl::Status LocalLog::Close() {
-  std::unique_lock<std::mutex> hold(impl_->mutex);
-  impl_->closed = true;
-  return impl_->SyncLocked(hold);
+  Impl& impl = *impl_;
+  std::unique_lock<std::mutex> hold(impl.mutex);
+  impl.closed = true;
+  TIDEMARK_RETURN_IF_ERROR(impl.SyncLocked(hold));
+  // The next Open then has little to read.
+  impl.log.StageCheckpoint();
+  impl.BeginFlush();
+  impl.changed.wait(
+      hold, [&] { return !impl.failure.ok() || (!impl.flushing && !impl.log.has_staged()); });
+  return impl.failure;
 }
 
 }  // namespace tidemark

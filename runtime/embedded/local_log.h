@@ -19,9 +19,10 @@ namespace tidemark {
 enum class Durability : uint8_t {
   // Written and synced (fdatasync): it survives the crash of the process and a power failure.
   kDurable,
-  // Accepted: in this process's memory, on its way to the disk, which it reaches with the next
-  // flush. A crash or a failed flush may lose it (Sync and Close tell of the latter); whatever
-  // survives is a prefix of what was appended.
+  // Accepted: in this process's memory, on its way to the file, where it is synced with the next
+  // durable append, Sync, Close or after `unsynced_bytes_max`. A crash or a failed flush may lose
+  // it
+  // (Sync and Close tell of the latter); whatever survives is a prefix of what was appended.
   kMemory,
 };
 
@@ -29,6 +30,8 @@ struct LocalLogOptions {
   LogOptions log;
   // Threads for writes, syncs and reads that are not in the page cache.
   int io_threads = 2;
+  // Bytes written and not synced, of appends that nobody waits for.
+  uint64_t unsynced_bytes_max = 32u << 20;
 };
 
 // One partition's log as a library, without a server and without consensus: the engine's Log
@@ -80,6 +83,7 @@ class LocalLog {
 
   // The whole batches that hold records from `offset` on, at most about `max_bytes`, at least one:
   // adjacent frames in one slice. Checksums are verified. Sees what is durable.
+  // Reads the sidecar of a segment first if its look-up table is not in memory.
   //   Errors  kOutOfRange: outside [start_offset(), durable_end()); kDataLoss: damaged, names the
   //           position; kUnavailable: the disk cannot read it.
   //   Blocks  while the disk reads what is not in the page cache.
