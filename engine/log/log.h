@@ -112,6 +112,9 @@ class Log {
   // Granular to index entries: it may be early by one index interval, never late.
   Offset OffsetAtTime(WallTime time) const;
 
+  // Changes LogOptions::segment_bytes for segments begun from now on.
+  void SetSegmentBytes(uint64_t segment_bytes);
+
   // Whole files of the log (to remove the group's data).
   std::vector<FileId> Files() const;
 

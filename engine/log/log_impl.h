@@ -42,7 +42,7 @@ struct Log::Impl {
                       uint64_t max_bytes) const;
 
   const GroupId group;
-  const LogOptions options;
+  LogOptions options;
   std::vector<Segment> segments;                 // ascending, contiguous
   std::vector<std::pair<LogIndex, Term>> terms;  // (first index, term) of each run of one term
   LogIndex durable;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/base/limits.h"
 #include "engine/log/batch.h"
 #include "tests/engine/node/node_world.h"
 
@@ -88,6 +89,33 @@ TEST(Node, RestartKeepsTopicsRecordsAndProducers) {
   EXPECT_TRUE(world.Get<ProduceResponse>(request).duplicate);
   const auto next = world.Get<ProduceResponse>(ProduceRequest{"t", PartitionId(0), BatchOf({"d"})});
   EXPECT_EQ(next.base_offset, Offset(3));
+}
+
+// Sizes of the segments of group 1, the first topic's only partition, oldest first.
+std::vector<uint64_t> SegmentSizes(const NodeWorld& world) {
+  std::vector<uint64_t> sizes;
+  for (const auto& [file, bytes] : world.disk_.files_) {
+    if (file.group == GroupId(1) && file.kind == FileKind::kSegment) sizes.push_back(bytes.size());
+  }
+  return sizes;
+}
+
+TEST(Node, TopicKeepsItsOwnSegmentSizeThroughARestart) {
+  NodeWorld world(NodeWorld::SingleNode());
+  ASSERT_NE(world.options_.log.segment_bytes, kSegmentBytesMin);
+  ASSERT_TRUE(world.Boot().ok());
+  world.Advance(Duration::Seconds(3));
+  world.Get<CreateTopicResponse>(
+      CreateTopicRequest{.name = "t", .segment_bytes = kSegmentBytesMin});
+  world.Advance(Duration::Seconds(3));
+  ASSERT_EQ(SegmentSizes(world), std::vector{kSegmentBytesMin});
+  ASSERT_TRUE(world.Boot().ok());
+  world.Advance(Duration::Seconds(3));
+  const std::string half(kSegmentBytesMin / 2, 'x');
+  for (int i = 0; i < 4; ++i) {
+    world.Get<ProduceResponse>(ProduceRequest{"t", PartitionId(0), BatchOf({half})});
+  }
+  EXPECT_EQ(SegmentSizes(world), std::vector(4, kSegmentBytesMin));
 }
 
 TEST(Node, WaitingFetchIsAnsweredWhenRecordsBecomeReadableAndNotBefore) {
