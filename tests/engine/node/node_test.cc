@@ -236,6 +236,31 @@ TEST(Node, FullDiskRefusesWritesServesReadsAndRecoversByItself) {
   EXPECT_EQ(world.Get<ProduceResponse>(produce).record_count, 1u);
 }
 
+// The roles a lone voter of three notes for the catalog's group, without immediate repetitions.
+std::vector<std::string> NotedRolesOfLoneVoter(bool pre_vote) {
+  NodeOptions options = NodeWorld::SingleNode();
+  options.voters = {NodeId(1), NodeId(2), NodeId(3)};
+  options.pre_vote = pre_vote;
+  NodeWorld world(std::move(options));
+  EXPECT_TRUE(world.Boot().ok());
+  world.Advance(Duration::Seconds(5));
+  std::vector<std::string> roles;
+  for (const Note& note : world.notes_) {
+    if (note.event != "leadership") continue;
+    for (const auto& [key, value] : note.fields) {
+      if (key == "role" && (roles.empty() || roles.back() != value)) roles.push_back(value);
+    }
+  }
+  return roles;
+}
+
+TEST(Node, LeadershipNotesTellTheRoleTheNodeReallyHas) {
+  EXPECT_EQ(NotedRolesOfLoneVoter(/*pre_vote=*/false),
+            (std::vector<std::string>{"follower", "candidate"}));
+  EXPECT_EQ(NotedRolesOfLoneVoter(/*pre_vote=*/true),
+            (std::vector<std::string>{"follower", "pre-candidate"}));
+}
+
 TEST(Node, StatusShowsEveryGroupAndHealthNeedsALeader) {
   NodeOptions options = NodeWorld::SingleNode();
   options.voters = {NodeId(1), NodeId(2), NodeId(3)};
