@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "engine/balancer/retry.h"
+#include "engine/balancer/producer_session.h"
 #include "sim/client.h"
 
 namespace tidemark::sim {

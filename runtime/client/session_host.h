@@ -9,7 +9,9 @@
 #include <variant>
 #include <vector>
 
-#include "engine/balancer/retry.h"
+#include "engine/balancer/producer_session.h"
+#include "engine/base/ids.h"
+#include "engine/base/time.h"
 #include "runtime/base/clock.h"
 #include "runtime/client/pump.h"
 #include "runtime/client/shared.h"
