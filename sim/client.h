@@ -8,9 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "engine/balancer/fetch_session.h"
 #include "engine/balancer/picker.h"
-#include "engine/balancer/producer_session.h"
+#include "engine/balancer/retry.h"
 #include "engine/balancer/view.h"
 #include "engine/node/request.h"
 #include "sim/world.h"
@@ -71,66 +70,5 @@ class Client {
 
 // The client's form of an RpcError.
 balancer::CallError CallErrorOf(const RpcError& error);
-
-// Sends idempotent batches to one partition through the production ProducerSession and enters
-// everything into the ledger.
-class Producer : public Client {
- public:
-  Producer(World* world, uint32_t actor, std::string topic, PartitionId partition, GroupId group);
-
-  void Start();
-  // Sends what it has accepted and no more.
-  void Stop() { stopped_ = true; }
-  bool drained() const { return session_.idle(); }
-  size_t in_flight() const { return session_.in_flight(); }
-  void OnNodeDown(size_t node) override;
-
- private:
-  void Tick();
-  void SubmitOne(balancer::ProducerActions& actions);
-  void Perform(balancer::ProducerActions actions);
-  void Open(const balancer::OpenStream& open);
-  void Send(const balancer::SendBatch& send);
-  void OnAnswer(balancer::StreamId id, int32_t sequence, const Response& response);
-  void Break(balancer::StreamId id, const StreamPtr& stream);
-  void ArmTimer();
-
-  PartitionId partition_;
-  GroupId group_;
-  balancer::ProducerSession session_;
-  std::map<balancer::StreamId, StreamPtr> streams_;
-  std::map<uint64_t, uint64_t> batch_of_tag_;
-  uint64_t next_tag_ = 1;
-  bool stopped_ = false;
-  Instant timer_ = Instant::Never();
-};
-
-// Tails one partition from its start through the production FetchSession.
-class Consumer : public Client {
- public:
-  Consumer(World* world, uint32_t actor, std::string topic, PartitionId partition, GroupId group);
-
-  void Start();
-  GroupId group() const { return group_; }
-  uint32_t actor() const { return actor_; }
-  Offset position() const { return session_.position(); }
-  void OnNodeDown(size_t node) override;
-
- private:
-  void Perform(balancer::FetchActions actions);
-  void Open(const balancer::OpenFetch& open);
-  // The server's part: fetches from `from` on, for ever.
-  void Serve(balancer::StreamId id, const StreamPtr& stream, Offset from);
-  void ServeFound(balancer::StreamId id, const StreamPtr& stream, const FetchResponse& found);
-  void OnData(balancer::StreamId id, const Bytes& frame, Offset high_watermark);
-  void Close(balancer::StreamId id, const balancer::CallError& error);
-  void ArmTimer();
-
-  PartitionId partition_;
-  GroupId group_;
-  balancer::FetchSession session_;
-  std::map<balancer::StreamId, StreamPtr> streams_;
-  Instant timer_ = Instant::Never();
-};
 
 }  // namespace tidemark::sim

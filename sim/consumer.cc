@@ -1,4 +1,5 @@
-#include <algorithm>
+#include "sim/consumer.h"
+
 #include <utility>
 #include <vector>
 
@@ -6,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "engine/log/batch.h"
 #include "engine/log/log.h"
-#include "sim/client.h"
 
 namespace tidemark::sim {
 namespace {
@@ -19,64 +19,35 @@ balancer::FetchOptions OptionsFor() {
   return options;
 }
 
-balancer::CallError Broken(std::string message) {
-  return {.code = absl::StatusCode::kUnavailable, .message = std::move(message)};
-}
-
 }  // namespace
 
-Consumer::Consumer(World* world, uint32_t actor, std::string topic, PartitionId partition,
+Consumer::Consumer(World* world, uint32_t actor, const std::string& topic, PartitionId partition,
                    GroupId group)
-    : Client(world, actor, topic),
-      partition_(partition),
-      group_(group),
-      session_({.topic = std::move(topic), .partition = partition}, OptionsFor(), &view_, &picker_,
-               Prng(world->decisions().Draw(Site::kClientSeed, actor))) {}
+    : SessionClient(world, actor, topic, partition, group, OptionsFor()) {}
 
 void Consumer::Start() {
   RefreshView();
-  balancer::FetchActions actions;
-  session_.Start(now(), actions);
-  Perform(std::move(actions));
+  Run([this](Actions& out) { session_.Start(now(), out); });
 }
 
-void Consumer::Perform(balancer::FetchActions actions) {
-  for (balancer::FetchAction& action : actions) {
-    if (const auto* open = std::get_if<balancer::OpenFetch>(&action)) {
-      Open(*open);
-    } else if (const auto* close = std::get_if<balancer::CloseStream>(&action)) {
-      const auto found = streams_.find(close->stream);
-      if (found == streams_.end()) continue;
-      const StreamPtr stream = found->second;
-      streams_.erase(found);
-      stream->broken = true;
-      Up(stream, [this, stream] {
-        if (stream->waiting != RequestId()) world_->Cancel(stream->node, stream->waiting);
-      });
-    } else if (const auto* failed = std::get_if<balancer::FetchFailed>(&action)) {
-      world_->verdict().Fail(
-          "consumer", absl::StrCat("consumer ", actor_, " gave up: ", failed->status.ToString()));
-    } else {
-      RefreshView();
-    }
+void Consumer::Perform(const balancer::FetchAction& action) {
+  if (const auto* open = std::get_if<balancer::OpenFetch>(&action)) {
+    Open(*open);
+  } else if (const auto* close = std::get_if<balancer::CloseStream>(&action)) {
+    const StreamPtr stream = Take(*close);
+    if (stream == nullptr) return;
+    Up(stream, [this, stream] {
+      if (stream->waiting != RequestId()) world_->Cancel(stream->node, stream->waiting);
+    });
+  } else if (const auto* failed = std::get_if<balancer::FetchFailed>(&action)) {
+    world_->verdict().Fail(
+        "consumer", absl::StrCat("consumer ", actor_, " gave up: ", failed->status.ToString()));
   }
-  ArmTimer();
 }
 
 void Consumer::Open(const balancer::OpenFetch& open) {
-  const std::optional<size_t> node = world_->NodeAt(open.target.address);
-  if (!node.has_value() || !world_->up(*node)) {
-    world_->scheduler().After(Latency(), [this, id = open.stream] {
-      balancer::FetchActions actions;
-      session_.OnStreamClosed(now(), id, Broken("connection refused"), actions);
-      Perform(std::move(actions));
-    });
-    return;
-  }
-  auto stream = std::make_shared<Stream>();
-  stream->node = *node;
-  stream->incarnation = world_->incarnation(*node);
-  streams_.emplace(open.stream, stream);
+  const StreamPtr stream = Connect(open.stream, open.target);
+  if (stream == nullptr) return;
   Up(stream, [this, id = open.stream, stream, offset = open.offset] { Serve(id, stream, offset); });
 }
 
@@ -102,9 +73,7 @@ void Consumer::ServeFound(balancer::StreamId id, const StreamPtr& stream,
                           const FetchResponse& found) {
   if (!found.range.has_value()) {
     Down(stream, [this, id, limit = found.limit] {
-      balancer::FetchActions actions;
-      session_.OnProgress(now(), id, limit, actions);
-      Perform(std::move(actions));
+      Run([&](Actions& out) { session_.OnProgress(now(), id, limit, out); });
     });
     world_->scheduler().After(Duration::Millis(10), [this, id, stream, from = found.from] {
       if (world_->up(stream->node) && world_->incarnation(stream->node) == stream->incarnation) {
@@ -151,47 +120,27 @@ void Consumer::ServeFound(balancer::StreamId id, const StreamPtr& stream,
 void Consumer::OnData(balancer::StreamId id, const Bytes& frame, Offset high_watermark) {
   const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(frame.view());
   TIDEMARK_CHECK(header.ok());
-  balancer::FetchActions actions;
-  const balancer::Delivery delivery =
-      session_.OnData(now(), id, header->base_offset, header->base_offset + header->offset_span(),
-                      high_watermark, actions);
-  if (delivery.deliver) {
+  Run([&](Actions& out) {
+    const balancer::Delivery delivery =
+        session_.OnData(now(), id, header->base_offset, header->base_offset + header->offset_span(),
+                        high_watermark, out);
+    if (!delivery.deliver) return;
     world_->coverage().Hit(Probe::kRecordConsumed, header->offset_span() - delivery.skip);
     world_->observer().consumers().OnDelivered(actor_, group_, frame.view(), delivery.skip);
-  }
-  Perform(std::move(actions));
+  });
 }
 
 void Consumer::Close(balancer::StreamId id, const balancer::CallError& error) {
   streams_.erase(id);
-  balancer::FetchActions actions;
-  session_.OnStreamClosed(now(), id, error, actions);
-  Perform(std::move(actions));
+  Closed(id, error);
 }
 
 void Consumer::OnNodeDown(size_t node) {
-  std::vector<std::pair<balancer::StreamId, StreamPtr>> broken;
-  for (const auto& [id, stream] : streams_) {
-    if (stream->node == node) broken.emplace_back(id, stream);
-  }
-  for (const auto& [id, stream] : broken) {
+  for (const auto& [id, stream] : StreamsTo(node)) {
     stream->broken = true;
     world_->scheduler().After(Latency(),
                               [this, which = id] { Close(which, Broken("connection reset")); });
   }
-}
-
-void Consumer::ArmTimer() {
-  const Instant deadline = session_.next_deadline();
-  if (deadline >= timer_) return;
-  timer_ = deadline;
-  world_->scheduler().At(deadline, [this, deadline] {
-    if (timer_ != deadline) return;
-    timer_ = Instant::Never();
-    balancer::FetchActions actions;
-    session_.OnTimer(now(), actions);
-    Perform(std::move(actions));
-  });
 }
 
 }  // namespace tidemark::sim

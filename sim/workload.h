@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "sim/client.h"
+#include "sim/consumer.h"
+#include "sim/producer.h"
 #include "sim/world.h"
 
 namespace tidemark::sim {

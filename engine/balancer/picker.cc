@@ -48,7 +48,7 @@ std::optional<Target> Picker::PickConsume(Instant now, const ClusterView& view,
     return ejector_.IsEjected(now, target.address) || Contains(avoid, target.address);
   });
   if (healthy.empty()) {
-    const std::optional<Target> leader = view.Leader(where);
+    std::optional<Target> leader = view.Leader(where);
     if (leader.has_value() && !Contains(avoid, leader->address)) return leader;
     return Rotate(now, all, avoid);
   }

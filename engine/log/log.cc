@@ -259,6 +259,11 @@ void Log::Impl::EvictCache() {
   }
 }
 
+void Log::SetSegmentBytes(uint64_t segment_bytes) {
+  TIDEMARK_CHECK_LE(segment_bytes, kSegmentBytesMax);
+  impl_->options.segment_bytes = segment_bytes;
+}
+
 std::vector<FileId> Log::Files() const {
   std::vector<FileId> files;
   for (const Segment& segment : impl_->segments) {

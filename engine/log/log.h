@@ -180,6 +180,8 @@ class Log {
   // Makes the next batch end with a checkpoint, whatever was appended since the last one: for a
   // clean shutdown. Nothing if there is one already.
   void StageCheckpoint();
+  // Changes LogOptions::segment_bytes for segments begun from now on.
+  void SetSegmentBytes(uint64_t segment_bytes);
 
   // Whole files of the log (to remove the group's data).
   std::vector<FileId> Files() const;

@@ -131,7 +131,7 @@ struct Log::Impl {
   std::optional<FileRange> SidecarOf(const Segment& segment) const;
 
   const GroupId group;
-  const LogOptions options;
+  LogOptions options;
   const CheckpointSource* source = nullptr;
   std::vector<Segment> segments;                 // ascending, contiguous
   std::vector<std::pair<LogIndex, Term>> terms;  // (first index, term) of each run of one term

@@ -51,6 +51,20 @@ raft::Config RaftConfig(const NodeOptions& options, std::vector<NodeId> voters) 
           .append_entries_max = options.append_entries_max};
 }
 
+std::string RoleName(raft::Role role) {
+  switch (role) {
+    case raft::Role::kFollower:
+      return "follower";
+    case raft::Role::kPreCandidate:
+      return "pre-candidate";
+    case raft::Role::kCandidate:
+      return "candidate";
+    case raft::Role::kLeader:
+      break;
+  }
+  return "leader";
+}
+
 }  // namespace
 
 absl::StatusOr<Node> Node::Recover(NodeOptions options, const DirectoryView& directory, Now now,
@@ -194,13 +208,12 @@ void Node::Impl::Settle(Now now, Effects& out) {
     Replica& replica = *at->second;
     if (at->first != kCatalogGroup) replica.Settle(now, out);
     if (replica.leadership_changed()) {
-      out.push_back(
-          Note{Note::Level::kInfo,
-               "leadership",
-               {{"group", absl::StrCat(at->first.value())},
-                {"role", replica.raft().role() == raft::Role::kLeader ? "leader" : "follower"},
-                {"term", absl::StrCat(replica.raft().term().value())},
-                {"leader", absl::StrCat(replica.raft().leader().value())}}});
+      out.push_back(Note{Note::Level::kInfo,
+                         "leadership",
+                         {{"group", absl::StrCat(at->first.value())},
+                          {"role", RoleName(replica.raft().role())},
+                          {"term", absl::StrCat(replica.raft().term().value())},
+                          {"leader", absl::StrCat(replica.raft().leader().value())}}});
     }
     at = replica.removed() ? replicas.erase(at) : std::next(at);
   }

@@ -139,11 +139,9 @@ void Node::Impl::StartGroup(Now now, GroupId group, const CatalogTopic& topic,
     found.erase(at);
   }
   const bool fresh = recovered.hard_state.term == Term();
-  if (!recovered.log.has_value()) {
-    LogOptions log = options.log;
-    if (topic.segment_bytes != 0) log.segment_bytes = topic.segment_bytes;
-    recovered = EmptyGroup(group, log);
-  }
+  if (!recovered.log.has_value()) recovered = EmptyGroup(group, options.log);
+  // Only the catalog knows a topic's own options, and files are recovered before it is.
+  if (topic.segment_bytes != 0) recovered.log->SetSegmentBytes(topic.segment_bytes);
   std::vector<NodeId> voters = partition.replicas;
   std::sort(voters.begin(), voters.end());
   Replica::Options replica_options{.group = group,

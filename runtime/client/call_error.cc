@@ -40,6 +40,15 @@ balancer::CallError ErrorOf(const grpc::Status& status) {
       DecodeErrorDetails(status.error_code(), status.error_message(), status.error_details()));
 }
 
+balancer::CallError EndOfStream(const grpc::Status& status) {
+  balancer::CallError error = ErrorOf(status);
+  if (status.ok()) {
+    error.code = absl::StatusCode::kUnavailable;
+    error.message = "the server ended the stream";
+  }
+  return error;
+}
+
 balancer::CallError ErrorOf(const v1::StreamError& error) { return CallErrorOf(ToError(error)); }
 
 }  // namespace tidemark::client

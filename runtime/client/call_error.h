@@ -13,7 +13,9 @@ namespace tidemark::client {
 
 // What a failed call said, rich details included (google.rpc.Status in the trailers).
 balancer::CallError ErrorOf(const grpc::Status& status);
-// The same of one failed request of a stream.
+// What the end of a stream that has none of its own means; an ok status is a failure, too.
+balancer::CallError EndOfStream(const grpc::Status& status);
+// What one failed request of a stream said.
 balancer::CallError ErrorOf(const v1::StreamError& error);
 
 }  // namespace tidemark::client

@@ -5,13 +5,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
-#include <map>
+#include <functional>
 #include <utility>
 
 #include "engine/balancer/fetch_session.h"
 #include "runtime/base/clock.h"
 #include "runtime/client/call_error.h"
-#include "runtime/client/pump.h"
+#include "runtime/client/session_host.h"
 #include "tidemark/v1/log.grpc.pb.h"
 
 namespace tidemark::client {
@@ -19,28 +19,25 @@ namespace {
 
 using balancer::CallError;
 using balancer::Delivery;
-using balancer::FetchActions;
 using balancer::StreamId;
 
 // Answers decoded and not yet polled; beyond it the stream is not read (gRPC's flow control then
 // holds the server back).
 constexpr size_t kReadyMax = 8;
 
-class StreamEvents {
- public:
-  virtual ~StreamEvents() = default;
-  virtual void OnAnswer(StreamId stream, v1::ConsumeResponse answer) = 0;
-  virtual void OnClosed(StreamId stream, CallError error) = 0;
-};
-
 // One ConsumeStream call; reads one answer ahead of what was asked for with Next().
 class ConsumeCall : public grpc::ClientReadReactor<v1::ConsumeResponse> {
  public:
+  // On gRPC's threads.
+  struct Events {
+    std::function<void(v1::ConsumeResponse)> on_answer;
+    std::function<void(CallError)> on_closed;
+  };
+
   static std::shared_ptr<ConsumeCall> Start(std::shared_ptr<grpc::Channel> channel,
-                                            const v1::ConsumeRequest& request, StreamId id,
-                                            std::shared_ptr<StreamEvents> events) {
+                                            const v1::ConsumeRequest& request, Events events) {
     std::shared_ptr<ConsumeCall> call(
-        new ConsumeCall(std::move(channel), request, id, std::move(events)));
+        new ConsumeCall(std::move(channel), request, std::move(events)));
     call->self_ = call;
     call->stub_->async()->ConsumeStream(&call->context_, &call->request_, call.get());
     call->AddHold();
@@ -69,34 +66,26 @@ class ConsumeCall : public grpc::ClientReadReactor<v1::ConsumeResponse> {
 
   void OnReadDone(bool ok) override {
     if (ok) {
-      events_->OnAnswer(id_, std::exchange(answer_, v1::ConsumeResponse()));
+      events_.on_answer(std::exchange(answer_, v1::ConsumeResponse()));
     } else {
       Cancel();
     }
   }
 
   void OnDone(const grpc::Status& status) override {
-    CallError error = ErrorOf(status);
-    if (status.ok()) {
-      error.code = absl::StatusCode::kUnavailable;
-      error.message = "the server ended the stream";
-    }
-    events_->OnClosed(id_, std::move(error));
+    events_.on_closed(EndOfStream(status));
     self_.reset();
   }
 
  private:
-  ConsumeCall(std::shared_ptr<grpc::Channel> channel, v1::ConsumeRequest request, StreamId id,
-              std::shared_ptr<StreamEvents> events)
+  ConsumeCall(std::shared_ptr<grpc::Channel> channel, v1::ConsumeRequest request, Events events)
       : stub_(v1::Log::NewStub(std::move(channel))),
         request_(std::move(request)),
-        id_(id),
         events_(std::move(events)) {}
 
   const std::unique_ptr<v1::Log::Stub> stub_;
   const v1::ConsumeRequest request_;
-  const StreamId id_;
-  const std::shared_ptr<StreamEvents> events_;
+  const Events events_;
   std::shared_ptr<ConsumeCall> self_;
   grpc::ClientContext context_;
   v1::ConsumeResponse answer_;
@@ -104,7 +93,9 @@ class ConsumeCall : public grpc::ClientReadReactor<v1::ConsumeResponse> {
   bool closed_ = false;
 };
 
-class ConsumerImpl : public Consumer {
+class ConsumerImpl
+    : public Consumer,
+      private SessionHost<balancer::FetchSession, balancer::FetchAction, ConsumeCall> {
  public:
   ConsumerImpl(std::shared_ptr<Shared> shared, std::string topic, PartitionId partition,
                Offset start);
@@ -114,49 +105,12 @@ class ConsumerImpl : public Consumer {
   Offset position() const override;
 
  private:
-  struct Events : StreamEvents {
-    explicit Events(ConsumerImpl* owner_in) : owner(owner_in) {}
-    void OnAnswer(StreamId stream, v1::ConsumeResponse answer) override {
-      const std::lock_guard<std::mutex> hold(mutex);
-      if (owner == nullptr) return;
-      owner->pump_->Post([o = owner, stream, answer = std::move(answer)]() mutable {
-        o->HandleAnswer(stream, std::move(answer));
-      });
-    }
-    void OnClosed(StreamId stream, CallError error) override {
-      const std::lock_guard<std::mutex> hold(mutex);
-      if (owner == nullptr) return;
-      owner->pump_->Post(
-          [o = owner, stream, error = std::move(error)] { o->HandleClosed(stream, error); });
-    }
-    std::mutex mutex;
-    ConsumerImpl* owner;
-  };
-
   // Pump thread, all of these.
-  void HandleAnswer(StreamId stream, v1::ConsumeResponse answer);
-  void HandleClosed(StreamId stream, const CallError& error);
+  void Perform(const balancer::FetchAction& action) override;
+  void HandleAnswer(StreamId stream, const v1::ConsumeResponse& answer);
   void ReadOn();
-  Instant Deadline();
-  void Execute(const balancer::OpenFetch& open);
-  void Execute(const balancer::CloseStream& close);
-  void Execute(const balancer::FetchFailed& failed);
-  void Execute(const balancer::RefreshView& refresh);
-  template <typename Step>
-  void Run(Step step) {
-    FetchActions actions;
-    {
-      const std::lock_guard<std::mutex> hold(shared_->mutex);
-      step(actions);
-    }
-    for (const auto& action : actions) {
-      std::visit([this](const auto& a) { this->Execute(a); }, action);
-    }
-  }
-
-  const std::shared_ptr<Shared> shared_;
-  const std::string topic_;
-  const PartitionId partition_;
+  void Open(const balancer::OpenFetch& open);
+  void OnFailed(const balancer::FetchFailed& failed);
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -165,37 +119,20 @@ class ConsumerImpl : public Consumer {
   Offset next_;  // behind the last record polled
 
   // Pump thread only.
-  balancer::FetchSession session_;
-  std::map<StreamId, std::shared_ptr<ConsumeCall>> calls_;
   bool held_back_ = false;  // the current stream waits for Poll to make room
-
-  std::shared_ptr<Events> events_;
-  std::unique_ptr<Pump> pump_;
 };
 
 ConsumerImpl::ConsumerImpl(std::shared_ptr<Shared> shared, std::string topic, PartitionId partition,
                            Offset start)
-    : shared_(std::move(shared)),
-      topic_(std::move(topic)),
-      partition_(partition),
-      next_(start),
-      session_({topic_, partition_}, {.start = start, .retry_not_found = true}, &shared_->view,
-               &shared_->picker, shared_->prng.Fork()),
-      events_(std::make_shared<Events>(this)) {
-  pump_ = std::make_unique<Pump>(
-      [this] { Run([this](FetchActions& out) { session_.OnTimer(MonotonicNow(), out); }); },
-      [this] { return Deadline(); });
-  pump_->Post([this] { Run([this](FetchActions& out) { session_.Start(MonotonicNow(), out); }); });
+    : SessionHost(std::move(shared), std::move(topic), partition,
+                  balancer::FetchOptions{.start = start, .retry_not_found = true}),
+      next_(start) {
+  Begin();
+  Post([this] { Run([this](Actions& out) { session_.Start(MonotonicNow(), out); }); });
 }
 
 ConsumerImpl::~ConsumerImpl() {
-  pump_->Post([this] { Run([this](FetchActions& out) { session_.Stop(MonotonicNow(), out); }); });
-  pump_->Stop();
-  {
-    const std::lock_guard<std::mutex> hold(events_->mutex);
-    events_->owner = nullptr;
-  }
-  for (auto& [id, call] : calls_) call->Cancel();
+  End([this](Actions& out) { session_.Stop(MonotonicNow(), out); });
 }
 
 absl::StatusOr<std::vector<DecodedRecord>> ConsumerImpl::Poll(Duration timeout) {
@@ -213,7 +150,7 @@ absl::StatusOr<std::vector<DecodedRecord>> ConsumerImpl::Poll(Duration timeout) 
     next_ = records.back().offset + 1;
     if (ready_.size() + 1 != kReadyMax) return records;
   }
-  pump_->Post([this] { ReadOn(); });
+  Post([this] { ReadOn(); });
   return records;
 }
 
@@ -222,12 +159,7 @@ Offset ConsumerImpl::position() const {
   return next_;
 }
 
-Instant ConsumerImpl::Deadline() {
-  const std::lock_guard<std::mutex> hold(shared_->mutex);
-  return session_.next_deadline();
-}
-
-void ConsumerImpl::HandleAnswer(StreamId stream, v1::ConsumeResponse answer) {
+void ConsumerImpl::HandleAnswer(StreamId stream, const v1::ConsumeResponse& answer) {
   const Offset high_watermark(answer.high_watermark());
   std::string_view rest = answer.batches();
   std::vector<DecodedRecord> records;
@@ -242,7 +174,7 @@ void ConsumerImpl::HandleAnswer(StreamId stream, v1::ConsumeResponse answer) {
     const std::string_view frame = rest.substr(0, header->total_bytes());
     rest.remove_prefix(frame.size());
     Delivery delivery;
-    Run([&](FetchActions& out) {
+    Run([&](Actions& out) {
       delivery = session_.OnData(MonotonicNow(), stream, header->base_offset,
                                  header->base_offset + header->offset_span(), high_watermark, out);
     });
@@ -258,9 +190,7 @@ void ConsumerImpl::HandleAnswer(StreamId stream, v1::ConsumeResponse answer) {
               std::back_inserter(records));
   }
   if (!any && damaged.ok()) {
-    Run([&](FetchActions& out) {
-      session_.OnProgress(MonotonicNow(), stream, high_watermark, out);
-    });
+    Run([&](Actions& out) { session_.OnProgress(MonotonicNow(), stream, high_watermark, out); });
   }
   {
     const std::lock_guard<std::mutex> hold(mutex_);
@@ -269,11 +199,10 @@ void ConsumerImpl::HandleAnswer(StreamId stream, v1::ConsumeResponse answer) {
   }
   changed_.notify_all();
   if (!damaged.ok()) {
-    Run([this](FetchActions& out) { session_.Stop(MonotonicNow(), out); });
+    Run([this](Actions& out) { session_.Stop(MonotonicNow(), out); });
     return;
   }
-  const auto call = calls_.find(stream);
-  if (call == calls_.end()) return;
+  if (Find(stream) == nullptr) return;
   held_back_ = true;
   ReadOn();
 }
@@ -288,37 +217,39 @@ void ConsumerImpl::ReadOn() {
   for (auto& [id, call] : calls_) call->Next();
 }
 
-void ConsumerImpl::HandleClosed(StreamId stream, const CallError& error) {
-  calls_.erase(stream);
-  Run([&](FetchActions& out) { session_.OnStreamClosed(MonotonicNow(), stream, error, out); });
+void ConsumerImpl::Perform(const balancer::FetchAction& action) {
+  if (const auto* open = std::get_if<balancer::OpenFetch>(&action)) {
+    Open(*open);
+  } else if (const auto* failed = std::get_if<balancer::FetchFailed>(&action)) {
+    OnFailed(*failed);
+  }
 }
 
-void ConsumerImpl::Execute(const balancer::OpenFetch& open) {
+void ConsumerImpl::Open(const balancer::OpenFetch& open) {
+  const StreamId stream = open.stream;
   v1::ConsumeRequest request;
   request.set_topic(topic_);
   request.set_partition(partition_.value());
   request.set_offset(open.offset.value());
   held_back_ = false;
-  calls_[open.stream] =
-      ConsumeCall::Start(shared_->channels->To(open.target.address), request, open.stream, events_);
+  calls_[stream] =
+      ConsumeCall::Start(shared_->channels->To(open.target.address), request,
+                         {.on_answer =
+                              [this, stream, relay = relay_](v1::ConsumeResponse answer) {
+                                relay->Post([this, stream, answer = std::move(answer)] {
+                                  HandleAnswer(stream, answer);
+                                });
+                              },
+                          .on_closed = WhenClosed(stream)});
 }
 
-void ConsumerImpl::Execute(const balancer::CloseStream& close) {
-  const auto call = calls_.find(close.stream);
-  if (call == calls_.end()) return;
-  call->second->Cancel();
-  calls_.erase(call);
-}
-
-void ConsumerImpl::Execute(const balancer::FetchFailed& failed) {
+void ConsumerImpl::OnFailed(const balancer::FetchFailed& failed) {
   {
     const std::lock_guard<std::mutex> hold(mutex_);
     if (failure_.ok()) failure_ = failed.status;
   }
   changed_.notify_all();
 }
-
-void ConsumerImpl::Execute(const balancer::RefreshView&) { shared_->RefreshLater(topic_); }
 
 }  // namespace
 

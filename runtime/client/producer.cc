@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <utility>
 
@@ -12,34 +13,30 @@
 #include "engine/balancer/producer_session.h"
 #include "runtime/base/clock.h"
 #include "runtime/client/call_error.h"
-#include "runtime/client/pump.h"
+#include "runtime/client/session_host.h"
 #include "tidemark/v1/log.grpc.pb.h"
 
 namespace tidemark::client {
 namespace {
 
 using balancer::CallError;
-using balancer::ProducerActions;
 using balancer::StreamId;
 
 // Batches built and waiting for a place in the window; beyond it Append blocks.
 constexpr size_t kFullBatchesMax = 8;
 
-// What a stream tells its producer.
-class StreamEvents {
- public:
-  virtual ~StreamEvents() = default;
-  virtual void OnAnswer(StreamId stream, int32_t sequence, v1::ProduceStreamResponse answer) = 0;
-  virtual void OnClosed(StreamId stream, CallError error) = 0;
-};
-
 // One ProduceStream call. gRPC's threads and the pump use it; it keeps itself alive until gRPC is
 // done with it.
 class ProduceCall : public grpc::ClientBidiReactor<v1::ProduceRequest, v1::ProduceStreamResponse> {
  public:
-  static std::shared_ptr<ProduceCall> Start(std::shared_ptr<grpc::Channel> channel, StreamId id,
-                                            std::shared_ptr<StreamEvents> events) {
-    std::shared_ptr<ProduceCall> call(new ProduceCall(std::move(channel), id, std::move(events)));
+  // On gRPC's threads.
+  struct Events {
+    std::function<void(int32_t sequence, v1::ProduceStreamResponse)> on_answer;
+    std::function<void(CallError)> on_closed;
+  };
+
+  static std::shared_ptr<ProduceCall> Start(std::shared_ptr<grpc::Channel> channel, Events events) {
+    std::shared_ptr<ProduceCall> call(new ProduceCall(std::move(channel), std::move(events)));
     call->self_ = call;
     call->stub_->async()->ProduceStream(&call->context_, call.get());
     call->StartRead(&call->answer_);
@@ -86,25 +83,19 @@ class ProduceCall : public grpc::ClientBidiReactor<v1::ProduceRequest, v1::Produ
         sequences_.pop_front();
       }
     }
-    if (sequence >= 0) events_->OnAnswer(id_, sequence, std::move(answer_));
+    if (sequence >= 0) events_.on_answer(sequence, std::move(answer_));
     answer_.Clear();
     StartRead(&answer_);
   }
 
   void OnDone(const grpc::Status& status) override {
-    CallError error = ErrorOf(status);
-    if (status.ok()) {
-      error.code = absl::StatusCode::kUnavailable;
-      error.message = "the server ended the stream";
-    }
-    events_->OnClosed(id_, std::move(error));
+    events_.on_closed(EndOfStream(status));
     self_.reset();
   }
 
  private:
-  ProduceCall(std::shared_ptr<grpc::Channel> channel, StreamId id,
-              std::shared_ptr<StreamEvents> events)
-      : stub_(v1::Log::NewStub(std::move(channel))), id_(id), events_(std::move(events)) {}
+  ProduceCall(std::shared_ptr<grpc::Channel> channel, Events events)
+      : stub_(v1::Log::NewStub(std::move(channel))), events_(std::move(events)) {}
 
   void WriteNext() {
     if (writing_ || queue_.empty()) return;
@@ -115,8 +106,7 @@ class ProduceCall : public grpc::ClientBidiReactor<v1::ProduceRequest, v1::Produ
   }
 
   const std::unique_ptr<v1::Log::Stub> stub_;
-  const StreamId id_;
-  const std::shared_ptr<StreamEvents> events_;
+  const Events events_;
   std::shared_ptr<ProduceCall> self_;
   grpc::ClientContext context_;
   v1::ProduceStreamResponse answer_;
@@ -129,7 +119,9 @@ class ProduceCall : public grpc::ClientBidiReactor<v1::ProduceRequest, v1::Produ
   bool closed_ = false;
 };
 
-class ProducerImpl : public Producer {
+class ProducerImpl
+    : public Producer,
+      private SessionHost<balancer::ProducerSession, balancer::ProducerAction, ProduceCall> {
  public:
   ProducerImpl(std::shared_ptr<Shared> shared, ProducerOptions options);
   ~ProducerImpl() override;
@@ -141,25 +133,6 @@ class ProducerImpl : public Producer {
   void OnAck(std::function<void(const Ack&)> callback) override { on_ack_ = std::move(callback); }
 
  private:
-  // What streams hold of the producer; lets go of it when the producer ends first.
-  struct Events : StreamEvents {
-    explicit Events(ProducerImpl* owner_in) : owner(owner_in) {}
-    void OnAnswer(StreamId stream, int32_t sequence, v1::ProduceStreamResponse answer) override {
-      const std::lock_guard<std::mutex> hold(mutex);
-      if (owner == nullptr) return;
-      owner->pump_->Post([o = owner, stream, sequence, answer = std::move(answer)] {
-        o->HandleAnswer(stream, sequence, answer);
-      });
-    }
-    void OnClosed(StreamId stream, CallError error) override {
-      const std::lock_guard<std::mutex> hold(mutex);
-      if (owner == nullptr) return;
-      owner->pump_->Post(
-          [o = owner, stream, error = std::move(error)] { o->HandleClosed(stream, error); });
-    }
-    std::mutex mutex;
-    ProducerImpl* owner;
-  };
   struct InFlight {
     uint32_t records = 0;
     uint64_t bytes = 0;
@@ -167,31 +140,16 @@ class ProducerImpl : public Producer {
   };
 
   // Pump thread, all of these.
+  void Perform(const balancer::ProducerAction& action) override;
+  void AfterClosed() override { SubmitPending(); }
   void HandleAnswer(StreamId stream, int32_t sequence, const v1::ProduceStreamResponse& answer);
-  void HandleClosed(StreamId stream, const CallError& error);
-  Instant Deadline();
   void SubmitPending();
-  void Execute(const balancer::OpenStream& open);
-  void Execute(const balancer::SendBatch& send);
-  void Execute(const balancer::CloseStream& close);
-  void Execute(const balancer::Done& done);
-  void Execute(const balancer::Failed& failed);
-  void Execute(const balancer::RefreshView& refresh);
-  // Runs one step of the session under the client's lock, then its actions.
-  template <typename Step>
-  void Run(Step step) {
-    ProducerActions actions;
-    {
-      const std::lock_guard<std::mutex> hold(shared_->mutex);
-      step(actions);
-    }
-    for (const auto& action : actions) {
-      std::visit([this](const auto& a) { this->Execute(a); }, action);
-    }
-  }
+  void Open(const balancer::OpenStream& open);
+  void Send(const balancer::SendBatch& send);
+  void OnDone(const balancer::Done& done);
+  void OnFailed(const balancer::Failed& failed);
   void PostSubmit();  // with mutex_ held
 
-  const std::shared_ptr<Shared> shared_;
   const ProducerOptions options_;
   std::function<void(const Ack&)> on_ack_;
 
@@ -205,14 +163,8 @@ class ProducerImpl : public Producer {
   Instant last_ack_;
 
   // Pump thread only.
-  balancer::ProducerSession session_;
-  std::map<StreamId, std::shared_ptr<ProduceCall>> calls_;
   std::map<uint64_t, InFlight> in_flight_;
   uint64_t next_tag_ = 1;
-  Instant deadline_ = Instant::Never();
-
-  std::shared_ptr<Events> events_;
-  std::unique_ptr<Pump> pump_;
 };
 
 balancer::ProducerOptions SessionOptions(const ProducerOptions& options) {
@@ -224,28 +176,15 @@ balancer::ProducerOptions SessionOptions(const ProducerOptions& options) {
 }
 
 ProducerImpl::ProducerImpl(std::shared_ptr<Shared> shared, ProducerOptions options)
-    : shared_(std::move(shared)),
-      options_(std::move(options)),
-      session_({options_.topic, options_.partition}, SessionOptions(options_), &shared_->view,
-               &shared_->picker, shared_->prng.Fork()),
-      events_(std::make_shared<Events>(this)) {
-  pump_ = std::make_unique<Pump>(
-      [this] { Run([this](ProducerActions& out) { session_.OnTimer(MonotonicNow(), out); }); },
-      [this] { return Deadline(); });
+    : SessionHost(std::move(shared), options.topic, options.partition, SessionOptions(options)),
+      options_(std::move(options)) {
+  Begin();
 }
 
 ProducerImpl::~ProducerImpl() {
-  pump_->Post([this] {
-    Run([this](ProducerActions& out) {
-      session_.Abandon(MonotonicNow(), absl::CancelledError("the producer was closed"), out);
-    });
+  End([this](Actions& out) {
+    session_.Abandon(MonotonicNow(), absl::CancelledError("the producer was closed"), out);
   });
-  pump_->Stop();
-  {
-    const std::lock_guard<std::mutex> hold(events_->mutex);
-    events_->owner = nullptr;
-  }
-  for (auto& [id, call] : calls_) call->Cancel();
 }
 
 absl::Status ProducerImpl::Append(std::optional<std::string_view> key, std::string_view value,
@@ -273,7 +212,7 @@ absl::Status ProducerImpl::Append(std::optional<std::string_view> key, std::stri
 
 void ProducerImpl::PostSubmit() {
   if (std::exchange(submit_posted_, true)) return;
-  pump_->Post([this] { SubmitPending(); });
+  Post([this] { SubmitPending(); });
 }
 
 absl::Status ProducerImpl::Flush() {
@@ -315,20 +254,15 @@ void ProducerImpl::SubmitPending() {
                       .base_sequence = session_.next_sequence()});
     const uint64_t tag = next_tag_++;
     in_flight_[tag] = {.records = records, .bytes = frame.size(), .sent = MonotonicNow()};
-    Run([&](ProducerActions& out) {
+    Run([&](Actions& out) {
       session_.Submit(MonotonicNow(), tag, Bytes::Copy(frame), records, out);
     });
   }
 }
 
-Instant ProducerImpl::Deadline() {
-  const std::lock_guard<std::mutex> hold(shared_->mutex);
-  return session_.next_deadline();
-}
-
 void ProducerImpl::HandleAnswer(StreamId stream, int32_t sequence,
                                 const v1::ProduceStreamResponse& answer) {
-  Run([&](ProducerActions& out) {
+  Run([&](Actions& out) {
     if (answer.has_ack()) {
       session_.OnAck(MonotonicNow(), stream, sequence, Offset(answer.ack().base_offset()), out);
     } else {
@@ -338,37 +272,44 @@ void ProducerImpl::HandleAnswer(StreamId stream, int32_t sequence,
   SubmitPending();
 }
 
-void ProducerImpl::HandleClosed(StreamId stream, const CallError& error) {
-  calls_.erase(stream);
-  Run([&](ProducerActions& out) { session_.OnStreamClosed(MonotonicNow(), stream, error, out); });
-  SubmitPending();
+void ProducerImpl::Perform(const balancer::ProducerAction& action) {
+  if (const auto* open = std::get_if<balancer::OpenStream>(&action)) {
+    Open(*open);
+  } else if (const auto* send = std::get_if<balancer::SendBatch>(&action)) {
+    Send(*send);
+  } else if (const auto* done = std::get_if<balancer::Done>(&action)) {
+    OnDone(*done);
+  } else if (const auto* failed = std::get_if<balancer::Failed>(&action)) {
+    OnFailed(*failed);
+  }
 }
 
-void ProducerImpl::Execute(const balancer::OpenStream& open) {
-  calls_[open.stream] =
-      ProduceCall::Start(shared_->channels->To(open.target.address), open.stream, events_);
+void ProducerImpl::Open(const balancer::OpenStream& open) {
+  const StreamId stream = open.stream;
+  calls_[stream] = ProduceCall::Start(
+      shared_->channels->To(open.target.address),
+      {.on_answer =
+           [this, stream, relay = relay_](int32_t sequence, v1::ProduceStreamResponse answer) {
+             relay->Post([this, stream, sequence, answer = std::move(answer)] {
+               HandleAnswer(stream, sequence, answer);
+             });
+           },
+       .on_closed = WhenClosed(stream)});
   // gRPC does not tell when a stream is open; what is sent before waits in the call.
-  Run([&](ProducerActions& out) { session_.OnStreamOpen(MonotonicNow(), open.stream, out); });
+  Run([&](Actions& out) { session_.OnStreamOpen(MonotonicNow(), stream, out); });
 }
 
-void ProducerImpl::Execute(const balancer::SendBatch& send) {
-  const auto call = calls_.find(send.stream);
-  if (call == calls_.end()) return;
+void ProducerImpl::Send(const balancer::SendBatch& send) {
+  ProduceCall* const call = Find(send.stream);
+  if (call == nullptr) return;
   v1::ProduceRequest request;
-  request.set_topic(options_.topic);
-  request.set_partition(options_.partition.value());
+  request.set_topic(topic_);
+  request.set_partition(partition_.value());
   request.set_batch(send.batch.data(), send.batch.size());
-  call->second->Send(std::move(request), send.sequence);
+  call->Send(std::move(request), send.sequence);
 }
 
-void ProducerImpl::Execute(const balancer::CloseStream& close) {
-  const auto call = calls_.find(close.stream);
-  if (call == calls_.end()) return;
-  call->second->Cancel();
-  calls_.erase(call);
-}
-
-void ProducerImpl::Execute(const balancer::Done& done) {
+void ProducerImpl::OnDone(const balancer::Done& done) {
   const InFlight batch = in_flight_.at(done.tag);
   in_flight_.erase(done.tag);
   const Instant now = MonotonicNow();
@@ -388,7 +329,7 @@ void ProducerImpl::Execute(const balancer::Done& done) {
   }
 }
 
-void ProducerImpl::Execute(const balancer::Failed& failed) {
+void ProducerImpl::OnFailed(const balancer::Failed& failed) {
   const InFlight batch = in_flight_.at(failed.tag);
   in_flight_.erase(failed.tag);
   {
@@ -408,8 +349,6 @@ void ProducerImpl::Execute(const balancer::Failed& failed) {
   }
   changed_.notify_all();
 }
-
-void ProducerImpl::Execute(const balancer::RefreshView&) { shared_->RefreshLater(options_.topic); }
 
 }  // namespace
 

@@ -20,7 +20,7 @@
 #include "runtime/net/mux.h"
 #include "runtime/net/peer_transport.h"
 #include "runtime/net/sockets.h"
-#include "runtime/net/tls.h"
+#include "runtime/net/tls_watch.h"
 #include "runtime/node/driver.h"
 #include "runtime/node/metrics.h"
 #include "runtime/rpc/server.h"
@@ -30,25 +30,8 @@ namespace {
 
 // Calls under way when a shutdown begins may take this long to end.
 constexpr Duration kDrainTimeout = Duration::Seconds(2);
-
-struct TlsContexts {
-  std::shared_ptr<net::TlsContext> peer_server;
-  std::shared_ptr<net::TlsContext> peer_client;
-  std::shared_ptr<net::TlsContext> http;
-};
-
-absl::StatusOr<TlsContexts> LoadTls(const ServerConfig& config) {
-  TlsContexts contexts;
-  if (config.insecure) return contexts;
-  const net::TlsFiles files{config.ca_file, config.cert_file, config.key_file};
-  using Role = net::TlsContext::Role;
-  TIDEMARK_ASSIGN_OR_RETURN(contexts.peer_server,
-                            net::TlsContext::Create(files, Role::kPeerServer));
-  TIDEMARK_ASSIGN_OR_RETURN(contexts.peer_client,
-                            net::TlsContext::Create(files, Role::kPeerClient));
-  TIDEMARK_ASSIGN_OR_RETURN(contexts.http, net::TlsContext::Create(files, Role::kHttpServer));
-  return contexts;
-}
+// How often the certificate files are looked at; as often as gRPC does for its own connections.
+constexpr Duration kCertificateInterval = Duration::Seconds(1);
 
 class CallMetrics : public rpc::RpcMetrics {
  public:
@@ -95,6 +78,7 @@ class Server : public Driver::Ports {
   explicit Server(const ServerConfig& config) : config_(config), call_metrics_(&metrics_) {}
 
   absl::Status Prepare();
+  absl::Status WatchCertificates();
   void RouteHttp();
   void FlushSoon();
   void ReceiveDatagrams();
@@ -106,7 +90,7 @@ class Server : public Driver::Ports {
   Metrics metrics_;
   CallMetrics call_metrics_;
   std::unique_ptr<net::EventLoop> loop_;
-  TlsContexts tls_;
+  std::unique_ptr<net::TlsWatch> tls_;  // null: without TLS
   UniqueFd udp_;
   UniqueFd signals_;
   Endpoint bound_;
@@ -129,8 +113,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Open(const ServerConfig& config)
 
 absl::Status Server::Prepare() {
   TIDEMARK_ASSIGN_OR_RETURN(NodeOptions options, OptionsOf(config_));
-  TIDEMARK_ASSIGN_OR_RETURN(tls_, LoadTls(config_));
   TIDEMARK_ASSIGN_OR_RETURN(loop_, net::EventLoop::Create());
+  if (!config_.insecure) TIDEMARK_RETURN_IF_ERROR(WatchCertificates());
   TIDEMARK_ASSIGN_OR_RETURN(store_, FileStore::Open(config_.data_dir, config_.io_threads));
   TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<DirectoryView> directory, store_->View());
   TIDEMARK_ASSIGN_OR_RETURN(const Endpoint listen, Endpoint::Parse(config_.listen));
@@ -143,15 +127,16 @@ absl::Status Server::Prepare() {
   net::PeerTransport::Options transport;
   transport.self = {
       .cluster_id = options.cluster_id, .node = options.id, .advertise = options.advertise};
-  transport.server_tls = tls_.peer_server;
-  transport.client_tls = tls_.peer_client;
+  const net::TlsContexts tls = tls_ == nullptr ? net::TlsContexts{} : tls_->contexts();
+  transport.server_tls = tls.peer_server;
+  transport.client_tls = tls.peer_client;
   transport_ = std::make_unique<net::PeerTransport>(
       loop_.get(), std::move(transport),
       net::PeerTransport::Callbacks{
           .on_frame = [this](NodeId from, net::FrameType type,
                              Bytes payload) { OnFrame(from, type, std::move(payload)); },
           .on_link = [this](const Endpoint& peer, bool up) { driver_->OnPeerLink(peer, up); }});
-  http_ = std::make_unique<http::HttpServer>(loop_.get(), tls_.http);
+  http_ = std::make_unique<http::HttpServer>(loop_.get(), tls.http);
   RouteHttp();
   driver_ = std::make_unique<Driver>(std::move(node), loop_.get(), store_.get(), &metrics_, this);
 
@@ -175,6 +160,26 @@ absl::Status Server::Prepare() {
                           [this](UniqueFd fd, std::string received) {
                             http_->Accept(std::move(fd), std::move(received));
                           }});
+  return absl::OkStatus();
+}
+
+absl::Status Server::WatchCertificates() {
+  TIDEMARK_ASSIGN_OR_RETURN(
+      tls_,
+      net::TlsWatch::Open(
+          loop_.get(), {config_.ca_file, config_.cert_file, config_.key_file}, kCertificateInterval,
+          {.on_renewed =
+               [this](const net::TlsContexts& tls) {
+                 transport_->SetTls(tls.peer_server, tls.peer_client);
+                 http_->SetTls(tls.http);
+                 Log(LogLevel::kInfo, "certificates_reloaded", {{"cert", config_.cert_file}});
+               },
+           .on_unusable =
+               [](const absl::Status& why) {
+                 Log(LogLevel::kError, "certificates_not_reloaded",
+                     {{"error", std::string(why.message())},
+                      {"hint", "the certificates loaded before stay in use"}});
+               }}));
   return absl::OkStatus();
 }
 

@@ -8,6 +8,7 @@
 #   cluster_kill NODE            SIGKILL, and wait until it is gone
 #   cluster_cleanup [STATUS]     for a trap: stop every node, show the ends of their logs after a
 #                                failure, remove $work, exit with STATUS (default: the last one)
+#   cluster_end_command          what a person types to end a cluster that is left running
 #   address NODE                 where it listens
 #   leader_of TOPIC              the node that leads partition 0, as the nodes say; waits for one
 #   high_watermark NODE TOPIC    what that node itself says of partition 0; empty if it does not answer
@@ -39,6 +40,19 @@ cluster_cleanup() {
   fi
   [ -z "$work" ] || rm -rf "$work"
   exit "$status"
+}
+
+cluster_end_command() {
+  # Nodes write until they have shut down: the folder goes after them.
+  cat >"$work/end" <<END
+kill ${pid[*]}
+for _ in {1..100}; do
+  kill -0 ${pid[*]} 2>/dev/null || break
+  sleep 0.1
+done
+rm -rf $work
+END
+  echo "bash $work/end"
 }
 
 free_port() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/base/limits.h"
 #include "engine/log/batch.h"
 #include "tests/engine/node/node_world.h"
 
@@ -88,6 +89,33 @@ TEST(Node, RestartKeepsTopicsRecordsAndProducers) {
   EXPECT_TRUE(world.Get<ProduceResponse>(request).duplicate);
   const auto next = world.Get<ProduceResponse>(ProduceRequest{"t", PartitionId(0), BatchOf({"d"})});
   EXPECT_EQ(next.base_offset, Offset(3));
+}
+
+// Sizes of the segments of group 1, the first topic's only partition, oldest first.
+std::vector<uint64_t> SegmentSizes(const NodeWorld& world) {
+  std::vector<uint64_t> sizes;
+  for (const auto& [file, bytes] : world.disk_.files_) {
+    if (file.group == GroupId(1) && file.kind == FileKind::kSegment) sizes.push_back(bytes.size());
+  }
+  return sizes;
+}
+
+TEST(Node, TopicKeepsItsOwnSegmentSizeThroughARestart) {
+  NodeWorld world(NodeWorld::SingleNode());
+  ASSERT_NE(world.options_.log.segment_bytes, kSegmentBytesMin);
+  ASSERT_TRUE(world.Boot().ok());
+  world.Advance(Duration::Seconds(3));
+  world.Get<CreateTopicResponse>(
+      CreateTopicRequest{.name = "t", .segment_bytes = kSegmentBytesMin});
+  world.Advance(Duration::Seconds(3));
+  ASSERT_EQ(SegmentSizes(world), std::vector{kSegmentBytesMin});
+  ASSERT_TRUE(world.Boot().ok());
+  world.Advance(Duration::Seconds(3));
+  const std::string half(kSegmentBytesMin / 2, 'x');
+  for (int i = 0; i < 4; ++i) {
+    world.Get<ProduceResponse>(ProduceRequest{"t", PartitionId(0), BatchOf({half})});
+  }
+  EXPECT_EQ(SegmentSizes(world), std::vector(4, kSegmentBytesMin));
 }
 
 TEST(Node, WaitingFetchIsAnsweredWhenRecordsBecomeReadableAndNotBefore) {
@@ -206,6 +234,31 @@ TEST(Node, FullDiskRefusesWritesServesReadsAndRecoversByItself) {
   EXPECT_TRUE(world.Get<FetchResponse>(FetchRequest{.topic = "t"}).range.has_value());
   world.Tell(DiskSpace{.free_bytes = 1ull << 40, .total_bytes = 1ull << 41});
   EXPECT_EQ(world.Get<ProduceResponse>(produce).record_count, 1u);
+}
+
+// The roles a lone voter of three notes for the catalog's group, without immediate repetitions.
+std::vector<std::string> NotedRolesOfLoneVoter(bool pre_vote) {
+  NodeOptions options = NodeWorld::SingleNode();
+  options.voters = {NodeId(1), NodeId(2), NodeId(3)};
+  options.pre_vote = pre_vote;
+  NodeWorld world(std::move(options));
+  EXPECT_TRUE(world.Boot().ok());
+  world.Advance(Duration::Seconds(5));
+  std::vector<std::string> roles;
+  for (const Note& note : world.notes_) {
+    if (note.event != "leadership") continue;
+    for (const auto& [key, value] : note.fields) {
+      if (key == "role" && (roles.empty() || roles.back() != value)) roles.push_back(value);
+    }
+  }
+  return roles;
+}
+
+TEST(Node, LeadershipNotesTellTheRoleTheNodeReallyHas) {
+  EXPECT_EQ(NotedRolesOfLoneVoter(/*pre_vote=*/false),
+            (std::vector<std::string>{"follower", "candidate"}));
+  EXPECT_EQ(NotedRolesOfLoneVoter(/*pre_vote=*/true),
+            (std::vector<std::string>{"follower", "pre-candidate"}));
 }
 
 TEST(Node, StatusShowsEveryGroupAndHealthNeedsALeader) {

@@ -146,6 +146,7 @@ class NodeWorld {
   std::deque<Flush> flushes_;
   std::map<RequestId, Response> answers_;
   std::vector<SendPeer> sent_;
+  std::vector<Note> notes_;
 
  private:
   void Absorb() {
@@ -157,6 +158,8 @@ class NodeWorld {
         answers_.emplace(reply->id, std::move(reply->response));
       } else if (auto* send = std::get_if<SendPeer>(&effect)) {
         sent_.push_back(std::move(*send));
+      } else if (auto* note = std::get_if<Note>(&effect)) {
+        notes_.push_back(std::move(*note));
       } else if (std::holds_alternative<ShutdownComplete>(effect)) {
         shutdown_complete_ = true;
       }

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "engine/balancer/producer_session.h"
+#include "engine/base/ids.h"
+#include "engine/base/time.h"
+#include "runtime/base/clock.h"
+#include "runtime/client/pump.h"
+#include "runtime/client/shared.h"
+
+namespace tidemark::client {
+
+// The way from gRPC's threads to a pump that may end before they do: what is posted after that is
+// dropped.
+class Relay {
+ public:
+  explicit Relay(Pump* pump) : pump_(pump) {}
+  void Post(std::function<void()> job) {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    if (pump_ != nullptr) pump_->Post(std::move(job));
+  }
+  void Detach() {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    pump_ = nullptr;
+  }
+
+ private:
+  std::mutex mutex_;
+  Pump* pump_;
+};
+
+// What a producer and a consumer have in common: a session of engine/balancer, stepped on a thread
+// of its own under the client's lock, and the calls (one for each of its streams) that it asks for.
+//   Call     has Cancel(), after which it may still report its end.
+//   Threads  members marked so from anywhere, all others from the pump's.
+//   Lives    the derived class calls Begin when it is whole, and End first thing when it goes.
+template <typename Session, typename Action, typename Call>
+class SessionHost {
+ protected:
+  using Actions = std::vector<Action>;
+
+  template <typename Options>
+  SessionHost(std::shared_ptr<Shared> shared, std::string topic, PartitionId partition,
+              Options options)
+      : shared_(std::move(shared)),
+        topic_(std::move(topic)),
+        partition_(partition),
+        session_({topic_, partition_}, std::move(options), &shared_->view, &shared_->picker,
+                 shared_->prng.Fork()) {}
+  virtual ~SessionHost() = default;
+  SessionHost(const SessionHost&) = delete;
+  SessionHost& operator=(const SessionHost&) = delete;
+
+  // Carries out what the session asks for; closing streams and refreshing the view is done here.
+  virtual void Perform(const Action& action) = 0;
+  // The session has been told that a stream ended.
+  virtual void AfterClosed() {}
+
+  // The maker's thread.
+  void Begin() {
+    pump_ = std::make_unique<Pump>(
+        [this] { Run([this](Actions& out) { session_.OnTimer(MonotonicNow(), out); }); },
+        [this] { return Deadline(); });
+    relay_ = std::make_shared<Relay>(pump_.get());
+  }
+  // Any thread but the pump's. Runs `last` as the last step of the session.
+  template <typename Step>
+  void End(Step last) {
+    Post([this, last] { Run(last); });
+    pump_->Stop();
+    relay_->Detach();
+    for (auto& [id, call] : calls_) call->Cancel();
+  }
+  // Any thread.
+  void Post(std::function<void()> job) { pump_->Post(std::move(job)); }
+
+  // Runs one step of the session under the client's lock, then what it asks for.
+  template <typename Step>
+  void Run(Step step) {
+    Actions actions;
+    {
+      const std::lock_guard<std::mutex> hold(shared_->mutex);
+      step(actions);
+    }
+    for (const Action& action : actions) {
+      if (const auto* close = std::get_if<balancer::CloseStream>(&action)) {
+        Close(close->stream);
+      } else if (std::holds_alternative<balancer::RefreshView>(action)) {
+        shared_->RefreshLater(topic_);
+      } else {
+        Perform(action);
+      }
+    }
+  }
+
+  // The call of an open stream, or null.
+  Call* Find(balancer::StreamId stream) {
+    const auto call = calls_.find(stream);
+    return call == calls_.end() ? nullptr : call->second.get();
+  }
+  // What the call of `stream` is to do when it has ended; any thread, any time.
+  std::function<void(balancer::CallError)> WhenClosed(balancer::StreamId stream) {
+    return [this, stream, relay = relay_](balancer::CallError error) {
+      relay->Post([this, stream, error = std::move(error)] {
+        calls_.erase(stream);
+        Run([&](Actions& out) { session_.OnStreamClosed(MonotonicNow(), stream, error, out); });
+        AfterClosed();
+      });
+    };
+  }
+
+  const std::shared_ptr<Shared> shared_;
+  const std::string topic_;
+  const PartitionId partition_;
+  Session session_;
+  std::map<balancer::StreamId, std::shared_ptr<Call>> calls_;
+  std::shared_ptr<Relay> relay_;
+
+ private:
+  void Close(balancer::StreamId stream) {
+    const auto call = calls_.find(stream);
+    if (call == calls_.end()) return;
+    call->second->Cancel();
+    calls_.erase(call);
+  }
+  Instant Deadline() {
+    const std::lock_guard<std::mutex> hold(shared_->mutex);
+    return session_.next_deadline();
+  }
+
+  std::unique_ptr<Pump> pump_;
+};
+
+}  // namespace tidemark::client
