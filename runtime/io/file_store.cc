@@ -40,12 +40,10 @@ size_t OpenFilesMax() {
 // Files and directories that are made durable side by side: each is claimed by one thread.
 class Barrier {
  public:
-  void AddFile(std::shared_ptr<OpenFile> file) { files_.push_back(std::move(file)); }
-  void AddFolder(std::string folder) {
-    if (std::find(folders_.begin(), folders_.end(), folder) == folders_.end()) {
-      folders_.push_back(std::move(folder));
-    }
-  }
+  using Files = absl::InlinedVector<std::shared_ptr<OpenFile>, 4>;
+
+  Barrier(Files files, std::vector<std::string> folders)
+      : files_(std::move(files)), folders_(std::move(folders)) {}
 
   size_t size() const { return files_.size() + folders_.size(); }
 
@@ -54,14 +52,11 @@ class Barrier {
     for (const std::shared_ptr<OpenFile>& file : files_) file->StartSync();
   }
 
-  absl::Status SyncOne(size_t i) {
-    return i < files_.size() ? files_[i]->Sync() : SyncDirectory(folders_[i - files_.size()]);
-  }
-
   // Syncs what nobody has claimed yet.
   void Help() {
     for (size_t i = next_.fetch_add(1); i < size(); i = next_.fetch_add(1)) {
-      absl::Status synced = SyncOne(i);
+      absl::Status synced =
+          i < files_.size() ? files_[i]->Sync() : SyncDirectory(folders_[i - files_.size()]);
       const std::lock_guard<std::mutex> hold(mutex_);
       status_.Update(std::move(synced));
       if (++done_ == size()) changed_.notify_all();
@@ -76,8 +71,8 @@ class Barrier {
   }
 
  private:
-  absl::InlinedVector<std::shared_ptr<OpenFile>, 4> files_;
-  std::vector<std::string> folders_;
+  const Files files_;
+  const std::vector<std::string> folders_;
   std::atomic<size_t> next_ = 0;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -125,19 +120,24 @@ struct FileStore::Impl {
 
   // What the operations of one batch leave to be done.
   struct Run {
-    // Shared with helpers that may come when all is done.
-    std::shared_ptr<Barrier> barrier = std::make_shared<Barrier>();
+    std::vector<std::string> folders;  // whose names changed
     std::vector<std::shared_ptr<OpenFile>> retired;
+
+    void AddFolder(std::string folder) {
+      if (std::find(folders.begin(), folders.end(), folder) == folders.end()) {
+        folders.push_back(std::move(folder));
+      }
+    }
   };
 
   absl::Status Apply(const CreateFile& create, Run& run) {
     const std::string folder = files.FolderOf(create.file);
     if (::mkdir(folder.c_str(), 0700) == 0) {
-      run.barrier->AddFolder(root);
+      run.AddFolder(root);
     } else if (errno != EEXIST) {
       return SystemError("cannot create directory", folder, errno);
     }
-    run.barrier->AddFolder(folder);
+    run.AddFolder(folder);
     // The appends of a group go on as they did in its last segment, if that is known.
     std::shared_ptr<OpenFile> previous;
     if (create.file.kind == FileKind::kSegment && create.file.number > 1) {
@@ -189,7 +189,7 @@ struct FileStore::Impl {
   }
 
   absl::Status Apply(const RemoveFile& remove, Run& run) {
-    run.barrier->AddFolder(files.FolderOf(remove.file));
+    run.AddFolder(files.FolderOf(remove.file));
     return files.Remove(remove.file, [&](std::shared_ptr<OpenFile> open) -> absl::Status {
       const std::string path = files.PathTo(remove.file);
       if (remove.file.kind == FileKind::kSegment && open == nullptr) {
@@ -207,8 +207,8 @@ struct FileStore::Impl {
   }
 
   absl::Status Apply(const RenameFile& rename, Run& run) {
-    run.barrier->AddFolder(files.FolderOf(rename.from));
-    run.barrier->AddFolder(files.FolderOf(rename.to));
+    run.AddFolder(files.FolderOf(rename.from));
+    run.AddFolder(files.FolderOf(rename.to));
     return files.Rename(rename.from, rename.to);
   }
 
@@ -245,22 +245,44 @@ struct FileStore::Impl {
     return status;
   }
 
+  static bool IsAppend(const FileBatch& batch) {
+    return batch.sync.size() == 1 &&
+           std::all_of(batch.ops.begin(), batch.ops.end(),
+                       [](const FileOp& op) { return std::holds_alternative<WriteFile>(op); });
+  }
+
   absl::Status ApplyAndSync(const FileBatch& batch, Run& run) {
+    // The common flush: frames to be synced, and an entry of the index that is not. The device gets
+    // the frames first and is at work while the rest is written.
+    if (IsAppend(batch)) {
+      const FileId& synced = batch.sync.front();
+      TIDEMARK_ASSIGN_OR_RETURN(const std::shared_ptr<OpenFile> open, files.Get(synced));
+      for (const bool now : {true, false}) {
+        for (const FileOp& op : batch.ops) {
+          const WriteFile& write = std::get<WriteFile>(op);
+          if ((write.file == synced) == now) TIDEMARK_RETURN_IF_ERROR(Apply(write, run));
+        }
+        if (now && batch.ops.size() > 1) open->StartSync();
+      }
+      return open->Sync();
+    }
     for (const FileOp& op : batch.ops) {
       TIDEMARK_RETURN_IF_ERROR(std::visit([&](const auto& o) { return Apply(o, run); }, op));
     }
-    Barrier& barrier = *run.barrier;
+    Barrier::Files to_sync;
     for (const FileId& file : batch.sync) {
       TIDEMARK_ASSIGN_OR_RETURN(std::shared_ptr<OpenFile> open, files.Get(file));
-      barrier.AddFile(std::move(open));
+      to_sync.push_back(std::move(open));
     }
-    if (barrier.size() == 0) return absl::OkStatus();
-    if (barrier.size() == 1) return barrier.SyncOne(0);
-    barrier.Start();
+    if (to_sync.empty() && run.folders.empty()) return absl::OkStatus();
+    if (to_sync.size() == 1 && run.folders.empty()) return to_sync.front()->Sync();
+    // Shared with helpers that may come when all is done.
+    const auto barrier = std::make_shared<Barrier>(std::move(to_sync), std::move(run.folders));
+    barrier->Start();
     // Whoever is free helps; if nobody is, nothing waits for them.
-    for (size_t i = 1; i < barrier.size(); ++i) Enqueue([b = run.barrier] { b->Help(); });
-    barrier.Help();
-    return barrier.Wait();
+    for (size_t i = 1; i < barrier->size(); ++i) Enqueue([barrier] { barrier->Help(); });
+    barrier->Help();
+    return barrier->Wait();
   }
 };
 

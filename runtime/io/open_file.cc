@@ -101,6 +101,7 @@ absl::Status OpenFile::Write(FilePos pos, const std::vector<Bytes>& data) {
 }
 
 absl::Status OpenFile::WriteZeros(uint64_t begin, uint64_t end) {
+  const bool continues = filled_to_.has_value() && begin <= *filled_to_;
   // Small calls: after large ones the kernel keeps large folios, and small writes into those are
   // six times slower.
   static constexpr std::array<char, 64 << 10> kZeros{};
@@ -114,6 +115,7 @@ absl::Status OpenFile::WriteZeros(uint64_t begin, uint64_t end) {
     begin += static_cast<uint64_t>(wrote);
   }
   size_ = std::max(size_, end);
+  if (continues) filled_to_ = std::max(*filled_to_, end);
   return absl::OkStatus();
 }
 
@@ -134,6 +136,14 @@ absl::Status OpenFile::Sync() {
 void OpenFile::StartSync() {
   // What goes wrong here is reported by Sync.
   (void)::sync_file_range(fd_.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
+absl::Status OpenFile::WriteOut(uint64_t begin, uint64_t end) {
+  if (::sync_file_range(fd_.get(), static_cast<off_t>(begin), static_cast<off_t>(end - begin),
+                        SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) != 0) {
+    return SystemError("cannot write", path_, errno);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status OpenFile::Read(FilePos pos, char* to, size_t count) {

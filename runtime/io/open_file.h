@@ -44,6 +44,9 @@ class OpenFile {
   // Hands the data to the device without waiting, so that the syncs of several files overlap.
   void StartSync();
 
+  // Writes dirty pages of [begin, end) to the device and waits; they are not durable before Sync.
+  absl::Status WriteOut(uint64_t begin, uint64_t end);
+
   // kDataLoss where the file ends before.
   absl::Status Read(FilePos pos, char* to, size_t count);
   // Reads what is in the page cache without waiting; false if that is not all of it.

@@ -19,9 +19,9 @@
 namespace tidemark {
 namespace {
 
-// Written and synced at a time, then the thread waits kRestFactor times as long as that took: syncs
-// of others meet a busy device one time in five at most.
-constexpr uint64_t kStepBytes = 1u << 20;
+// Written out at a time, then the thread waits kRestFactor times as long as that took: syncs of
+// others meet a busy device one time in five at most, and wait for one such step.
+constexpr uint64_t kStepBytes = 256u << 10;
 constexpr int kRestFactor = 4;
 // While a reader still has a retired file.
 constexpr std::chrono::milliseconds kReaderWait(5);
@@ -254,15 +254,16 @@ void SpareSegments::Prepare(std::unique_lock<std::mutex>& hold) {
 absl::Status SpareSegments::Fill(OpenFile& file, uint64_t bytes) {
   for (uint64_t begin = 0; begin < bytes; begin += kStepBytes) {
     const auto started = std::chrono::steady_clock::now();
-    TIDEMARK_RETURN_IF_ERROR(file.WriteZeros(begin, std::min(begin + kStepBytes, bytes)));
-    TIDEMARK_RETURN_IF_ERROR(file.Sync());
+    const uint64_t end = std::min(begin + kStepBytes, bytes);
+    TIDEMARK_RETURN_IF_ERROR(file.WriteZeros(begin, end));
+    TIDEMARK_RETURN_IF_ERROR(file.WriteOut(begin, end));
     const auto rest = kRestFactor * (std::chrono::steady_clock::now() - started);
     std::unique_lock<std::mutex> hold(mutex_);
     if (wake_.wait_for(hold, rest, [this] { return stopping_ || dropping_; })) {
       return absl::CancelledError("the spare is not wanted any more");
     }
   }
-  return absl::OkStatus();
+  return file.Sync();
 }
 
 }  // namespace tidemark
