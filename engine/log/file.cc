@@ -1,5 +1,6 @@
 #include "engine/log/file.h"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "absl/strings/str_cat.h"
@@ -89,6 +90,18 @@ absl::StatusOr<FileId> ParsePath(std::string_view path) {
     return file;
   }
   return NotOurs(path, "expected hard_state or a name ending in .log, .idx or .torn");
+}
+
+absl::StatusOr<uint64_t> DirectoryView::Size(const FileId& file) const {
+  TIDEMARK_ASSIGN_OR_RETURN(const std::string_view contents, Contents(file));
+  return contents.size();
+}
+
+absl::StatusOr<std::string> DirectoryView::ReadAt(const FileId& file, FilePos pos,
+                                                  uint32_t length) const {
+  TIDEMARK_ASSIGN_OR_RETURN(const std::string_view contents, Contents(file));
+  return std::string(
+      contents.substr(std::min<uint64_t>(pos.value(), contents.size()), length));
 }
 
 }  // namespace tidemark

@@ -87,7 +87,8 @@ struct FileBatch {
   bool empty() const { return ops.empty() && sync.empty(); }
 };
 
-// What recovery may read, synchronously, before the node starts. The driver maps the files.
+// What recovery may read, synchronously, before the node starts. The driver maps the files whose
+// contents are asked for.
 class DirectoryView {
  public:
   virtual ~DirectoryView() = default;
@@ -98,6 +99,12 @@ class DirectoryView {
   // The whole contents. Errors: kNotFound; kDataLoss where the device cannot read it.
   //   Lives  valid until the view is destroyed.
   virtual absl::StatusOr<std::string_view> Contents(const FileId& file) const = 0;
+  // Its size, and the bytes [pos, pos + length) of it, as many of them as there are: for files of
+  // which a few bytes are enough, so that the driver need not map them. By default they go through
+  // Contents. Errors as there.
+  virtual absl::StatusOr<uint64_t> Size(const FileId& file) const;
+  virtual absl::StatusOr<std::string> ReadAt(const FileId& file, FilePos pos,
+                                             uint32_t length) const;
 };
 
 }  // namespace tidemark
