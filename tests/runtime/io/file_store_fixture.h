@@ -58,8 +58,8 @@ class FileStoreFixture : public ::testing::Test {
     return Run({.ops = {CreateFile{file, bytes}}, .sync = {file}});
   }
   absl::Status Append(const FileId& file, uint64_t pos, std::string bytes) {
-    return Run({.ops = {WriteFile{file, FilePos(pos), {Bytes::From(std::move(bytes))}}},
-                .sync = {file}});
+    return Run(
+        {.ops = {WriteFile{file, FilePos(pos), {Bytes::From(std::move(bytes))}}}, .sync = {file}});
   }
   absl::Status Remove(const FileId& file) { return Run({.ops = {RemoveFile{file}}, .sync = {}}); }
 

@@ -205,7 +205,7 @@ TEST_F(FileStoreTest, RemovedSegmentsComeBackAsZeros) {
   const uint64_t inode = InodeOf(PathOf(SegmentOf(3, 1)));
   ASSERT_TRUE(Remove(SegmentOf(3, 1)).ok());
   EXPECT_FALSE(Read(SegmentOf(3, 1), 0, 1).ok());
-  // The spare that was made from nothing goes first, then the removed segment.
+  // Segment 2 asks for a second spare: the removed file. What was made last goes first.
   FillSegment(SegmentOf(3, 2), 8192, 'y');
   FillSegment(SegmentOf(3, 3), 8192, 'z');
   EXPECT_EQ(InodeOf(PathOf(SegmentOf(3, 3))), inode);
@@ -262,13 +262,14 @@ TEST_F(FileStoreTest, DescriptorsStayBoundedWithAThousandLogsOfAHundredSegments)
   ::getrlimit(RLIMIT_NOFILE, &old);
   const rlimit few = {1024, old.rlim_max};
   ::setrlimit(RLIMIT_NOFILE, &few);
+  // In memory where that is possible: a hundred thousand files take long elsewhere.
+  const bool in_memory = ::access("/dev/shm", W_OK) == 0;
+  if (in_memory) path_ = "/dev/shm/tidemark_file_store_test_" + std::to_string(::getpid());
   Reopen();
   size_t most = 0;
-  constexpr uint64_t kGroups = 1000;
+  const uint64_t groups = in_memory ? 1000 : 100;
   constexpr uint64_t kSegments = 100;
-  for (uint64_t group = 1; group <= kGroups; ++group) {
-    // Not synced: this is about descriptors, and a hundred thousand syncs take long.
-    std::filesystem::create_directory(path_ + "/" + PathOf(SegmentOf(group, 1)).substr(0, 17));
+  for (uint64_t group = 1; group <= groups; ++group) {
     FileBatch batch;
     for (uint64_t number = 1; number <= kSegments; ++number) {
       batch.ops.push_back(CreateFile{SegmentOf(group, number), 0});

@@ -4,8 +4,8 @@
 
 namespace tidemark {
 
-// A small file system of its own, mounted at a directory for the life of the object, for what a test
-// cannot do to the one it runs on: fill it, take its power away. Needs root.
+// A small file system of its own, mounted at a directory for the life of the object, for what a
+// test cannot do to the one it runs on: fill it, take its power away. Needs root.
 class Mounted {
  public:
   enum class Kind { kTmpfs, kExt4 };
