@@ -126,27 +126,33 @@ class Wakeup {
 
 struct Load {
   std::string name;
-  size_t bytes_before;  // not measured
-  bool removes;         // all but the last two segments
-  size_t batch_bytes;
-  size_t batches_per_flush;
-  size_t groups;       // flushes under way
-  size_t bytes_total;  // measured
+  size_t batch_bytes = 0;
+  size_t batches_per_flush = 1;
+  size_t groups = 1;       // flushes under way
+  size_t bytes_total = 0;  // measured, after a segment that is not
+  bool removes = false;    // all but the last two segments
+  bool syncs_all = false;  // the index and the hard state, too
 };
 
-// pwrite and fdatasync front to back, in a file that was written before or in a sparse one.
-void RunRaw(const std::string& directory, const std::string& name, bool sparse, size_t bytes,
-            size_t total, Figures& out) {
+// A file without a name, of zeros that are on the disk, or sparse.
+int Filled(const std::string& directory, bool sparse, size_t total) {
   std::string path = directory + "/raw.XXXXXX";
   const int fd = ::mkstemp(path.data());
   if (fd < 0) Fail(path.c_str());
   ::unlink(path.c_str());
-  const std::string zeros(64u << 10, '\0');
   if (::ftruncate(fd, static_cast<off_t>(total)) != 0) Fail("ftruncate");
+  const std::string zeros(64u << 10, '\0');
   for (size_t at = 0; !sparse && at < total; at += zeros.size()) {
     if (::pwrite(fd, zeros.data(), zeros.size(), static_cast<off_t>(at)) < 0) Fail("fill");
   }
   if (::fsync(fd) != 0) Fail("fsync");
+  return fd;
+}
+
+// pwrite and fdatasync front to back, in a file that was written before or in a sparse one.
+void RunRaw(const std::string& directory, const std::string& name, bool sparse, size_t bytes,
+            size_t total, Figures& out) {
+  const int fd = Filled(directory, sparse, total);
   const std::string data(bytes, 'd');
   std::vector<double> times;
   const Totals totals(directory);
@@ -162,6 +168,26 @@ void RunRaw(const std::string& directory, const std::string& name, bool sparse, 
   ::close(fd);
 }
 
+// Three files written, then synced one after the other.
+void RunRawThree(const std::string& directory, size_t total, Figures& out) {
+  const int fds[] = {Filled(directory, false, total), Filled(directory, false, total),
+                     Filled(directory, false, total)};
+  const std::string data(4096, 'd');
+  std::vector<double> times;
+  for (size_t at = 0; at + data.size() <= total; at += data.size()) {
+    const double begin = NowMicros();
+    for (const int fd : fds) {
+      if (::pwrite(fd, data.data(), data.size(), static_cast<off_t>(at)) < 0) Fail("pwrite");
+    }
+    for (const int fd : fds) {
+      if (::fdatasync(fd) != 0) Fail("fdatasync");
+    }
+    times.push_back(NowMicros() - begin);
+  }
+  AddTimes("raw_3_files", std::move(times), out);
+  for (const int fd : fds) ::close(fd);
+}
+
 // One group's log as the engine writes it.
 struct Writer {
   GroupId group;
@@ -171,8 +197,11 @@ struct Writer {
   double begun = 0;
   double done = 0;
 
-  FileBatch Next(const Bytes& data, size_t batches, bool removes) {
+  FileBatch Next(const Bytes& data, const Load& load) {
     FileBatch batch;
+    const size_t batches = load.batches_per_flush;
+    const FileId hard_state{group, FileKind::kHardState, 0};
+    if (number == 0 && load.syncs_all) batch.ops.push_back(CreateFile{hard_state, 8192});
     if (pos + data.size() * batches > kSegmentBytes) {
       ++number;
       pos = 4096;
@@ -182,7 +211,7 @@ struct Writer {
       batch.ops.push_back(CreateFile{segment, kSegmentBytes});
       batch.ops.push_back(CreateFile{index, 0});
       batch.ops.push_back(WriteFile{segment, FilePos(0), {Bytes::Static("header")}});
-      if (removes && number > 2) {
+      if (load.removes && number > 2) {
         batch.ops.push_back(RemoveFile{{group, FileKind::kSegment, number - 2}});
         batch.ops.push_back(RemoveFile{{group, FileKind::kIndex, number - 2}});
       }
@@ -195,6 +224,11 @@ struct Writer {
     batch.ops.push_back(WriteFile{segment, FilePos(pos), std::vector<Bytes>(batches, data)});
     pos += data.size() * batches;
     batch.sync.push_back(segment);
+    if (load.syncs_all) {
+      batch.ops.push_back(WriteFile{hard_state, FilePos(0), {data}});
+      batch.sync.push_back({group, FileKind::kIndex, number});
+      batch.sync.push_back(hard_state);
+    }
     return batch;
   }
 };
@@ -214,7 +248,7 @@ Times Drive(FileStore& store, const Load& load, std::vector<Writer>& writers, si
   const auto start = [&](size_t i) {
     if (started == flushes) return;
     ++started;
-    FileBatch batch = writers[i].Next(data, load.batches_per_flush, load.removes);
+    FileBatch batch = writers[i].Next(data, load);
     writers[i].begun = NowMicros();
     store.Execute(std::move(batch), [&, i](const absl::Status& status) {
       TIDEMARK_CHECK(status.ok());
@@ -246,7 +280,7 @@ void RunStore(const std::string& directory, const Load& load, Figures& out) {
   std::vector<Writer> writers(load.groups);
   for (size_t i = 0; i < writers.size(); ++i) writers[i].group = GroupId(i + 1);
   const size_t flush_bytes = load.batch_bytes * load.batches_per_flush;
-  Drive(**store, load, writers, load.bytes_before / flush_bytes);
+  Drive(**store, load, writers, kSegmentBytes / flush_bytes);
   (*store)->WaitForSpares();
   const Totals totals(directory);
   Times times = Drive(**store, load, writers, load.bytes_total / flush_bytes);
@@ -262,13 +296,14 @@ void CountAllocations(const std::string& directory, Figures& out) {
   const std::string path = directory + "/store";
   auto store = FileStore::Open(path, 1);
   TIDEMARK_CHECK(store.ok());
-  const Bytes data = Bytes::From(std::string(100, 'd'));
+  const Load load{.name = "", .batch_bytes = 100, .batches_per_flush = 1};
+  const Bytes data = Bytes::From(std::string(load.batch_bytes, 'd'));
   Writer writer{.group = GroupId(1)};
   Wakeup wakeup;
   uint64_t counted = 0;
   constexpr uint64_t kFlushes = 1000;
   for (uint64_t i = 0; i < kFlushes; ++i) {
-    FileBatch batch = writer.Next(data, 1, false);
+    FileBatch batch = writer.Next(data, load);
     const uint64_t before = allocations.load();
     (*store)->Execute(std::move(batch), [&wakeup](const absl::Status&) { wakeup.Post(); });
     wakeup.Wait();
@@ -282,29 +317,40 @@ void CountAllocations(const std::string& directory, Figures& out) {
 void Run(const std::string& directory, int repetitions) {
   constexpr size_t kSmall = kSegmentBytes;
   constexpr size_t kBulk = 96u << 20;
-  const Load loads[] = {
-      {"store_4k", kSegmentBytes, true, 4096, 1, 1, kSmall},
-      {"store_64k", kSegmentBytes, false, 64u << 10, 1, 1, kBulk},
-      {"store_64k_4_groups", kSegmentBytes, false, 64u << 10, 1, 4, kBulk},
-      {"store_64k_4_batches", kSegmentBytes, false, 64u << 10, 4, 1, kBulk},
-      {"store_64k_16_batches", kSegmentBytes, false, 64u << 10, 16, 1, kBulk},
+  const Load small = {
+      .name = "store_4k", .batch_bytes = 4096, .bytes_total = kSmall, .removes = true};
+  const Load three_files = {
+      .name = "store_3_files", .batch_bytes = 4096, .bytes_total = kSmall / 8, .syncs_all = true};
+  const Load bulk[] = {
+      {.name = "store_64k", .batch_bytes = 64u << 10, .bytes_total = kBulk},
+      {.name = "store_64k_4_groups", .batch_bytes = 64u << 10, .groups = 4, .bytes_total = kBulk},
+      {.name = "store_64k_4_batches",
+       .batch_bytes = 64u << 10,
+       .batches_per_flush = 4,
+       .bytes_total = kBulk},
+      {.name = "store_64k_16_batches",
+       .batch_bytes = 64u << 10,
+       .batches_per_flush = 16,
+       .bytes_total = kBulk},
   };
   std::map<std::string, std::vector<double>> all;
   for (int i = 0; i < repetitions; ++i) {
     Figures figures;
     RunRaw(directory, "raw_4k", false, 4096, kSmall, figures);
-    RunStore(directory, loads[0], figures);
+    RunStore(directory, small, figures);
+    RunRawThree(directory, kSmall / 8, figures);
+    RunStore(directory, three_files, figures);
     RunRaw(directory, "raw_64k", false, 64u << 10, kBulk, figures);
     RunRaw(directory, "raw_64k_sparse", true, 64u << 10, kBulk, figures);
-    for (size_t k = 1; k < std::size(loads); ++k) RunStore(directory, loads[k], figures);
+    for (const Load& load : bulk) RunStore(directory, load, figures);
     CountAllocations(directory, figures);
     for (const char* latency : {"done", "woken"}) {
       figures[std::string("ratio_4k_") + latency] =
           figures[std::string("store_4k_") + latency + "_p50_us"] / figures["raw_4k_p50_us"];
     }
-    for (size_t k = 1; k < std::size(loads); ++k) {
-      figures["ratio_" + loads[k].name] =
-          figures[loads[k].name + "_mb_s"] / figures["raw_64k_mb_s"];
+    figures["ratio_3_files"] = figures["store_3_files_done_p50_us"] / figures["raw_3_files_p50_us"];
+    for (const Load& load : bulk) {
+      figures["ratio_" + load.name] = figures[load.name + "_mb_s"] / figures["raw_64k_mb_s"];
     }
     for (const auto& [name, value] : figures) all[name].push_back(value);
   }

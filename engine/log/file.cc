@@ -100,8 +100,7 @@ absl::StatusOr<uint64_t> DirectoryView::Size(const FileId& file) const {
 absl::StatusOr<std::string> DirectoryView::ReadAt(const FileId& file, FilePos pos,
                                                   uint32_t length) const {
   TIDEMARK_ASSIGN_OR_RETURN(const std::string_view contents, Contents(file));
-  return std::string(
-      contents.substr(std::min<uint64_t>(pos.value(), contents.size()), length));
+  return std::string(contents.substr(std::min<uint64_t>(pos.value(), contents.size()), length));
 }
 
 }  // namespace tidemark

@@ -161,8 +161,8 @@ struct FileStore::Impl {
     TIDEMARK_ASSIGN_OR_RETURN(const std::shared_ptr<OpenFile> open, files.Get(write.file));
     // Only segments are written front to back and have nothing behind. Their first block is no
     // append.
-    if (write.file.kind == FileKind::kSegment && write.pos > FilePos(0))
-      PrepareAppend(write, *open);
+    const bool append = write.file.kind == FileKind::kSegment && write.pos > FilePos(0);
+    if (append) PrepareAppend(write, *open);
     absl::Status status = open->Write(write.pos, write.data);
     // Space kept for later is needed now.
     if (absl::IsResourceExhausted(status) && spares->Drop()) {
@@ -292,7 +292,9 @@ absl::StatusOr<std::unique_ptr<FileStore>> FileStore::Open(const std::string& pa
   std::string root = path;
   while (root.size() > 1 && root.back() == '/') root.pop_back();
   auto impl = std::make_unique<Impl>(std::move(root));
-  if (::mkdir(impl->root.c_str(), 0700) != 0 && errno != EEXIST) {
+  if (::mkdir(impl->root.c_str(), 0700) == 0) {
+    TIDEMARK_RETURN_IF_ERROR(SyncDirectory(absl::StrCat(impl->root, "/..")));
+  } else if (errno != EEXIST) {
     return SystemError("cannot create the data directory", impl->root, errno);
   }
   const std::string lock_path = absl::StrCat(impl->root, "/LOCK");

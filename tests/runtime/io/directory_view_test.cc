@@ -78,10 +78,10 @@ TEST_F(DirectoryViewTest, AFileThatIsNotThereIsNotFound) {
 }
 
 TEST_F(DirectoryViewTest, LookingIntoManyFilesKeepsNoMappingAndNoDescriptor) {
-  constexpr uint64_t kFiles = 2000;
+  constexpr uint64_t kFiles = 300;
   const std::string segment(100'000, 's');
   for (uint64_t number = 1; number <= kFiles; ++number) {
-    Put(PathOf(SegmentOf(7, number)), number % 100 == 0 ? segment : "header");
+    Put(PathOf(SegmentOf(7, number)), number % 10 == 0 ? segment : "header");
     Put(PathOf({GroupId(7), FileKind::kIndex, number}), "entries");
   }
   const auto view = View();
