@@ -23,7 +23,9 @@ size_t MappingsOf(const std::string& path) {
 class DirectoryViewTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    path_ = std::string(::testing::TempDir()) + "/directory_view_" + std::to_string(::getpid());
+    // As the system spells it in /proc/self/maps: without doubled slashes.
+    path_ = std::filesystem::path(::testing::TempDir()) /
+            ("directory_view_" + std::to_string(::getpid()));
     std::filesystem::create_directories(path_);
   }
   void TearDown() override { std::filesystem::remove_all(path_); }
