@@ -118,8 +118,8 @@ void Run(const uint8_t* data, size_t size) {
         break;
       case 4:  // a header that is wrong with a right checksum
         if (content.size() >= kSegmentHeaderBytes) {
-          content[at % 80] = static_cast<char>(data[4]);
-          StoreLittle(content.data() + 80, Crc32c(std::string_view(content).substr(0, 80)));
+          content[at % 88] = static_cast<char>(data[4]);
+          StoreLittle(content.data() + 88, Crc32c(std::string_view(content).substr(0, 88)));
         }
         break;
       default:

@@ -51,6 +51,8 @@ void DrawCluster(const Draw& draw, Scenario& s) {
   s.append_bytes_max = draw.OneOf<uint64_t>("append_bytes_max", {1, 4096, 65536, 0});
   s.segment_bytes = draw.OneOf<uint64_t>("segment_bytes", {16u << 10, 24u << 10, 64u << 10});
   s.index_interval_bytes = draw.OneOf<uint64_t>("index_interval", {1, 512, 4096});
+  s.checkpoint_bytes = draw.OneOf<uint64_t>("checkpoint_interval", {1, 4096, 32u << 10});
+  s.index_memory_bytes = draw.OneOf<uint64_t>("index_memory", {0, 2048, 1u << 20});
   s.cache_bytes = draw.OneOf<uint64_t>("cache_bytes", {1, 4096, 65536, 1u << 20});
   s.gossip_speed = draw.OneOf<int64_t>("gossip_speed", {4, 8});
 }

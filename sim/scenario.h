@@ -28,6 +28,8 @@ struct Scenario {
   uint64_t append_entries_max = 0;
   uint64_t segment_bytes = 0;
   uint64_t index_interval_bytes = 0;
+  uint64_t checkpoint_bytes = 0;
+  uint64_t index_memory_bytes = 0;
   uint64_t cache_bytes = 0;
   int64_t gossip_speed = 1;
 

@@ -73,7 +73,9 @@ NodeOptions World::OptionsFor(size_t node) const {
   options.acl_allow_all = true;
   options.log = {.segment_bytes = scenario_->segment_bytes,
                  .index_interval_bytes = scenario_->index_interval_bytes,
-                 .cache_bytes = scenario_->cache_bytes};
+                 .cache_bytes = scenario_->cache_bytes,
+                 .checkpoint_bytes = scenario_->checkpoint_bytes,
+                 .index_memory_bytes = scenario_->index_memory_bytes};
   options.election_timeout = scenario_->election_timeout;
   options.heartbeat_interval = scenario_->heartbeat_interval;
   options.pre_vote = scenario_->pre_vote;

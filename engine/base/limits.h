@@ -75,6 +75,17 @@ inline constexpr size_t kAclValueBytesMax = 4096;
 
 // A segment; positions in it are 32-bit, with room for one frame past the size asked for.
 inline constexpr uint64_t kSegmentBytesMax = uint64_t{2} << 30;
+// Terms of the frames of one segment, and runs in its footer: a footer fits one read of 4096 bytes.
+inline constexpr size_t kSegmentTermsMax = 64;
+inline constexpr size_t kFooterRunsMax = 160;
+// State that a checkpoint in a sidecar may hold.
+inline constexpr size_t kCheckpointBytesMax = 64u << 20;
+// Keys one pass of compaction tells apart (72 MiB); at least those of one batch, or none would fit.
+inline constexpr size_t kCompactionKeysMax = 2u << 20;
+static_assert(kCompactionKeysMax >= kBatchRecordsMax);
+// What a record costs of a compaction step's budget of bytes, its own bytes aside: hashing its key
+// and finding it in the table takes about as long as checking and copying a KiB.
+inline constexpr int64_t kCompactionRecordWork = 1024;
 // Recovery's search for a frame behind a damaged one checksums at most this many times the bytes.
 inline constexpr uint64_t kFrameSearchWork = 16;
 

@@ -44,6 +44,8 @@ BatchHeader LoadHeader(const char* from) {
 absl::Status CheckRecords(const BatchHeader& header, std::string_view frame) {
   RecordWalk walk(frame.substr(kBatchHeaderBytes));
   for (uint32_t i = 0; i < header.record_count; ++i) {
+    if (walk.PassUsual(i)) [[likely]]
+      continue;
     RecordView record;
     if (const char* wrong = walk.Next(record)) [[unlikely]] {
       return Malformed(absl::StrCat("record ", i, ": ", wrong));
@@ -85,11 +87,11 @@ absl::StatusOr<BatchHeader> DecodeBatchHeader(std::string_view bytes) {
     if (header.last_offset_delta != -1 || header.record_count != 0) {
       return Malformed("a control frame must have last_offset_delta -1 and record_count 0");
     }
-  } else if (header.record_count == 0 || header.record_count > kBatchRecordsMax ||
-             static_cast<uint32_t>(header.last_offset_delta) != header.record_count - 1) {
+  } else if (header.last_offset_delta < 0 || header.offset_span() > kBatchRecordsMax ||
+             header.record_count > header.offset_span()) {
     return Malformed(absl::StrCat("record_count is ", header.record_count,
                                   " and last_offset_delta ", header.last_offset_delta,
-                                  "; expected 1 to ", kBatchRecordsMax, " and one less"));
+                                  "; expected at most ", kBatchRecordsMax, " and one less"));
   }
   if (header.base_offset.value() > INT64_MAX - uint64_t{header.offset_span()}) {
     return Malformed("base_offset must leave room below 2^63");
@@ -112,6 +114,11 @@ absl::StatusOr<BatchHeader> ValidateClientBatch(std::string_view frame) {
   if (absl::IsOutOfRange(header.status())) return Malformed(header.status().message());
   TIDEMARK_RETURN_IF_ERROR(header.status());
   if (header->magic != EntryKind::kData) return Malformed("clients send batches of magic 2 only");
+  if (header->is_sparse()) {
+    return Malformed(absl::StrCat("record_count is ", header->record_count,
+                                  " and last_offset_delta ", header->last_offset_delta,
+                                  "; it must be one less"));
+  }
   if (header->total_bytes() != frame.size()) {
     return Malformed(absl::StrCat("batch_length says ", header->total_bytes(), " bytes, ",
                                   frame.size(), " given; send one whole batch at a time"));

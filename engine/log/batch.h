@@ -31,7 +31,7 @@ struct BatchHeader {
   EntryKind magic = EntryKind::kData;
   uint32_t crc = 0;
   uint16_t attributes = 0;
-  int32_t last_offset_delta = 0;  // records - 1; -1 in control frames
+  int32_t last_offset_delta = 0;  // records - 1, or more if sparse; -1 in control frames
   int64_t base_timestamp_ms = 0;
   int64_t max_timestamp_ms = 0;
   int64_t producer_id = -1;  // -1: not idempotent
@@ -41,11 +41,14 @@ struct BatchHeader {
 
   uint64_t total_bytes() const { return uint64_t{batch_length} + 12; }
   Codec codec() const { return static_cast<Codec>(attributes & 7); }
-  uint32_t offset_span() const { return static_cast<uint32_t>(last_offset_delta + 1); }
+  // Offsets, and sequence numbers of its producer, that the batch stands for.
+  uint32_t offset_span() const { return static_cast<uint32_t>(last_offset_delta) + 1; }
+  // Compaction took records out of it, maybe all (batch_rewrite.h).
+  bool is_sparse() const { return record_count != offset_span(); }
 };
 
 // Reads the header at the front of `bytes` and checks what can be checked without the records:
-// lengths within limits.h, magic, counts consistent. Does not look at the checksum.
+// lengths within limits.h, magic, not more records than offsets. Does not look at the checksum.
 //   Errors  kOutOfRange: fewer than 61 bytes (need more); kInvalidArgument: not a batch; the
 //   message
 //           says which field and what it should be.
@@ -55,8 +58,9 @@ absl::StatusOr<BatchHeader> DecodeBatchHeader(std::string_view bytes);
 bool BatchChecksumMatches(std::string_view frame);
 
 // Everything a server checks of a batch from a client before it becomes an entry: exactly one whole
-// frame, header sane, data magic, checksum right, attributes known (no control or transactional
-// bit), and for uncompressed batches every record well-formed with dense offset deltas.
+// frame, header sane, data magic, not sparse, checksum right, attributes known (no control or
+// transactional bit), and for uncompressed batches every record well-formed with dense offset
+// deltas.
 //   Errors  kInvalidArgument with the reason; kResourceExhausted over kBatchBytesMax.
 absl::StatusOr<BatchHeader> ValidateClientBatch(std::string_view frame);
 
@@ -114,7 +118,8 @@ struct DecodedRecord {
   Record record;
 };
 
-// Decodes all records of a whole, uncompressed frame. Verifies the checksum.
+// Decodes all records of a whole, uncompressed frame, which may be sparse: then there are gaps
+// between their offsets, or no records. Verifies the checksum.
 //   Errors  kDataLoss: checksum or shape wrong; kUnimplemented: a compressed batch (names the
 //   codec).
 absl::StatusOr<std::vector<DecodedRecord>> DecodeBatch(std::string_view frame);

@@ -142,16 +142,18 @@ absl::StatusOr<std::vector<DecodedRecord>> DecodeBatch(std::string_view frame) {
   std::vector<DecodedRecord> records;
   // A record takes at least 7 bytes: a lying record_count reserves no more than the frame's size.
   records.reserve(std::min<size_t>(header.record_count, walk.rest() / 7));
+  int64_t delta_min = 0;
   for (uint32_t i = 0; i < header.record_count; ++i) {
     RecordView view;
     if (const char* wrong = walk.Next(view)) {
       return absl::DataLossError(absl::StrCat("record ", i, " of the batch: ", wrong));
     }
-    if (view.offset_delta != i) {
+    if (view.offset_delta < delta_min || view.offset_delta > header.last_offset_delta) {
       return absl::DataLossError(absl::StrCat("record ", i, " of the batch is out of order"));
     }
+    delta_min = view.offset_delta + 1;
     DecodedRecord& decoded = records.emplace_back();
-    decoded.offset = header.base_offset + i;
+    decoded.offset = header.base_offset + static_cast<uint64_t>(view.offset_delta);
     decoded.record.key = view.key;
     decoded.record.value = view.value;
     decoded.record.timestamp_ms = WrappingSum(header.base_timestamp_ms, view.timestamp_delta_ms);

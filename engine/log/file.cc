@@ -50,8 +50,8 @@ std::string_view SuffixOf(FileKind kind) {
       return ".log";
     case FileKind::kIndex:
       return ".idx";
-    case FileKind::kTorn:
-      return ".torn";
+    case FileKind::kTemporary:
+      return ".tmp";
     case FileKind::kHardState:
     case FileKind::kNodeMeta:
       break;
@@ -80,7 +80,7 @@ absl::StatusOr<FileId> ParsePath(std::string_view path) {
   const std::string_view name = path.substr(kGroupDigits + 2);
   FileId file{.group = GroupId{group}, .kind = FileKind::kHardState, .number = 0};
   if (name == kHardStateName) return file;
-  for (const FileKind kind : {FileKind::kSegment, FileKind::kIndex, FileKind::kTorn}) {
+  for (const FileKind kind : {FileKind::kSegment, FileKind::kIndex, FileKind::kTemporary}) {
     const std::string_view suffix = SuffixOf(kind);
     if (!name.ends_with(suffix)) continue;
     TIDEMARK_ASSIGN_OR_RETURN(
@@ -89,7 +89,7 @@ absl::StatusOr<FileId> ParsePath(std::string_view path) {
     file.kind = kind;
     return file;
   }
-  return NotOurs(path, "expected hard_state or a name ending in .log, .idx or .torn");
+  return NotOurs(path, "expected hard_state or a name ending in .log, .idx or .tmp");
 }
 
 absl::StatusOr<uint64_t> DirectoryView::Size(const FileId& file) const {

@@ -17,11 +17,14 @@
 
 namespace tidemark {
 
+// Of everything in a data directory; FORMAT.md section 8 has the rule for changing it.
+inline constexpr uint16_t kFormatVersion = 2;
+
 enum class FileKind : uint8_t {
   kSegment = 1,    // frames: <group>/<number>.log
   kIndex = 2,      // sidecar of the segment of the same number: <group>/<number>.idx
   kHardState = 3,  // term, vote, watermarks: <group>/hard_state
-  kTorn = 4,       // a tail somebody set aside: <group>/<number>.torn
+  kTemporary = 4,  // being made, to be renamed when it is whole: <group>/<number>.tmp
   kNodeMeta = 5,   // identity of the data directory: node_meta (group 0, number 0)
 };
 
@@ -88,7 +91,8 @@ struct FileBatch {
 };
 
 // What recovery may read, synchronously, before the node starts. The driver maps the files whose
-// contents are asked for.
+// contents are asked for. What names there are and what Contents gives is durable, also what a
+// killed process had left in the page cache alone: recovery takes it as a promise.
 class DirectoryView {
  public:
   virtual ~DirectoryView() = default;

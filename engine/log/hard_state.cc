@@ -12,8 +12,8 @@ namespace {
 
 constexpr size_t kSlotBytes = 4096;
 constexpr size_t kCopyBytes = kSlotBytes / 2;
-constexpr uint64_t kMagic = 0x3153484b52414d54;  // "TMARKHS1"
-constexpr size_t kRecordBytes = 5 * 8 + 4;
+constexpr uint64_t kMagic = 0x3253484b52414d54;  // "TMARKHS2"
+constexpr size_t kRecordBytes = 6 * 8 + 4;
 
 // The record twice, in different sectors: one bad sector never makes a replica forget a promise.
 std::string EncodeSlot(const HardStateRecord& record) {
@@ -23,6 +23,7 @@ std::string EncodeSlot(const HardStateRecord& record) {
   AppendLittle<uint64_t>(slot, record.term.value());
   AppendLittle<uint64_t>(slot, record.vote.value());
   AppendLittle<uint64_t>(slot, record.commit.value());
+  AppendLittle<uint64_t>(slot, record.start.value());
   AppendLittle<uint32_t>(slot, Crc32c(slot));
   slot.resize(kCopyBytes, '\0');
   return slot + slot;
@@ -37,7 +38,8 @@ std::optional<HardStateRecord> DecodeCopy(std::string_view slot) {
   return HardStateRecord{.generation = LoadLittle<uint64_t>(slot.data() + 8),
                          .term = Term(LoadLittle<uint64_t>(slot.data() + 16)),
                          .vote = NodeId(LoadLittle<uint64_t>(slot.data() + 24)),
-                         .commit = LogIndex(LoadLittle<uint64_t>(slot.data() + 32))};
+                         .commit = LogIndex(LoadLittle<uint64_t>(slot.data() + 32)),
+                         .start = LogIndex(LoadLittle<uint64_t>(slot.data() + 40))};
 }
 
 }  // namespace

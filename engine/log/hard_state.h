@@ -18,6 +18,8 @@ struct HardStateRecord {
   NodeId vote;
   // An index known committed and durable here: damage at or below it is rot, never a torn tail.
   LogIndex commit;
+  // The first index kept when a prefix of the log was last removed; 0 or 1: never.
+  LogIndex start;
 
   friend bool operator==(const HardStateRecord&, const HardStateRecord&) = default;
 };

@@ -4,17 +4,22 @@
 #include <utility>
 
 #include "engine/base/check.h"
-#include "engine/base/crc32c.h"
 #include "engine/base/limits.h"
 #include "engine/log/batch.h"
+#include "engine/log/digest.h"
 #include "engine/log/log_impl.h"
 
-// Appending, cutting, staging. FORMAT.md sections 2 and 3.
+// Appending and staging. FORMAT.md section 2.
 
 namespace tidemark {
 namespace {
 
 constexpr uint64_t kBlock = 4096;
+
+void AddOnce(std::vector<FileId>& files, const FileId& file) {
+  // The last one first: nearly always it is the same segment again.
+  if (std::find(files.rbegin(), files.rend(), file) == files.rend()) files.push_back(file);
+}
 
 }  // namespace
 
@@ -23,12 +28,26 @@ Log::~Log() = default;
 Log::Log(Log&&) noexcept = default;
 Log& Log::operator=(Log&&) noexcept = default;
 
-LogIndex Log::first_index() const { return LogIndex(1); }
+void Log::SetCheckpointSource(const CheckpointSource* source) { impl_->source = source; }
+
+LogIndex Log::first_index() const {
+  return impl_->segments.empty() ? LogIndex(1) : impl_->segments.front().base_index;
+}
 LogIndex Log::last_index() const { return impl_->last_index(); }
 Term Log::last_term() const { return impl_->last_term(); }
 Offset Log::next_offset() const { return impl_->next_offset(); }
-Offset Log::start_offset() const { return Offset(0); }
+Offset Log::start_offset() const {
+  return impl_->segments.empty() ? Offset(0) : impl_->segments.front().base_offset;
+}
 LogIndex Log::durable_index() const { return impl_->durable; }
+LogIndex Log::committed_index() const { return impl_->committed; }
+uint64_t Log::digest() const { return impl_->last_digest(); }
+
+uint64_t Log::size_bytes() const {
+  uint64_t bytes = 0;
+  for (const Segment& segment : impl_->segments) bytes += segment.size;
+  return bytes;
+}
 
 void Log::Append(Entry entry, WallTime wall) {
   Impl& log = *impl_;
@@ -39,42 +58,60 @@ void Log::Append(Entry entry, WallTime wall) {
   TIDEMARK_CHECK_LE(entry.frame.size(), kBatchBytesMax);
   const uint64_t bytes = entry.frame.size();
   wall = std::max(wall, log.last_append);  // append times never go back, whatever the clock does
-  if (log.segments.empty() || log.seal ||
-      log.segments.back().size + bytes > log.segments.back().capacity ||
-      entry.end_offset() - log.segments.back().base_offset > UINT32_MAX) {
+  if (log.MustRoll(entry)) {
     log.StartSegment(bytes, wall);
+  } else if (entry.term != log.last_term()) {
+    log.EndRun();  // a run has one term
   }
   Segment& segment = log.segments.back();
-  if (log.run_first == segment.frames.size()) log.run_time = wall;
-  log.run_digest = Crc32c(entry.frame.view().substr(0, kFrameHeadBytes), log.run_digest);
+  if (log.run_first == segment.count) log.run_time = wall;
   log.WriteSlice(segment, entry.frame);
-  segment.frames.push_back(
-      {.pos = static_cast<uint32_t>(segment.size),
-       .end_offset = static_cast<uint32_t>(entry.end_offset() - segment.base_offset)});
+  segment.digest = DigestFrame(segment.digest, entry.frame.view());
+  segment.end_offset = static_cast<uint32_t>(entry.end_offset() - segment.base_offset);
+  log.tail.push_back({.pos = static_cast<uint32_t>(segment.size),
+                      .end_offset = segment.end_offset,
+                      .digest = segment.digest});
+  const uint64_t run_pos = log.FrameAtIndex(segment.base_index + log.run_first).pos;
   segment.size += bytes;
-  if (log.terms.empty() || log.terms.back().second != entry.term) {
-    log.terms.emplace_back(entry.index, entry.term);
-  }
+  segment.last_append = wall;
+  ++segment.count;
+  if (entry.term != log.last_term()) log.terms.emplace_back(entry.index, entry.term);
   log.last_append = wall;
-  log.staged_sync.insert(log.SegmentFile(segment));
+  log.since_checkpoint += bytes;
   log.staged_bytes += bytes;
   log.cache_bytes += bytes;
   log.cache.push_back(std::move(entry));
-  if (segment.size - segment.frames[log.run_first].pos >=
-      std::max<uint64_t>(log.options.index_interval_bytes, 1)) {
+  if (segment.size - run_pos >= std::max<uint64_t>(log.options.index_interval_bytes, 1)) {
     log.EndRun();
   }
   log.EvictCache();
 }
 
+bool Log::Impl::MustRoll(const Entry& entry) const {
+  if (segments.empty() || seal) return true;
+  const Segment& segment = segments.back();
+  if (segment.size + entry.frame.size() > segment.capacity ||
+      entry.end_offset() - segment.base_offset > UINT32_MAX) {
+    return true;
+  }
+  if (entry.term == last_term()) return false;
+  size_t changes = 1;
+  for (auto at = terms.rbegin(); at != terms.rend() && at->first > segment.base_index; ++at) {
+    ++changes;
+  }
+  return changes >= kSegmentTermsMax;
+}
+
 void Log::Impl::StartSegment(uint64_t frame_bytes, WallTime wall) {
-  if (!segments.empty() && run_first < segments.back().frames.size()) EndRun();
-  if (!segments.empty() && segments.back().has_index) {
-    staged_sync.insert(IndexFile(segments.back()));
+  // Recovery may have found a segment that a crash kept from getting its first frame.
+  if (!segments.empty() && segments.back().count == 0) PopSegment();
+  if (!segments.empty()) {
+    EndRun();
+    Segment& full = segments.back();
+    if (full.has_index && !full.index_stale) StageIndex(full);
+    if (!full.sealed) unsealed.push_back(full.number);
   }
   seal = false;
-  // Recovery may have found a segment that a crash kept from getting its first frame.
-  if (!segments.empty() && segments.back().frames.empty()) PopSegment();
   replaced_staged.insert(replaced_staged.end(), replaced.begin(), replaced.end());
   replaced.clear();
   const uint64_t wanted = std::max(options.segment_bytes, kSegmentHeaderBytes + frame_bytes);
@@ -82,120 +119,107 @@ void Log::Impl::StartSegment(uint64_t frame_bytes, WallTime wall) {
   segment.number = next_number++;
   segment.base_index = last_index() + 1;
   segment.base_offset = next_offset();
+  segment.base_digest = last_digest();
+  segment.digest = segment.base_digest;
   segment.capacity = (wanted + kBlock - 1) / kBlock * kBlock;
+  segment.last_append = wall;
   const SegmentHeader header{.group = group,
                              .number = segment.number,
                              .base_index = segment.base_index,
                              .base_offset = segment.base_offset,
                              .previous_number = segments.empty() ? 0 : segments.back().number,
                              .previous_term = last_term(),
+                             .previous_digest = segment.base_digest,
                              .created = wall,
                              .durable = std::min(durable, last_index())};
   const FileId file = SegmentFile(segment);
   staged.ops.push_back(CreateFile{file, segment.capacity});
   staged.ops.push_back(CreateFile{IndexFile(segment), 0});
   staged.ops.push_back(WriteFile{file, FilePos(0), {Bytes::From(EncodeSegmentHeader(header))}});
-  staged_sync.insert(file);
+  AddOnce(staged_sync, file);
+  segment.unwritten = IndexFileHeader();
   segments.push_back(std::move(segment));
   run_first = 0;
+  AddCheckpoint(segments.back());
+  // With it the sidecar's name and its checkpoint are durable as soon as the segment is.
+  StageIndex(segments.back());
+  AddOnce(staged_sync, IndexFile(segments.back()));
 }
 
 void Log::Impl::WriteSlice(const Segment& segment, Bytes bytes) {
   // Frames behind each other are one write.
   const FileId file = SegmentFile(segment);
-  if (!staged.ops.empty() && segment.size != kSegmentHeaderBytes) {
+  AddOnce(staged_sync, file);
+  if (!staged.ops.empty()) {
     auto* last = std::get_if<WriteFile>(&staged.ops.back());
     if (last != nullptr && last->file == file) {
       last->data.push_back(std::move(bytes));
       return;
     }
   }
-  staged.ops.push_back(WriteFile{file, FilePos(segment.size), {std::move(bytes)}});
+  staged.ops.push_back(WriteFile{file, FilePos(segment.size), {}});
+  std::get<WriteFile>(staged.ops.back()).data.push_back(std::move(bytes));
 }
 
-void Log::Impl::EndRun() {
-  Segment& segment = segments.back();
-  const uint32_t end = static_cast<uint32_t>(segment.frames.size());
-  const LogIndex known = std::clamp(durable + 1, segment.base_index, segment.end_index());
-  const IndexEntry entry{
-      .pos = segment.frames[run_first].pos,
-      .length = static_cast<uint32_t>(segment.size - segment.frames[run_first].pos),
-      .first = run_first,
-      .count = end - run_first,
-      .durable = static_cast<uint32_t>(known - segment.base_index),
-      .append_time_ms = run_time.millis(),
-      .digest = run_digest};
-  segment.times.emplace_back(run_first, run_time);
-  // In front of the segment's own write, which the next frames extend.
-  const auto write = WriteFile{IndexFile(segment),
-                               FilePos(segment.index_bytes),
-                               {Bytes::From(EncodeIndexEntry(entry, segment.index_chain))}};
-  auto at = staged.ops.end();
-  if (!staged.ops.empty()) {
-    const auto* last = std::get_if<WriteFile>(&staged.ops.back());
-    if (last != nullptr && last->file == SegmentFile(segment)) --at;
+void Log::Impl::RaiseFloor() {
+  const LogIndex to = std::min(committed, durable);
+  while (floor.index < to) {
+    const LogIndex index = floor.index + 1;
+    const Segment& segment = segments[SegmentAt(index)];
+    floor = {.index = index,
+             .end_offset = segment.base_offset + tail.front().end_offset,
+             .digest = tail.front().digest};
+    tail.pop_front();
   }
-  staged.ops.insert(at, write);
-  segment.index_bytes += kIndexEntryBytes;
-  run_first = end;
-  run_digest = 0;
 }
 
-void Log::Impl::PopSegment() {
-  const Segment& segment = segments.back();
-  replaced.push_back(SegmentFile(segment));
-  if (segment.has_index) replaced.push_back(IndexFile(segment));
-  segments.pop_back();
-}
-
-void Log::TruncateSuffix(LogIndex from) {
+void Log::SetCommitted(LogIndex index) {
   Impl& log = *impl_;
-  TIDEMARK_CHECK_GE(from, first_index());
-  if (from > log.last_index()) return;
-  while (!log.segments.empty() && log.segments.back().base_index >= from) {
-    log.PopSegment();
-  }
-  if (!log.segments.empty()) {
-    Segment& segment = log.segments.back();
-    const size_t keep = from - segment.base_index;
-    if (keep < segment.frames.size()) {
-      segment.size = segment.frames[keep].pos;
-      segment.frames.resize(keep);
-      while (!segment.times.empty() && segment.times.back().first >= keep) {
-        segment.times.pop_back();
-      }
-    }
-    // Its frames from here on are replaced by the next segment, never overwritten.
-    log.run_first = static_cast<uint32_t>(segment.frames.size());
-  }
-  log.run_digest = 0;
-  log.seal = true;
-  while (!log.terms.empty() && log.terms.back().first >= from) log.terms.pop_back();
-  while (!log.cache.empty() && log.cache.back().index >= from) {
-    log.cache_bytes -= log.cache.back().frame.size();
-    log.cache.pop_back();
-  }
-  log.durable = std::min(log.durable, from - 1);
-  log.outstanding_last = std::min(log.outstanding_last, from - 1);
+  TIDEMARK_CHECK_LE(index, log.last_index());
+  if (index <= log.committed) return;
+  log.committed = index;
+  log.RaiseFloor();
 }
 
-bool Log::has_staged() const { return !impl_->staged.ops.empty() || !impl_->staged_sync.empty(); }
+bool Log::has_staged() const {
+  return !impl_->staged.ops.empty() || !impl_->staged_sync.empty() ||
+         !impl_->unstaged_removals.empty() || impl_->checkpoint_wanted;
+}
 uint64_t Log::staged_bytes() const { return impl_->staged_bytes; }
+
+void Log::StageCheckpoint() {
+  Impl& log = *impl_;
+  if (log.segments.empty() || log.seal) return;
+  // It vouches for what is committed, too.
+  if (log.since_checkpoint > 0 || log.checkpoint_committed < std::min(log.committed, log.durable)) {
+    log.checkpoint_wanted = true;
+  }
+}
 
 FileBatch Log::TakeBatch() {
   Impl& log = *impl_;
   TIDEMARK_CHECK(!log.outstanding);
   TIDEMARK_CHECK(has_staged());
-  if (!log.segments.empty() && !log.seal && log.run_first < log.segments.back().frames.size()) {
+  if (!log.segments.empty() && !log.seal) {
+    Segment& segment = log.segments.back();
     log.EndRun();
+    if (log.checkpoint_wanted || log.since_checkpoint >= log.options.checkpoint_bytes) {
+      log.AddCheckpoint(segment);
+      AddOnce(log.staged_sync, log.IndexFile(segment));
+    }
+    log.StageIndex(segment);
+  }
+  log.checkpoint_wanted = false;
+  for (const FileId& file : std::exchange(log.unstaged_removals, {})) {
+    log.staged.ops.push_back(RemoveFile{file});
   }
   FileBatch batch = std::exchange(log.staged, {});
-  batch.sync.assign(log.staged_sync.begin(), log.staged_sync.end());
-  log.staged_sync.clear();
+  batch.sync = std::exchange(log.staged_sync, {});
   log.staged_bytes = 0;
   log.replaced_outstanding = std::exchange(log.replaced_staged, {});
   log.outstanding = true;
   log.outstanding_last = log.last_index();
+  log.outstanding_number = log.next_number - 1;
   return batch;
 }
 
@@ -207,11 +231,13 @@ void Log::OnBatchDurable() {
   for (const FileId& file : std::exchange(log.replaced_outstanding, {})) {
     log.staged.ops.push_back(RemoveFile{file});
   }
+  log.RaiseFloor();
+  log.StageFooters();
   log.EvictCache();
 }
 
 void Log::Impl::EvictCache() {
-  while (cache_bytes > options.cache_bytes && cache.front().index <= durable) {
+  while (cache_bytes > options.cache_bytes && !cache.empty() && cache.front().index <= durable) {
     cache_bytes -= cache.front().frame.size();
     cache.pop_front();
   }
@@ -223,8 +249,8 @@ std::vector<FileId> Log::Files() const {
     files.push_back(impl_->SegmentFile(segment));
     if (segment.has_index) files.push_back(impl_->IndexFile(segment));
   }
-  for (const auto* dead :
-       {&impl_->replaced, &impl_->replaced_staged, &impl_->replaced_outstanding}) {
+  for (const auto* dead : {&impl_->replaced, &impl_->replaced_staged, &impl_->replaced_outstanding,
+                           &impl_->unstaged_removals}) {
     files.insert(files.end(), dead->begin(), dead->end());
   }
   return files;

@@ -19,6 +19,7 @@ namespace tidemark {
 
 class RecoveryObserver;  // recovery.h
 class Recoverer;
+class SegmentScan;
 
 struct LogOptions {
   // A segment is sealed and a new one begun when the next frame would exceed it.
@@ -27,6 +28,28 @@ struct LogOptions {
   uint64_t index_interval_bytes = 4096;
   // Recent frames kept in memory for replication.
   uint64_t cache_bytes = 16u << 20;
+  // A restart reads at most about this much of the log, besides what was not committed.
+  uint64_t checkpoint_bytes = 4u << 20;
+  // Look-up tables of full segments kept in memory; the others are read again when needed.
+  uint64_t index_memory_bytes = 4u << 20;
+};
+
+// What is derived from a log and would take reading all of it to derive again: written to the
+// sidecars at times, given back by recovery (RecoveryObserver::OnCheckpoint).
+class CheckpointSource {
+ public:
+  virtual ~CheckpointSource() = default;
+  // Appends the state after all entries of the log to `out`: at most kCheckpointBytesMax bytes.
+  virtual void AppendState(std::string& out) const = 0;
+};
+
+// How much of a log is kept. A segment goes as a whole, the last one never.
+struct RetentionPolicy {
+  // Segments go while the rest is at least this large.
+  std::optional<uint64_t> bytes;
+  // Segments go whose last entry was appended longer ago than this, by this node's clock: no
+  // client's timestamp has a say.
+  std::optional<Duration> age;
 };
 
 // A run of bytes of one segment that holds whole frames, to be read by the driver.
@@ -47,9 +70,11 @@ struct FileRange {
 class Log {
  public:
   // Rebuilds the log of `group` from the files in `directory` (FORMAT.md, "Recovery").
-  // `committed` is the commit index the hard state vouches for: a bad frame at or below it is rot,
-  // never a torn tail.
-  // `observer`, if given, sees every entry in order.
+  // `committed` is a commit index the hard state vouches for: a bad frame at or below it is rot,
+  // never a torn tail. `start` is the first index kept when a prefix was last removed (1: never).
+  // `observer`, if given, is told what to derive from the entries.
+  //   Cost    a few kilobytes of each full segment, and the entries behind the last usable
+  //           checkpoint; all entries for an observer that needs them.
   //   Shape   an empty directory gives an empty log; nothing is created before the first append.
   //           What was found counts as durable only after the first batch, which syncs it: after
   //           the crash of a process (not the machine) it may be in the page cache alone.
@@ -57,7 +82,12 @@ class Log {
   //           kFailedPrecondition: files of another group or a newer format version.
   static absl::StatusOr<Log> Recover(GroupId group, const LogOptions& options,
                                      const DirectoryView& directory, LogIndex committed,
-                                     RecoveryObserver* observer = nullptr);
+                                     RecoveryObserver* observer = nullptr,
+                                     LogIndex start = LogIndex(1));
+
+  // Where checkpoints come from; none by default. Must outlive the log. Append and TakeBatch ask
+  // it: its state is that after last_index().
+  void SetCheckpointSource(const CheckpointSource* source);
 
   // First index still held (1 unless a prefix was removed) and last index appended; last == first-1
   // when empty.
@@ -70,12 +100,19 @@ class Log {
   Offset next_offset() const;
   // First offset past the records of entries up to and including `index`
   // (the high watermark when `index` is the commit index).
-  //   Checks  dies if `index` is outside [first_index - 1, last_index].
+  //   Checks  dies if `index` is above last_index(), or below both committed_index() and
+  //           durable_index() and not the last of its segment.
   Offset EndOffsetOf(LogIndex index) const;
   // First offset still held.
   Offset start_offset() const;
   // Last index known durable on this node.
   LogIndex durable_index() const;
+  // Last index known committed: recovered from what the files vouch for, then as SetCommitted says.
+  LogIndex committed_index() const;
+  // Bytes of the segments, unused space not counted.
+  uint64_t size_bytes() const;
+  // The running digest of the log up to last_index() (digest.h).
+  uint64_t digest() const;
 
   // Adds `entry` (index must be last_index() + 1, term not lower than last_term(), base_offset
   // next_offset()) with append time `wall`, and stages its write.
@@ -83,8 +120,20 @@ class Log {
   // Removes all entries at and after `from`, durably not later than anything appended afterwards:
   // the next append begins a segment that replaces them. A crash before that is durable may bring
   // them back, all or a prefix of them.
-  //   Checks  dies if `from` is before first_index().
+  //   Checks  dies if `from` is before first_index() or not above committed_index().
   void TruncateSuffix(LogIndex from);
+  // Entries up to `index` will never be cut. Lower than before changes nothing.
+  //   Checks  dies if `index` is above last_index().
+  void SetCommitted(LogIndex index);
+
+  // First index to keep under `policy`: a candidate for TruncatePrefix, never above `limit` + 1.
+  LogIndex RetentionPoint(const RetentionPolicy& policy, WallTime now, LogIndex limit) const;
+  // Removes the segments that lie wholly before `first_kept`; first_index() tells what is left. The
+  // files go with the next batch.
+  //   Before  `first_kept` is durable in the hard state: without it a restart takes the missing
+  //           files for a loss.
+  //   Checks  dies if `first_kept` is above both committed_index() and durable_index() + 1.
+  void TruncatePrefix(LogIndex first_kept);
 
   bool has_staged() const;
   // Bytes staged and not yet handed out.
@@ -99,6 +148,14 @@ class Log {
   // The cached frames from `first` on, at most `max_bytes` (always at least one entry) and
   // `max_entries`. Empty if `first` is not in the cache (read it with RangeOf) or past the end.
   std::vector<Entry> CachedEntries(LogIndex first, uint64_t max_bytes, size_t max_entries) const;
+  // Look-ups in a full segment whose table is not in memory work, but point up to a hundredth of
+  // the segment too early. These tell which bytes of which sidecar to read and hand to OnIndexRead
+  // first; nullopt: none. (first_offset and first_index of the range mean nothing.)
+  std::optional<FileRange> IndexOf(LogIndex index) const;
+  std::optional<FileRange> IndexOfOffset(Offset offset) const;
+  // `sidecar` was read from `range`. Bytes that do not agree with the segment are ignored.
+  void OnIndexRead(const FileRange& range, std::string_view sidecar);
+
   // Where the entries from `first` are on disk: one range of whole frames that begins at or before
   // `first` and holds at least that entry, about `max_bytes` long.
   //   Checks  dies if `first` is outside [first_index, durable_index].
@@ -112,6 +169,10 @@ class Log {
   // Granular to index entries: it may be early by one index interval, never late.
   Offset OffsetAtTime(WallTime time) const;
 
+  // Makes the next batch end with a checkpoint, whatever was appended since the last one: for a
+  // clean shutdown. Nothing if there is one already.
+  void StageCheckpoint();
+
   // Whole files of the log (to remove the group's data).
   std::vector<FileId> Files() const;
 
@@ -121,6 +182,7 @@ class Log {
 
  private:
   friend class Recoverer;
+  friend class SegmentScan;
   struct Impl;
   explicit Log(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

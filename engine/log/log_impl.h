@@ -1,27 +1,85 @@
 #pragma once
 
-#include <deque>
-#include <map>
-#include <optional>
-#include <set>
+#include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "engine/base/ring.h"
+#include "engine/log/index.h"
 #include "engine/log/log.h"
+#include "engine/log/run_index.h"
 #include "engine/log/segment.h"
 
-// The inside of Log, shared by log.cc (appending, cutting), log_read.cc (look-ups) and recovery.cc.
+// The inside of Log, shared by log.cc (appending), log_cut.cc (removing from both ends),
+// log_read.cc (look-ups), log_seal.cc (sidecars) and recovery.cc.
 
 namespace tidemark {
+
+// A segment as the log keeps it in memory.
+struct Segment {
+  // The sidecar behind a run.
+  struct Mark {
+    uint64_t index_end = 0;
+    uint32_t chain = 0;
+    uint32_t term = 0;
+    uint64_t digest = 0;
+  };
+
+  uint64_t number = 0;
+  LogIndex base_index;
+  Offset base_offset;
+  uint64_t base_digest = 0;
+  uint64_t capacity = kSegmentHeaderBytes;  // of the file
+  uint64_t size = kSegmentHeaderBytes;      // end of the last frame
+  uint32_t count = 0;                       // frames
+  uint32_t end_offset = 0;                  // behind the last record, less base_offset
+  uint64_t digest = 0;                      // of the log up to the last frame
+  WallTime last_append;
+
+  // All frames but those since Log::Impl::run_first, which is about the last segment.
+  RunIndex runs;
+  // One a run, until nothing can be cut from the segment any more and its footer is written; and
+  // the one before the first run.
+  std::vector<Mark> marks;
+  Mark base_mark{.index_end = kIndexHeaderBytes};
+  // `runs` are only those of the footer.
+  bool coarse = false;
+  uint64_t used = 0;  // when `runs` were last of use; for choosing whose to drop
+
+  bool sealed = false;       // the footer is written, or staged
+  bool has_index = true;     // the sidecar exists
+  uint64_t index_bytes = 0;  // of the sidecar, as far as it is written or staged and to be kept
+  uint32_t index_chain = 0;  // checksum of the last entry, `unwritten` included
+  std::string unwritten;     // entries that follow at index_bytes
+  bool index_stale = false;  // the file holds something else from index_bytes on
+
+  LogIndex end_index() const { return base_index + count; }
+  Offset end() const { return base_offset + end_offset; }
+};
 
 struct Log::Impl {
   Impl(GroupId group_in, const LogOptions& options_in) : group(group_in), options(options_in) {}
 
+  // A frame that may yet be cut, or ends where a reader must stop.
+  struct Frame {
+    uint32_t pos = 0;
+    uint32_t end_offset = 0;  // less the base offset of its segment
+    uint64_t digest = 0;
+  };
+  // Everything up to here is known by runs only.
+  struct Floor {
+    LogIndex index;
+    Offset end_offset;
+    uint64_t digest = 0;
+  };
+
   LogIndex last_index() const {
     return segments.empty() ? LogIndex(0) : segments.back().end_index() - 1;
   }
-  Offset next_offset() const { return segments.empty() ? Offset(0) : segments.back().end_offset(); }
+  Offset next_offset() const { return segments.empty() ? Offset(0) : segments.back().end(); }
   Term last_term() const { return terms.empty() ? Term(0) : terms.back().second; }
+  uint64_t last_digest() const { return segments.empty() ? 0 : segments.back().digest; }
   FileId SegmentFile(const Segment& segment) const {
     return {group, FileKind::kSegment, segment.number};
   }
@@ -29,23 +87,58 @@ struct Log::Impl {
     return {group, FileKind::kIndex, segment.number};
   }
   // The segment that holds `index`, which must be in the log.
-  const Segment& SegmentOf(LogIndex index) const;
+  size_t SegmentAt(LogIndex index) const;
+  const Frame& FrameAtIndex(LogIndex index) const { return tail[index - (floor.index + 1)]; }
+  bool InTail(LogIndex index) const { return index > floor.index; }
+  // First byte of frame `index`, which is in the tail, or of what follows the last frame of
+  // `segment`.
+  uint64_t FramePos(const Segment& segment, LogIndex index) const {
+    return index == segment.end_index() ? segment.size : FrameAtIndex(index).pos;
+  }
 
+  // log.cc
+  bool MustRoll(const Entry& entry) const;
   void StartSegment(uint64_t frame_bytes, WallTime wall);
-  // Drops the last segment from memory; its files go when what replaces them is durable.
-  void PopSegment();
-  // Writes the index entry of the frames appended to the last segment since the last one.
-  void EndRun();
   void WriteSlice(const Segment& segment, Bytes bytes);
   void EvictCache();
-  FileRange RangeFrom(const Segment& segment, size_t ordinal, LogIndex limit,
+  void RaiseFloor();
+
+  // log_seal.cc
+  // Describes the frames from run_first on as a run.
+  void EndRun();
+  void AddRun(Segment& segment, uint32_t first, const FrameRun& run, uint32_t count,
+              uint64_t end_pos, Term term, uint64_t digest);
+  void AddCheckpoint(Segment& segment);
+  // Stages the sidecar's entries that are not written yet.
+  void StageIndex(Segment& segment);
+  void StageFooters();
+  SegmentFooter FooterOf(const Segment& segment) const;
+  void DropTables();
+
+  // log_cut.cc
+  // Drops the last segment from memory; its files go when what replaces them is durable.
+  void PopSegment();
+  void CutRuns(Segment& segment, uint32_t keep);
+
+  // log_read.cc
+  size_t SegmentAtOffset(Offset offset) const;
+  // The entry with the record `offset`, or the first one of its run.
+  LogIndex IndexAtOffset(const Segment& segment, Offset offset) const;
+  // Offset of the first record at or behind entry `index`, which is in the tail.
+  Offset OffsetAt(const Segment& segment, LogIndex index) const;
+  FileRange RangeFrom(const Segment& segment, LogIndex first, LogIndex limit,
                       uint64_t max_bytes) const;
+  std::optional<FileRange> SidecarOf(const Segment& segment) const;
 
   const GroupId group;
   const LogOptions options;
+  const CheckpointSource* source = nullptr;
   std::vector<Segment> segments;                 // ascending, contiguous
   std::vector<std::pair<LogIndex, Term>> terms;  // (first index, term) of each run of one term
   LogIndex durable;
+  LogIndex committed;
+  Floor floor;
+  Ring<Frame> tail;  // frame floor.index + 1 + i
   uint64_t next_number = 1;
   // Files that hold only entries which were cut. They may go once the segment that replaces them is
   // durable, not before: a crash that kept some of the removals and lost the new segment would
@@ -53,21 +146,29 @@ struct Log::Impl {
   std::vector<FileId> replaced;              // the segment that replaces them is not begun yet
   std::vector<FileId> replaced_staged;       // it is staged
   std::vector<FileId> replaced_outstanding;  // it is in the outstanding batch
+  std::vector<FileId> unstaged_removals;     // of a removed prefix, for the next batch
+  // Segments that get no more frames and have no footer yet.
+  std::vector<uint64_t> unsealed;
   // The next append begins a segment: a suffix was cut, or recovery found a torn tail.
   bool seal = false;
   WallTime last_append;
 
-  std::deque<Entry> cache;
+  Ring<Entry> cache;
   uint64_t cache_bytes = 0;
 
   FileBatch staged;
-  std::set<FileId> staged_sync;
+  std::vector<FileId> staged_sync;  // at most one mention each
   uint64_t staged_bytes = 0;
-  uint32_t run_first = 0;  // ordinal in the last segment of the first frame not indexed yet
+  uint32_t run_first = 0;  // ordinal in the last segment of the first frame not in a run yet
   WallTime run_time;
-  uint32_t run_digest = 0;
+  uint64_t since_checkpoint = 0;  // bytes appended
+  LogIndex checkpoint_committed;  // what the last one vouches for
+  bool checkpoint_wanted = false;
   bool outstanding = false;
   LogIndex outstanding_last;
+  uint64_t outstanding_number = 0;  // highest number of a segment in it
+  mutable uint64_t clock = 0;       // of Segment::used
+  uint64_t table_bytes = 0;         // of `runs` of sealed segments that are not coarse
 };
 
 }  // namespace tidemark

@@ -12,17 +12,19 @@
 
 namespace tidemark {
 
-const Segment& Log::Impl::SegmentOf(LogIndex index) const {
+size_t Log::Impl::SegmentAt(LogIndex index) const {
+  TIDEMARK_CHECK(!segments.empty());
+  if (segments.back().base_index <= index) return segments.size() - 1;
   const auto after = std::upper_bound(
       segments.begin(), segments.end(), index,
       [](LogIndex wanted, const Segment& segment) { return wanted < segment.base_index; });
   TIDEMARK_CHECK(after != segments.begin());
-  return *std::prev(after);
+  return static_cast<size_t>(after - segments.begin()) - 1;
 }
 
 std::optional<Term> Log::TermAt(LogIndex index) const {
+  if (index > last_index() || index + 1 < first_index()) return std::nullopt;
   if (index == LogIndex(0)) return Term(0);
-  if (index > last_index()) return std::nullopt;
   const auto& terms = impl_->terms;
   const auto after =
       std::upper_bound(terms.begin(), terms.end(), index,
@@ -32,15 +34,20 @@ std::optional<Term> Log::TermAt(LogIndex index) const {
 }
 
 Offset Log::EndOffsetOf(LogIndex index) const {
+  const Impl& log = *impl_;
   TIDEMARK_CHECK_LE(index, last_index());
-  if (index == LogIndex(0)) return Offset(0);
-  const Segment& segment = impl_->SegmentOf(index);
-  return segment.base_offset + segment.frames[index - segment.base_index].end_offset;
+  if (index == last_index()) return next_offset();
+  if (index + 1 == first_index()) return start_offset();
+  if (index == log.floor.index) return log.floor.end_offset;
+  const Segment& segment = log.segments[log.SegmentAt(index)];
+  if (index + 1 == segment.end_index()) return segment.end();
+  TIDEMARK_CHECK(log.InTail(index));
+  return segment.base_offset + log.FrameAtIndex(index).end_offset;
 }
 
 std::vector<Entry> Log::CachedEntries(LogIndex first, uint64_t max_bytes,
                                       size_t max_entries) const {
-  const std::deque<Entry>& cache = impl_->cache;
+  const Ring<Entry>& cache = impl_->cache;
   std::vector<Entry> entries;
   if (cache.empty() || first < cache.front().index) return entries;
   uint64_t bytes = 0;
@@ -53,66 +60,184 @@ std::vector<Entry> Log::CachedEntries(LogIndex first, uint64_t max_bytes,
   return entries;
 }
 
-FileRange Log::Impl::RangeFrom(const Segment& segment, size_t ordinal, LogIndex limit,
+// One range of whole frames that holds `first`: from where a run begins at the latest, up to where
+// one ends, or, where frames are known one by one, exactly. Frames above `limit` are known so.
+FileRange Log::Impl::RangeFrom(const Segment& segment, LogIndex first, LogIndex limit,
                                uint64_t max_bytes) const {
-  size_t end = ordinal;
-  const uint64_t begin_pos = segment.frames[ordinal].pos;
-  const size_t stop = std::min<uint64_t>(segment.frames.size(), limit + 1 - segment.base_index);
-  do {
-    ++end;
-  } while (end < stop && segment.FrameEnd(end) - begin_pos <= max_bytes);
-  const Offset first_offset = ordinal == 0
-                                  ? segment.base_offset
-                                  : segment.base_offset + segment.frames[ordinal - 1].end_offset;
-  return {.file = SegmentFile(segment),
-          .pos = FilePos(begin_pos),
-          .length = static_cast<uint32_t>(segment.FrameEnd(end - 1) - begin_pos),
-          .first_index = segment.base_index + ordinal,
-          .first_offset = first_offset};
+  limit = std::min(limit, segment.end_index() - 1);
+  TIDEMARK_CHECK(limit >= floor.index || limit + 1 == segment.end_index());
+  FileRange range{.file = SegmentFile(segment),
+                  .pos = {},
+                  .length = 0,
+                  .first_index = first,
+                  .first_offset = {}};
+  uint64_t begin = 0;
+  if (InTail(first)) {
+    begin = FrameAtIndex(first).pos;
+    range.first_offset = OffsetAt(segment, first);
+  } else {
+    const FrameRun run =
+        segment.runs.at(segment.runs.FindIndex(static_cast<uint32_t>(first - segment.base_index)));
+    begin = run.pos;
+    range.first_index = segment.base_index + run.first;
+    range.first_offset = segment.base_offset + run.first_offset;
+  }
+  const uint64_t wanted = begin + std::max<uint64_t>(max_bytes, 1);
+  uint64_t end = begin;
+  // Where the frames begin that are known one by one; the runs say nothing more from there on.
+  const LogIndex exact = std::max(floor.index + 1, segment.base_index);
+  if (exact <= limit) {
+    // The first of them that ends behind what is wanted; the ones before it fit.
+    LogIndex low = std::max(exact, first);
+    LogIndex high = limit + 1;
+    while (low < high) {
+      const LogIndex middle = low + (high - low) / 2;
+      if (FramePos(segment, middle + 1) <= wanted) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    end = low > exact || InTail(first) ? FramePos(segment, low) : 0;
+    if (InTail(first) && low == first) end = FramePos(segment, first + 1);
+  }
+  if (!InTail(first) && end <= begin) {
+    const uint64_t runs_end = exact < segment.end_index() ? FrameAtIndex(exact).pos : segment.size;
+    const uint32_t last = static_cast<uint32_t>(std::min<uint64_t>(wanted, UINT32_MAX));
+    const size_t begin_run = segment.runs.FindPos(static_cast<uint32_t>(begin));
+    size_t end_run = std::max(segment.runs.FindPos(last), begin_run + 1);
+    end = end_run < segment.runs.size() ? std::min<uint64_t>(segment.runs.at(end_run).pos, runs_end)
+                                        : runs_end;
+  }
+  range.pos = FilePos(begin);
+  range.length = static_cast<uint32_t>(end - begin);
+  return range;
+}
+
+Offset Log::Impl::OffsetAt(const Segment& segment, LogIndex index) const {
+  if (index == segment.base_index) return segment.base_offset;
+  const LogIndex before = index - 1;
+  return InTail(before) ? segment.base_offset + FrameAtIndex(before).end_offset : floor.end_offset;
 }
 
 FileRange Log::RangeOf(LogIndex first, uint64_t max_bytes) const {
   TIDEMARK_CHECK_GE(first, first_index());
   TIDEMARK_CHECK_LE(first, durable_index());
-  const Segment& segment = impl_->SegmentOf(first);
-  return impl_->RangeFrom(segment, first - segment.base_index, durable_index(), max_bytes);
+  const Segment& segment = impl_->segments[impl_->SegmentAt(first)];
+  return impl_->RangeFrom(segment, first, durable_index(), max_bytes);
+}
+
+size_t Log::Impl::SegmentAtOffset(Offset offset) const {
+  if (segments.back().base_offset <= offset && offset < segments.back().end()) {
+    return segments.size() - 1;
+  }
+  // The first segment that ends behind the offset: frames without offsets are passed over.
+  const auto segment =
+      std::upper_bound(segments.begin(), segments.end(), offset,
+                       [](Offset wanted, const Segment& each) { return wanted < each.end(); });
+  TIDEMARK_CHECK(segment != segments.end());
+  return static_cast<size_t>(segment - segments.begin());
+}
+
+LogIndex Log::Impl::IndexAtOffset(const Segment& segment, Offset offset) const {
+  const uint32_t relative = static_cast<uint32_t>(offset - segment.base_offset);
+  const LogIndex exact = std::max(floor.index + 1, segment.base_index);
+  if (exact < segment.end_index() && OffsetAt(segment, exact) <= offset) {
+    // The first frame that ends behind it.
+    LogIndex low = exact;
+    LogIndex high = segment.end_index() - 1;
+    while (low < high) {
+      const LogIndex middle = low + (high - low) / 2;
+      if (FrameAtIndex(middle).end_offset <= relative) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  }
+  return segment.base_index + segment.runs.at(segment.runs.FindOffset(relative)).first;
 }
 
 absl::StatusOr<FileRange> Log::RangeOfOffset(Offset offset, LogIndex limit,
                                              uint64_t max_bytes) const {
+  const Impl& log = *impl_;
   limit = std::min(limit, durable_index());
   if (offset < start_offset() || offset >= EndOffsetOf(limit)) {
     return absl::OutOfRangeError(absl::StrCat("offset ", offset.value(), " is not in [",
                                               start_offset().value(), ", ",
                                               EndOffsetOf(limit).value(), ")"));
   }
-  // The first segment that ends behind the offset, and in it the first frame that does: frames
-  // without offsets are passed over.
-  const auto segment = std::upper_bound(
-      impl_->segments.begin(), impl_->segments.end(), offset,
-      [](Offset wanted, const Segment& each) { return wanted < each.end_offset(); });
-  TIDEMARK_CHECK(segment != impl_->segments.end());
-  const uint64_t relative = offset - segment->base_offset;
-  const auto frame = std::upper_bound(
-      segment->frames.begin(), segment->frames.end(), relative,
-      [](uint64_t wanted, const Segment::Frame& each) { return wanted < each.end_offset; });
-  TIDEMARK_CHECK(frame != segment->frames.end());
-  return impl_->RangeFrom(*segment, static_cast<size_t>(frame - segment->frames.begin()), limit,
-                          max_bytes);
+  const Segment& segment = log.segments[log.SegmentAtOffset(offset)];
+  return log.RangeFrom(segment, log.IndexAtOffset(segment, offset), limit, max_bytes);
 }
 
 Offset Log::OffsetAtTime(WallTime time) const {
-  if (impl_->segments.empty() || impl_->last_append < time) return next_offset();
+  const std::vector<Segment>& segments = impl_->segments;
+  const auto segment = std::lower_bound(
+      segments.begin(), segments.end(), time,
+      [](const Segment& each, WallTime wanted) { return each.last_append < wanted; });
+  if (segment == segments.end()) return next_offset();
   // The run before the first one that began at or after `time` may hold later appends.
-  Offset early = start_offset();
-  for (const Segment& segment : impl_->segments) {
-    for (const auto& [ordinal, began] : segment.times) {
-      if (began >= time) return early;
-      early = ordinal == 0 ? segment.base_offset
-                           : segment.base_offset + segment.frames[ordinal - 1].end_offset;
-    }
+  const size_t run = segment->runs.FindTime(time.millis());
+  return segment->base_offset + (run == 0 ? 0 : segment->runs.at(run - 1).first_offset);
+}
+
+std::optional<FileRange> Log::Impl::SidecarOf(const Segment& segment) const {
+  if (!segment.coarse || !segment.has_index || segment.index_bytes > UINT32_MAX) {
+    return std::nullopt;
   }
-  return early;
+  return FileRange{.file = IndexFile(segment),
+                   .pos = FilePos(0),
+                   .length = static_cast<uint32_t>(segment.index_bytes),
+                   .first_index = segment.base_index,
+                   .first_offset = segment.base_offset};
+}
+
+std::optional<FileRange> Log::IndexOf(LogIndex index) const {
+  if (index < first_index() || index > last_index()) return std::nullopt;
+  return impl_->SidecarOf(impl_->segments[impl_->SegmentAt(index)]);
+}
+
+std::optional<FileRange> Log::IndexOfOffset(Offset offset) const {
+  if (offset < start_offset() || offset >= next_offset()) return std::nullopt;
+  return impl_->SidecarOf(impl_->segments[impl_->SegmentAtOffset(offset)]);
+}
+
+void Log::OnIndexRead(const FileRange& range, std::string_view sidecar) {
+  Impl& log = *impl_;
+  for (Segment& segment : log.segments) {
+    if (log.IndexFile(segment) != range.file || !segment.coarse) continue;
+    RunIndex runs;
+    uint64_t frames = 0;
+    uint64_t digest = 0;
+    for (const DecodedIndexEntry& each : DecodeIndex(sidecar)) {
+      const IndexEntry& entry = each.entry;
+      if (entry.is_checkpoint()) continue;
+      if (entry.first != frames || (runs.empty() && entry.pos != kSegmentHeaderBytes) ||
+          (!runs.empty() &&
+           (entry.pos <= runs.back().pos || entry.first_offset < runs.back().first_offset ||
+            entry.append_time_ms < runs.back().append_time_ms))) {
+        return;
+      }
+      runs.Add({.pos = entry.pos,
+                .first = entry.first,
+                .first_offset = entry.first_offset,
+                .append_time_ms = entry.append_time_ms});
+      frames += entry.count;
+      digest = entry.digest;
+    }
+    if (frames != segment.count || digest != segment.digest || runs.back().pos >= segment.size ||
+        runs.back().first_offset > segment.end_offset) {
+      return;
+    }
+    segment.runs = std::move(runs);
+    segment.coarse = false;
+    segment.used = ++log.clock;
+    log.table_bytes += segment.runs.bytes();
+    log.DropTables();
+    return;
+  }
 }
 
 namespace {

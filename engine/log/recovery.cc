@@ -6,158 +6,39 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
-#include "engine/base/crc32c.h"
 #include "engine/base/limits.h"
 #include "engine/base/status_macros.h"
 #include "engine/log/frame.h"
 #include "engine/log/log_impl.h"
+#include "engine/log/scan.h"
 
 // Rebuilding a log from its files. FORMAT.md section 6 states the rule that tells rot from a torn
 // tail; this is its code.
 
 namespace tidemark {
-namespace {
-
-struct Found {
-  SegmentHeader header;
-  std::string_view bytes;
-  std::vector<IndexEntry> index;
-  bool has_index = false;
-  uint64_t index_file_bytes = 0;
-  // Past the last index whose frame is looked for here: the next segment's base index.
-  LogIndex end = LogIndex(UINT64_MAX);
-
-  FileId file() const { return {header.group, FileKind::kSegment, header.number}; }
-  // Last index that the segment's header or sidecar vouches for as durable.
-  LogIndex durable() const {
-    uint64_t frames = 0;
-    for (const IndexEntry& entry : index) frames = std::max<uint64_t>(frames, entry.durable);
-    if (frames == 0) return header.durable;
-    return std::min(header.base_index + frames, end) - 1;
-  }
-};
-
-absl::Status Rot(const FileId& file, uint64_t begin, uint64_t end, std::string_view what) {
-  return absl::DataLossError(absl::StrCat(
-      PathOf(file), ": bytes ", begin, " to ", end, " are damaged (", std::string(what),
-      ") although they were durable: the disk lost or changed them. The file is left as it is. If "
-      "other replicas are healthy, move this node's data directory away and start it empty"));
-}
-
-// Reads the frames of one segment, up to the first thing that is not the next frame.
-class Scanner {
- public:
-  Scanner(const Found& found, Term term, RecoveryObserver* observer)
-      : found_(found), term_(term), observer_(observer) {
-    segment_.number = found.header.number;
-    segment_.base_index = found.header.base_index;
-    segment_.base_offset = found.header.base_offset;
-    segment_.capacity = found.bytes.size();
-    segment_.has_index = found.has_index;
-  }
-
-  absl::Status Run() {
-    while (segment_.end_index() < found_.end && Step()) {
-    }
-    return AdoptIndex();
-  }
-
-  bool complete() const { return segment_.end_index() == found_.end; }
-  // Why the scan ended before `found.end`; empty if no frame begins there.
-  std::string_view wrong() const { return wrong_; }
-  bool clean_end() const { return wrong_.empty() && AllZeros(rest()); }
-  FrameContext context() const { return {.next_offset = segment_.end_offset(), .term = term_}; }
-  const std::vector<std::pair<LogIndex, Term>>& terms() const { return terms_; }
-  const Segment& segment() const { return segment_; }
-
- private:
-  std::string_view rest() const {
-    return found_.bytes.substr(std::min<size_t>(segment_.size, found_.bytes.size()));
-  }
-
-  bool Step() {
-    const std::optional<BatchHeader> header = FrameAt(rest(), context(), wrong_);
-    if (!header.has_value()) return false;
-    const uint64_t end_offset = header->base_offset + header->offset_span() - segment_.base_offset;
-    if (segment_.size > UINT32_MAX || end_offset > UINT32_MAX) {
-      wrong_ = "a frame lies beyond what a segment may hold";
-      return false;
-    }
-    const LogIndex index = segment_.end_index();
-    if (observer_ != nullptr) {
-      observer_->OnFrame(Entry{.index = index,
-                               .term = header->leader_epoch,
-                               .kind = header->magic,
-                               .base_offset = header->base_offset,
-                               .offset_span = header->offset_span(),
-                               .frame = {}},
-                         *header, rest().substr(0, header->total_bytes()),
-                         TimeOf(segment_.frames.size()));
-    }
-    if (header->leader_epoch != term_ || index == LogIndex(1)) {
-      terms_.emplace_back(index, header->leader_epoch);
-    }
-    term_ = header->leader_epoch;
-    segment_.frames.push_back({.pos = static_cast<uint32_t>(segment_.size),
-                               .end_offset = static_cast<uint32_t>(end_offset)});
-    segment_.size += header->total_bytes();
-    return true;
-  }
-
-  WallTime TimeOf(size_t ordinal) {
-    while (next_entry_ < found_.index.size() && found_.index[next_entry_].first <= ordinal) {
-      ++next_entry_;
-    }
-    if (next_entry_ == 0) return found_.header.created;
-    return WallTime::FromMillis(found_.index[next_entry_ - 1].append_time_ms);
-  }
-
-  // The sidecar may be ahead of the data (it is not synced with it). Where both are there they
-  // agree: a sidecar's bytes are never written twice.
-  absl::Status AdoptIndex() {
-    uint32_t chain = 0;
-    for (const IndexEntry& entry : found_.index) {
-      const uint64_t end = entry.first + uint64_t{entry.count};
-      if (end > segment_.frames.size()) break;
-      const uint64_t pos = segment_.frames[entry.first].pos;
-      const uint64_t run_end = segment_.FrameEnd(end - 1);
-      uint32_t digest = 0;
-      for (uint64_t i = entry.first; i < end; ++i) {
-        digest = Crc32c(found_.bytes.substr(segment_.frames[i].pos, kFrameHeadBytes), digest);
-      }
-      if (entry.pos != pos || entry.length != run_end - pos || entry.digest != digest) {
-        return Rot(found_.file(), pos, run_end, "its frames are not those the sidecar remembers");
-      }
-      EncodeIndexEntry(entry, chain);
-      segment_.index_bytes += kIndexEntryBytes;
-      segment_.index_chain = chain;
-      segment_.times.emplace_back(entry.first, WallTime::FromMillis(entry.append_time_ms));
-    }
-    return absl::OkStatus();
-  }
-
-  const Found& found_;
-  Term term_;
-  RecoveryObserver* const observer_;
-  size_t next_entry_ = 0;
-  Segment segment_;
-  std::vector<std::pair<LogIndex, Term>> terms_;
-  std::string_view wrong_;
-};
-
-}  // namespace
-
 // One recovery: the steps of FORMAT.md section 6 in order.
 class Recoverer {
  public:
-  Recoverer(Log::Impl* log, const DirectoryView& directory, LogIndex committed,
+  Recoverer(Log::Impl* log, const DirectoryView& directory, LogIndex committed, LogIndex start,
             RecoveryObserver* observer)
-      : log_(*log), directory_(directory), known_durable_(committed), observer_(observer) {}
+      : log_(*log),
+        directory_(directory),
+        known_committed_(committed),
+        start_(start),
+        observer_(observer) {}
 
   absl::Status Run() {
     TIDEMARK_RETURN_IF_ERROR(ReadDirectory());
     DropReplaced();
-    for (const Found& found : live_) known_durable_ = std::max(known_durable_, found.durable());
+    DropRemovedPrefix();
+    for (const FoundSegment& found : live_) {
+      known_committed_ = std::max(known_committed_, found.committed());
+      known_durable_ = std::max(known_durable_, found.durable());
+    }
+    known_durable_ = std::max(known_durable_, known_committed_);
+    log_.durable = known_durable_;
+    log_.committed = known_committed_;
+    ChooseBeginning();
     for (size_t i = 0; i < live_.size() && !torn_; ++i) {
       TIDEMARK_RETURN_IF_ERROR(ReadSegment(i));
     }
@@ -166,10 +47,13 @@ class Recoverer {
           absl::StrCat("the log of group ", log_.group.value(), " ends at index ",
                        log_.last_index().value(), ", but entries up to ", known_durable_.value(),
                        " were durable: files are missing. Put them back, or, if other replicas are "
-                       "healthy, move "
-                       "this node's data directory away and start it empty"));
+                       "healthy, move this node's data directory away and start it empty"));
     }
+    log_.durable = std::min(log_.last_index(), known_durable_);
+    log_.committed = std::min(log_.last_index(), known_committed_);
     StageRepairs();
+    log_.RaiseFloor();
+    log_.DropTables();
     return absl::OkStatus();
   }
 
@@ -185,6 +69,7 @@ class Recoverer {
       log_.next_number = std::max(log_.next_number, file.number + 1);
       if (file.kind == FileKind::kIndex) sidecars.insert(file.number);
       if (file.kind == FileKind::kSegment) segments.insert(file.number);
+      if (file.kind == FileKind::kTemporary) unwanted_.push_back(file);
     }
     for (const uint64_t number : segments) {
       TIDEMARK_RETURN_IF_ERROR(ReadFiles(number, sidecars.contains(number)));
@@ -196,34 +81,33 @@ class Recoverer {
   }
 
   absl::Status ReadFiles(uint64_t number, bool has_index) {
-    const FileId file{log_.group, FileKind::kSegment, number};
-    const FileId sidecar{log_.group, FileKind::kIndex, number};
-    Found found;
-    TIDEMARK_ASSIGN_OR_RETURN(found.bytes, directory_.Contents(file));
-    // An unreadable sidecar is as good as none: the frames say the same.
-    const absl::StatusOr<std::string_view> index =
-        has_index ? directory_.Contents(sidecar) : absl::StatusOr<std::string_view>("");
-    uint32_t chain = 0;
-    if (index.ok()) {
-      found.index = DecodeIndex(*index, chain);
-      found.index_file_bytes = index->size();
-    }
+    FoundSegment found;
+    found.header.group = log_.group;
+    found.header.number = number;
+    const FileId file = found.file();
+    TIDEMARK_ASSIGN_OR_RETURN(found.file_bytes, directory_.Size(file));
+    TIDEMARK_ASSIGN_OR_RETURN(const std::string head,
+                              directory_.ReadAt(file, FilePos(0), kSegmentHeaderBytes));
     found.has_index = has_index;
-    const absl::StatusOr<SegmentHeader> header = DecodeSegmentHeader(found.bytes);
+    ReadFooter(found);
+    if (!found.footer.has_value()) ReadIndex(found);
+    const absl::StatusOr<SegmentHeader> header = DecodeSegmentHeader(head);
     if (absl::IsFailedPrecondition(header.status())) {
       return absl::FailedPreconditionError(
           absl::StrCat(PathOf(file), ": ", header.status().message()));
     }
     if (!header.ok()) {
-      const bool vouched = std::any_of(found.index.begin(), found.index.end(),
-                                       [](const IndexEntry& entry) { return entry.durable > 0; });
+      const bool vouched =
+          found.footer.has_value() ||
+          std::any_of(found.index.begin(), found.index.end(),
+                      [](const DecodedIndexEntry& each) { return each.entry.durable > 0; });
       // All fields lie in the first sector: it is as it was written, or it never was.
-      if (vouched || (found.bytes.size() >= kSegmentHeaderBytes &&
-                      !AllZeros(found.bytes.substr(0, kSectorBytes)))) {
-        return Rot(file, 0, kSegmentHeaderBytes, std::string(header.status().message()));
+      if (vouched || (head.size() >= kSegmentHeaderBytes &&
+                      !AllZeros(std::string_view(head).substr(0, kSectorBytes)))) {
+        return RotError(file, 0, kSegmentHeaderBytes, std::string(header.status().message()));
       }
       unwanted_.push_back(file);
-      if (has_index) unwanted_.push_back(sidecar);
+      if (has_index) unwanted_.push_back(found.sidecar());
       return absl::OkStatus();
     }
     if (header->group != log_.group || header->number != number) {
@@ -236,16 +120,32 @@ class Recoverer {
     return absl::OkStatus();
   }
 
-  void Unwanted(const Found& found) {
+  // An unreadable sidecar is as good as none: the frames say the same.
+  void ReadFooter(FoundSegment& found) {
+    if (!found.has_index) return;
+    const absl::StatusOr<uint64_t> size = directory_.Size(found.sidecar());
+    if (!size.ok()) return;
+    found.index_file_bytes = *size;
+    const uint64_t length = std::min<uint64_t>(*size, kFooterBytesMax);
+    const absl::StatusOr<std::string> tail =
+        directory_.ReadAt(found.sidecar(), FilePos(*size - length), static_cast<uint32_t>(length));
+    if (tail.ok()) found.footer = DecodeFooter(*tail);
+  }
+
+  void ReadIndex(FoundSegment& found) {
+    if (!found.has_index || !found.index.empty()) return;
+    const absl::StatusOr<std::string_view> index = directory_.Contents(found.sidecar());
+    if (index.ok()) found.index = DecodeIndex(*index);
+  }
+
+  void Unwanted(const FoundSegment& found) {
     unwanted_.push_back(found.file());
-    if (found.has_index) {
-      unwanted_.push_back({log_.group, FileKind::kIndex, found.header.number});
-    }
+    if (found.has_index) unwanted_.push_back(found.sidecar());
   }
 
   // A segment replaces what earlier ones have from its base index on.
   void DropReplaced() {
-    for (Found& found : all_) {
+    for (FoundSegment& found : all_) {
       while (!live_.empty() && live_.back().header.base_index >= found.header.base_index) {
         Unwanted(live_.back());
         live_.pop_back();
@@ -255,55 +155,178 @@ class Recoverer {
     }
   }
 
-  absl::Status ReadSegment(size_t i) {
-    const Found& found = live_[i];
-    const LogIndex expected = log_.last_index() + 1;
-    const uint64_t previous = log_.segments.empty() ? 0 : log_.segments.back().number;
-    if (found.header.base_index != expected || found.header.previous_number != previous) {
-      // What was between was lost, with its file: it may be the crash of the flush that began both.
-      if (expected <= known_durable_) {
-        return Rot(found.file(), 0, kSegmentHeaderBytes,
-                   absl::StrCat("it begins at index ", found.header.base_index.value(),
-                                " and continues segment ", found.header.previous_number,
-                                "; the log before it ends at index ", log_.last_index().value(),
-                                " in segment ", previous));
+  // The hard state says that a prefix may be gone; a crash may have kept some of its files.
+  void DropRemovedPrefix() {
+    size_t first = 0;
+    while (first + 1 < live_.size() && live_[first + 1].header.base_index <= start_) ++first;
+    for (size_t i = 0; i < first; ++i) Unwanted(live_[i]);
+    live_.erase(live_.begin(), live_.begin() + static_cast<ptrdiff_t>(first));
+  }
+
+  // Whether the footer of segment `i` says all that is needed of it.
+  bool FooterIsEnough(size_t i) const {
+    if (i + 1 >= live_.size() || !live_[i].footer.has_value()) return false;
+    const LogIndex end = live_[i].header.base_index + live_[i].footer->count;
+    return end == live_[i].end && end <= known_committed_ + 1;
+  }
+
+  // From which segment on frames are read, and from which checkpoint in it.
+  void ChooseBeginning() {
+    if (live_.empty() || (observer_ != nullptr && observer_->needs_all_entries())) return;
+    size_t i = 0;
+    while (FooterIsEnough(i)) ++i;
+    for (;; --i) {
+      FoundSegment& found = live_[i];
+      ReadIndex(found);
+      for (size_t at = found.ConsistentEntries(); at > 0; --at) {
+        const DecodedIndexEntry& each = found.index[at - 1];
+        if (!each.entry.is_checkpoint() ||
+            found.header.base_index + each.entry.first > known_committed_ + 1) {
+          continue;
+        }
+        if (observer_ != nullptr && !observer_->OnCheckpoint(each.state)) continue;
+        scan_from_ = i;
+        checkpoint_ = &each;
+        return;
       }
+      // Without anything to derive, the frames before are of no interest.
+      if (observer_ == nullptr) scan_from_ = i;
+      if (i == 0 || observer_ == nullptr) return;
+    }
+  }
+
+  absl::Status CheckContinues(size_t i, bool* cut) {
+    const FoundSegment& found = live_[i];
+    const SegmentHeader& header = found.header;
+    LogIndex expected = log_.last_index() + 1;
+    uint64_t previous = log_.segments.empty() ? 0 : log_.segments.back().number;
+    if (i == 0 && start_ > LogIndex(1) && header.base_index > LogIndex(1) &&
+        header.base_index <= start_) {
+      expected = header.base_index;
+      previous = header.previous_number;
+      log_.terms.emplace_back(header.base_index - 1, header.previous_term);
+    } else if (header.base_index == expected && header.previous_number == previous &&
+               (header.base_offset != log_.next_offset() ||
+                header.previous_term != log_.last_term() ||
+                header.previous_digest != log_.last_digest())) {
+      return RotError(found.file(), 0, kSegmentHeaderBytes,
+                      "it does not continue the log before it");
+    }
+    if (header.base_index == expected && header.previous_number == previous) {
+      return absl::OkStatus();
+    }
+    // What was between was lost, with its file: it may be the crash of the flush that began both.
+    if (expected <= known_durable_) {
+      return RotError(
+          found.file(), 0, kSegmentHeaderBytes,
+          absl::StrCat("it begins at index ", header.base_index.value(), " and continues segment ",
+                       header.previous_number, "; the log before it ends at index ",
+                       (expected - 1).value(), " in segment ", previous));
+    }
+    *cut = true;
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadSegment(size_t i) {
+    bool cut = false;
+    TIDEMARK_RETURN_IF_ERROR(CheckContinues(i, &cut));
+    if (cut) {
       CutBefore(i);
       return absl::OkStatus();
     }
-    if (found.header.base_offset != log_.next_offset() ||
-        found.header.previous_term != log_.last_term()) {
-      return Rot(found.file(), 0, kSegmentHeaderBytes, "it does not continue the log before it");
+    if (i < scan_from_) return TrustFooter(live_[i]);
+    return Scan(i);
+  }
+
+  absl::Status TrustFooter(const FoundSegment& found) {
+    const SegmentFooter& footer = *found.footer;
+    if (found.file_bytes < footer.size) {
+      return RotError(found.file(), found.file_bytes, footer.size, "the file is cut short");
     }
-    Scanner scanner(found, log_.last_term(), observer_);
-    TIDEMARK_RETURN_IF_ERROR(scanner.Run());
-    log_.terms.insert(log_.terms.end(), scanner.terms().begin(), scanner.terms().end());
-    for (const auto& time : scanner.segment().times) {
-      log_.last_append = std::max(log_.last_append, time.second);
+    Segment segment;
+    segment.number = found.header.number;
+    segment.base_index = found.header.base_index;
+    segment.base_offset = found.header.base_offset;
+    segment.base_digest = found.header.previous_digest;
+    segment.capacity = found.file_bytes;
+    segment.size = footer.size;
+    segment.count = footer.count;
+    segment.end_offset = footer.end_offset;
+    segment.digest = footer.digest;
+    segment.last_append = WallTime::FromMillis(footer.append_time_ms);
+    segment.runs = RunIndex(footer.runs);
+    segment.coarse = true;
+    segment.sealed = true;
+    segment.index_bytes = footer.index_bytes;
+    segment.index_stale = true;
+    for (const SegmentFooter::TermRun& run : footer.terms) {
+      const Term term(run.term);
+      if (term < log_.last_term()) {
+        return RotError(found.sidecar(), footer.index_bytes, found.index_file_bytes,
+                        "its terms go back");
+      }
+      if (term != log_.last_term()) {
+        log_.terms.emplace_back(segment.base_index + run.first, term);
+      }
     }
-    log_.last_append = std::max(log_.last_append, found.header.created);
-    log_.segments.push_back(scanner.segment());
+    log_.last_append = std::max(log_.last_append, segment.last_append);
+    log_.floor = {
+        .index = segment.end_index() - 1, .end_offset = segment.end(), .digest = segment.digest};
+    log_.segments.push_back(std::move(segment));
+    return absl::OkStatus();
+  }
+
+  absl::Status Scan(size_t i) {
+    FoundSegment& found = live_[i];
+    ReadIndex(found);
+    TIDEMARK_ASSIGN_OR_RETURN(found.bytes, directory_.Contents(found.file()));
+    SegmentScan scan(&log_, found, log_.last_term(), i == scan_from_ ? checkpoint_ : nullptr,
+                     observer_);
+    TIDEMARK_RETURN_IF_ERROR(scan.Run());
+    if (log_.tail.empty()) log_.floor = scan.floor();
+    for (const Log::Impl::Frame& frame : scan.frames()) log_.tail.push_back(frame);
+    log_.terms.insert(log_.terms.end(), scan.terms().begin(), scan.terms().end());
+    log_.segments.push_back(scan.TakeSegment());
+    Segment& segment = log_.segments.back();
+    log_.last_append = std::max(log_.last_append, segment.last_append);
+    log_.since_checkpoint = segment.size - std::min(segment.size, scan.last_checkpoint_pos());
     const bool last = i + 1 == live_.size();
-    const bool clean_end = last && log_.last_index() >= known_durable_ && scanner.clean_end();
-    if (scanner.complete() || clean_end) return absl::OkStatus();
-    TIDEMARK_RETURN_IF_ERROR(CheckTorn(found, scanner));
+    const bool whole = segment.end_index() == found.end;
+    if (!last) AdoptFooter(found, segment);
+    const bool clean_end =
+        last && log_.last_index() >= known_durable_ && scan.wrong().empty() &&
+        AllZeros(found.bytes.substr(std::min<uint64_t>(segment.size, found.bytes.size())));
+    if (whole || clean_end) return absl::OkStatus();
+    TIDEMARK_RETURN_IF_ERROR(CheckTorn(found, scan.wrong()));
     CutBefore(i + 1);
     return absl::OkStatus();
   }
 
+  // A segment that gets no more frames has its footer, or gets it when that is known durable.
+  void AdoptFooter(const FoundSegment& found, Segment& segment) {
+    segment.sealed = found.footer.has_value() && segment.unwritten.empty() &&
+                     found.footer->count == segment.count && found.footer->size == segment.size &&
+                     found.footer->digest == segment.digest &&
+                     found.footer->index_bytes == segment.index_bytes;
+    if (segment.sealed) {
+      log_.table_bytes += segment.runs.bytes();
+    } else {
+      log_.unsealed.push_back(segment.number);
+    }
+  }
+
   // Whether what ends the log in `found` can be a flush that a crash interrupted.
-  absl::Status CheckTorn(const Found& found, const Scanner& scanner) {
+  absl::Status CheckTorn(const FoundSegment& found, std::string_view why) {
     const size_t pos = log_.segments.back().size;
-    const auto rot = [&](std::string_view why) {
-      return Rot(found.file(), pos, found.bytes.size(), why);
+    const auto rot = [&](std::string_view what) {
+      return RotError(found.file(), pos, found.bytes.size(), what);
     };
-    const std::string_view wrong =
-        scanner.wrong().empty() ? "no frame begins there" : scanner.wrong();
+    const std::string_view wrong = why.empty() ? "no frame begins there" : why;
     if (log_.last_index() < known_durable_) return rot(wrong);
     if (pos >= found.bytes.size()) return absl::OkStatus();
     bool gave_up = false;
-    const std::optional<size_t> later =
-        FindLaterFrame(found.bytes, pos + 1, scanner.context(), gave_up);
+    const FrameContext context{.next_offset = log_.next_offset(), .term = log_.last_term()};
+    const std::optional<size_t> later = FindLaterFrame(found.bytes, pos + 1, context, gave_up);
     if (gave_up) return rot("it cannot be told from rot");
     if (later.has_value() && !LostSectorIn(found.bytes, pos, *later)) {
       return rot(absl::StrCat(std::string(wrong), ", and an intact one follows at byte ", *later));
@@ -316,37 +339,35 @@ class Recoverer {
   void CutBefore(size_t i) {
     torn_ = true;
     log_.seal = true;
+    if (!log_.segments.empty()) std::erase(log_.unsealed, log_.segments.back().number);
     for (; i < live_.size(); ++i) Unwanted(live_[i]);
   }
 
   // Writes again what is there but not known durable. After the crash of a process (not of the
   // machine) it may be in the page cache alone, and after a failed sync the kernel calls such pages
   // clean: only writing makes them durable.
-  void StageRewrite(const Segment& segment, const Found& found) {
+  void StageRewrite(const Segment& segment, const FoundSegment& found) {
+    if (segment.end_index() <= known_durable_ + 1 && segment.count > 0) return;
     const FileId file = log_.SegmentFile(segment);
-    const uint64_t known =
-        known_durable_ + 1 > segment.base_index ? known_durable_ + 1 - segment.base_index : 0;
-    const uint64_t begin = known == 0                      ? 0
-                           : known < segment.frames.size() ? segment.frames[known].pos
-                                                           : segment.size;
+    const uint64_t begin =
+        known_durable_ + 1 <= segment.base_index ? 0 : log_.FramePos(segment, known_durable_ + 1);
     if (begin == segment.size) return;
     log_.staged.ops.push_back(WriteFile{
         file, FilePos(begin), {Bytes::Copy(found.bytes.substr(begin, segment.size - begin))}});
-    log_.staged_sync.insert(file);
+    log_.staged_sync.push_back(file);
     // Its name may be as young; a removal makes the directory durable.
-    if (begin == 0)
-      log_.staged.ops.push_back(RemoveFile{{log_.group, FileKind::kTorn, segment.number}});
+    if (begin == 0) {
+      log_.staged.ops.push_back(RemoveFile{{log_.group, FileKind::kTemporary, segment.number}});
+    }
   }
 
   void StageRepairs() {
     for (size_t i = 0; i < log_.segments.size(); ++i) StageRewrite(log_.segments[i], live_[i]);
-    log_.durable = std::min(log_.last_index(), known_durable_);
     if (!log_.segments.empty()) {
       const Segment& segment = log_.segments.back();
-      log_.run_first = static_cast<uint32_t>(segment.frames.size());
+      log_.run_first = segment.count;
       // What a sidecar holds beyond the data could be taken for the index of what is appended next.
-      const Found& found = live_[log_.segments.size() - 1];
-      if (!segment.has_index || segment.index_bytes != found.index_file_bytes) log_.seal = true;
+      if (!segment.has_index || segment.index_stale || !segment.unwritten.empty()) log_.seal = true;
     }
     // Files that a younger segment replaces go when that one is durable, see Log::Impl::replaced.
     if (log_.staged.ops.empty()) {
@@ -358,20 +379,25 @@ class Recoverer {
 
   Log::Impl& log_;
   const DirectoryView& directory_;
+  LogIndex known_committed_;
   LogIndex known_durable_;  // entries up to here were durable
+  const LogIndex start_;
   RecoveryObserver* const observer_;
-  std::vector<Found> all_;   // in order of creation
-  std::vector<Found> live_;  // in order of the log
+  std::vector<FoundSegment> all_;   // in order of creation
+  std::vector<FoundSegment> live_;  // in order of the log
   std::vector<FileId> unwanted_;
+  // Where reading frames begins: at the first frame, or behind what the checkpoint stands for.
+  size_t scan_from_ = 0;
+  const DecodedIndexEntry* checkpoint_ = nullptr;
   bool torn_ = false;
 };
 
 absl::StatusOr<Log> Log::Recover(GroupId group, const LogOptions& options,
                                  const DirectoryView& directory, LogIndex committed,
-                                 RecoveryObserver* observer) {
+                                 RecoveryObserver* observer, LogIndex start) {
   TIDEMARK_CHECK_LE(options.segment_bytes, kSegmentBytesMax);
   auto impl = std::make_unique<Impl>(group, options);
-  TIDEMARK_RETURN_IF_ERROR(Recoverer(impl.get(), directory, committed, observer).Run());
+  TIDEMARK_RETURN_IF_ERROR(Recoverer(impl.get(), directory, committed, start, observer).Run());
   return Log(std::move(impl));
 }
 

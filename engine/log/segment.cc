@@ -11,8 +11,7 @@ namespace tidemark {
 namespace {
 
 constexpr std::string_view kMagic("TMLOG\0\1\0", 8);
-constexpr uint16_t kFormatVersion = 1;
-constexpr size_t kHeaderFields = 8 + 2 + 6 + 8 * 8;  // and the checksum behind them
+constexpr size_t kHeaderFields = 8 + 2 + 6 + 9 * 8;  // and the checksum behind them
 
 }  // namespace
 
@@ -28,6 +27,7 @@ std::string EncodeSegmentHeader(const SegmentHeader& header) {
   AppendLittle<int64_t>(out, header.created.millis());
   AppendLittle<uint64_t>(out, header.durable.value());
   AppendLittle<uint64_t>(out, header.previous_number);
+  AppendLittle<uint64_t>(out, header.previous_digest);
   TIDEMARK_CHECK_EQ(out.size(), kHeaderFields);
   AppendLittle<uint32_t>(out, Crc32c(out));
   out.resize(kSegmentHeaderBytes, '\0');
@@ -44,9 +44,9 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view file) {
     return absl::DataLossError("the checksum of its header is wrong");
   }
   if (version != kFormatVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("it has format version ", version,
-                                                      ", this program reads version ",
-                                                      kFormatVersion, "; run a newer tidemark"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "it has format version ", version, ", this program reads version ", kFormatVersion,
+        version > kFormatVersion ? "; run a newer tidemark" : "; it was never released"));
   }
   const auto field = [&](size_t i) { return LoadLittle<uint64_t>(file.data() + 16 + 8 * i); };
   // Far below the overflow of any sum of an index or offset with what a segment can hold.
@@ -61,44 +61,9 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view file) {
                        .base_offset = Offset(field(3)),
                        .previous_number = field(7),
                        .previous_term = Term(field(4)),
+                       .previous_digest = field(8),
                        .created = WallTime::FromMillis(static_cast<int64_t>(field(5))),
                        .durable = LogIndex(field(6))};
-}
-
-std::string EncodeIndexEntry(const IndexEntry& entry, uint32_t& chain) {
-  std::string out;
-  AppendLittle<uint32_t>(out, entry.pos);
-  AppendLittle<uint32_t>(out, entry.length);
-  AppendLittle<uint32_t>(out, entry.first);
-  AppendLittle<uint32_t>(out, entry.count);
-  AppendLittle<uint32_t>(out, entry.durable);
-  AppendLittle<int64_t>(out, entry.append_time_ms);
-  AppendLittle<uint32_t>(out, entry.digest);
-  chain = Crc32c(out, chain);
-  AppendLittle<uint32_t>(out, chain);
-  TIDEMARK_CHECK_EQ(out.size(), kIndexEntryBytes);
-  return out;
-}
-
-std::vector<IndexEntry> DecodeIndex(std::string_view file, uint32_t& chain) {
-  std::vector<IndexEntry> entries;
-  chain = 0;
-  for (; file.size() >= kIndexEntryBytes; file.remove_prefix(kIndexEntryBytes)) {
-    const uint32_t crc = Crc32c(file.substr(0, kIndexEntryBytes - 4), chain);
-    const uint32_t stored = LoadLittle<uint32_t>(file.data() + kIndexEntryBytes - 4);
-    const IndexEntry entry{.pos = LoadLittle<uint32_t>(file.data()),
-                           .length = LoadLittle<uint32_t>(file.data() + 4),
-                           .first = LoadLittle<uint32_t>(file.data() + 8),
-                           .count = LoadLittle<uint32_t>(file.data() + 12),
-                           .durable = LoadLittle<uint32_t>(file.data() + 16),
-                           .append_time_ms = LoadLittle<int64_t>(file.data() + 20),
-                           .digest = LoadLittle<uint32_t>(file.data() + 28)};
-    // A zero-filled hole has a valid checksum of zeros only by chance; a run is never empty.
-    if (crc != stored || entry.count == 0) break;
-    chain = crc;
-    entries.push_back(entry);
-  }
-  return entries;
 }
 
 }  // namespace tidemark

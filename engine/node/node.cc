@@ -221,10 +221,18 @@ void Node::Impl::BeginShutdown(Now now, Effects& out) {
 void Node::Impl::ContinueShutdown(Now now, Effects& out) {
   if (shutdown_done) return;
   bool finished = true;
-  for (const auto& [group, replica] : replicas) {
-    const bool leads = replica->raft().role() == raft::Role::kLeader &&
-                       replica->raft().config().voters.size() > 1 && replica->failure().empty();
-    finished = finished && !leads && replica->idle_disk();
+  const auto look = [&] {
+    for (const auto& [group, replica] : replicas) {
+      const bool leads = replica->raft().role() == raft::Role::kLeader &&
+                         replica->raft().config().voters.size() > 1 && replica->failure().empty();
+      finished = finished && !leads && replica->idle_disk();
+    }
+  };
+  look();
+  if (finished && !shutdown_checkpoints) {
+    shutdown_checkpoints = true;
+    for (const auto& [group, replica] : replicas) replica->PrepareShutdown(now, out);
+    look();
   }
   if (!finished && now.instant < shutdown_deadline) return;
   shutdown_done = true;

@@ -105,6 +105,7 @@ struct Node::Impl {
   std::optional<FileBatch> identity;  // to be written at the first start
   bool disk_full = false;
   bool shutting_down = false;
+  bool shutdown_checkpoints = false;  // staged
   bool shutdown_done = false;
   Instant shutdown_deadline = Instant::Never();
 };

@@ -2,10 +2,23 @@
 
 #include <vector>
 
+#include "engine/base/coding.h"
 #include "engine/base/limits.h"
 
 namespace tidemark {
 namespace {
+
+constexpr uint32_t kStateVersion = 1;
+constexpr size_t kProducerBytes = 8 + 4;
+constexpr size_t kBatchBytes = 8 + 8 + 2 + 4 + 4;
+
+// Takes a number off the front of `state`, which is long enough.
+template <typename T>
+T Take(std::string_view& state) {
+  const T value = LoadLittle<T>(state.data());
+  state.remove_prefix(sizeof(T));
+  return value;
+}
 
 int32_t SequenceAfter(int32_t first, uint32_t count) {
   return static_cast<int32_t>((static_cast<uint32_t>(first) + count) & 0x7fffffffu);
@@ -31,7 +44,7 @@ ProducerTable::Verdict ProducerTable::Check(const BatchHeader& batch) const {
   const int32_t expected = SequenceAfter(last.first_sequence, last.count);
   if (batch.base_sequence == expected) return {};
   for (auto at = history.rbegin(); at != history.rend() && at->epoch == last.epoch; ++at) {
-    if (at->first_sequence == batch.base_sequence && at->count == batch.record_count) {
+    if (at->first_sequence == batch.base_sequence && at->count == batch.offset_span()) {
       return {.outcome = Outcome::kDuplicate, .index = at->index, .base_offset = at->base_offset};
     }
   }
@@ -49,7 +62,7 @@ void ProducerTable::Record(const BatchHeader& batch, LogIndex index, Offset base
                      .base_offset = base_offset,
                      .epoch = batch.producer_epoch,
                      .first_sequence = batch.base_sequence,
-                     .count = batch.record_count});
+                     .count = batch.offset_span()});
   if (history.size() > 2 * kProducerBatchesMax) history.pop_front();
   by_age_.insert({index, batch.producer_id});
   if (producers_.size() > kProducersPerPartitionMax) Forget(by_age_.begin()->second);
@@ -70,6 +83,53 @@ void ProducerTable::TruncateSuffix(LogIndex from) {
       by_age_.insert({history.back().index, producer});
     }
   }
+}
+
+void ProducerTable::AppendTo(std::string& out) const {
+  AppendLittle<uint32_t>(out, kStateVersion);
+  AppendLittle<uint32_t>(out, static_cast<uint32_t>(producers_.size()));
+  for (const auto& [last, producer_id] : by_age_) {
+    const History& history = producers_.at(producer_id);
+    AppendLittle<int64_t>(out, producer_id);
+    AppendLittle<uint32_t>(out, static_cast<uint32_t>(history.size()));
+    for (const Batch& batch : history) {
+      AppendLittle<uint64_t>(out, batch.index.value());
+      AppendLittle<uint64_t>(out, batch.base_offset.value());
+      AppendLittle<int16_t>(out, batch.epoch);
+      AppendLittle<int32_t>(out, batch.first_sequence);
+      AppendLittle<uint32_t>(out, batch.count);
+    }
+  }
+}
+
+std::optional<ProducerTable> ProducerTable::Parse(std::string_view state) {
+  if (state.size() < 8 || Take<uint32_t>(state) != kStateVersion) return std::nullopt;
+  const uint32_t producers = Take<uint32_t>(state);
+  if (producers > kProducersPerPartitionMax) return std::nullopt;
+  ProducerTable table;
+  for (uint32_t i = 0; i < producers; ++i) {
+    if (state.size() < kProducerBytes) return std::nullopt;
+    const int64_t producer_id = Take<int64_t>(state);
+    const uint32_t batches = Take<uint32_t>(state);
+    if (producer_id < 0 || table.producers_.contains(producer_id) || batches == 0 ||
+        batches > 2 * kProducerBatchesMax || state.size() < batches * kBatchBytes) {
+      return std::nullopt;
+    }
+    History& history = table.producers_[producer_id];
+    for (uint32_t j = 0; j < batches; ++j) {
+      Batch batch;
+      batch.index = LogIndex(Take<uint64_t>(state));
+      batch.base_offset = Offset(Take<uint64_t>(state));
+      batch.epoch = Take<int16_t>(state);
+      batch.first_sequence = Take<int32_t>(state);
+      batch.count = Take<uint32_t>(state);
+      if (!history.empty() && batch.index <= history.back().index) return std::nullopt;
+      history.push_back(batch);
+    }
+    table.by_age_.insert({history.back().index, producer_id});
+  }
+  if (!state.empty()) return std::nullopt;
+  return table;
 }
 
 void ProducerTable::Forget(int64_t producer_id) {

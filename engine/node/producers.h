@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "engine/base/ids.h"
@@ -43,6 +45,13 @@ class ProducerTable {
   void TruncateSuffix(LogIndex from);
 
   size_t size() const { return producers_.size(); }
+
+  // Appends the table to `out`, for a checkpoint. Little-endian: version 1 (4 bytes), number of
+  // producers (4); of each, oldest first: id (8), number of batches (4); of each batch: index (8),
+  // base offset (8), epoch (2), first sequence (4), records (4).
+  void AppendTo(std::string& out) const;
+  // The inverse. nullopt if `state` is not what AppendTo gives.
+  static std::optional<ProducerTable> Parse(std::string_view state);
 
  private:
   struct Batch {

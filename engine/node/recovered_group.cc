@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "engine/base/check.h"
@@ -12,6 +14,15 @@ namespace {
 class Rebuild : public RecoveryObserver {
  public:
   Rebuild(RecoveredGroup* group, bool keep_entries) : group_(group), keep_entries_(keep_entries) {}
+
+  bool needs_all_entries() const override { return keep_entries_; }
+
+  bool OnCheckpoint(std::string_view state) override {
+    std::optional<ProducerTable> table = ProducerTable::Parse(state);
+    if (!table.has_value()) return false;
+    group_->producers = *std::move(table);
+    return true;
+  }
 
   void OnFrame(const Entry& entry, const BatchHeader& header, std::string_view frame,
                WallTime) override {
@@ -51,8 +62,9 @@ absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& opt
     return hard_state.status();
   }
   Rebuild rebuild(&recovered, group == kCatalogGroup);
-  TIDEMARK_ASSIGN_OR_RETURN(recovered.log, Log::Recover(group, options, directory,
-                                                        recovered.hard_state.commit, &rebuild));
+  TIDEMARK_ASSIGN_OR_RETURN(
+      recovered.log, Log::Recover(group, options, directory, recovered.hard_state.commit, &rebuild,
+                                  std::max(recovered.hard_state.start, LogIndex(1))));
   return recovered;
 }
 

@@ -29,9 +29,11 @@ Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, 
       hard_record_(recovered.hard_state),
       raft_(options_.raft,
             raft::HardState{.term = recovered.hard_state.term, .vote = recovered.hard_state.vote},
-            std::min(recovered.hard_state.commit, log_->last_index()), this, prng),
+            log_->committed_index(), this, prng),
       producers_(std::move(recovered.producers)),
-      unapplied_(std::move(recovered.entries)) {}
+      unapplied_(std::move(recovered.entries)) {
+  log_->SetCheckpointSource(this);
+}
 
 Replica::~Replica() = default;
 
@@ -92,9 +94,13 @@ void Replica::OnFlushed(Now now, const absl::Status& status, Effects& out) {
 void Replica::OnRead(Now now, IoToken token, absl::StatusOr<Bytes> bytes, Effects& out) {
   const auto found = reads_.find(token);
   TIDEMARK_CHECK(found != reads_.end());
-  const PendingRead read = found->second;
+  PendingRead read = std::move(found->second);
   reads_.erase(found);
   if (!active()) return;
+  if (!read.peer.has_value()) {
+    OnSidecarRead(now, std::move(read), bytes, out);
+    return;
+  }
   std::vector<Entry> entries;
   absl::Status status = bytes.status();
   if (bytes.ok()) {
@@ -102,20 +108,64 @@ void Replica::OnRead(Now now, IoToken token, absl::StatusOr<Bytes> bytes, Effect
     status = all.status();
     if (all.ok()) entries = *std::move(all);
   }
-  if (!status.ok()) {
-    out.push_back(Note{Note::Level::kError,
-                       "cold_read_failed",
-                       {{"group", NumberText(options_.group.value())},
-                        {"file", PathOf(read.range.file)},
-                        {"error", std::string(status.message())}}});
-  }
+  if (!status.ok()) NoteFailedRead(read.range, status, out);
   // The log may have been cut since; what is no longer the log must not be sent.
   std::erase_if(entries, [&](const Entry& entry) {
-    return entry.index < read.first || log_->TermAt(entry.index) != entry.term;
+    return entry.index < read.peer->first || log_->TermAt(entry.index) != entry.term;
   });
   raft::Effects fx;
-  raft_.OnEntriesRead(now.instant, read.to, std::move(entries), fx);
+  raft_.OnEntriesRead(now.instant, read.peer->to, std::move(entries), fx);
   Absorb(std::move(fx), out);
+}
+
+void Replica::OnSidecarRead(Now now, PendingRead read, const absl::StatusOr<Bytes>& bytes,
+                            Effects& out) {
+  wall_ = now.wall;
+  if (bytes.ok()) {
+    log_->OnIndexRead(read.range, bytes->view());
+  } else {
+    // Look-ups go on without it, from further ahead.
+    NoteFailedRead(read.range, bytes.status(), out);
+  }
+  for (const PeerRead& peer : read.peers) {
+    if (peer.first >= log_->first_index() && peer.first <= log_->durable_index()) {
+      ReadForPeer(peer, out);
+      continue;
+    }
+    // The log was cut meanwhile: raft asks again.
+    raft::Effects fx;
+    raft_.OnEntriesRead(now.instant, peer.to, {}, fx);
+    Absorb(std::move(fx), out);
+  }
+  for (const WaitingFetch& waiting : read.fetches) FetchNow(waiting.request, waiting.fetch, out);
+}
+
+Replica::PendingRead& Replica::ReadSidecar(const FileRange& sidecar, Effects& out) {
+  for (auto& [token, read] : reads_) {
+    if (read.range.file == sidecar.file) return read;
+  }
+  const IoToken token = shared_->NewToken(options_.group);
+  out.push_back(ReadRange{token, sidecar.file, sidecar.pos, sidecar.length});
+  PendingRead& read = reads_[token];
+  read.range = sidecar;
+  return read;
+}
+
+void Replica::ReadForPeer(const PeerRead& peer, Effects& out) {
+  const FileRange range = log_->RangeOf(peer.first, peer.max_bytes);
+  const IoToken token = shared_->NewToken(options_.group);
+  out.push_back(ReadRange{token, range.file, range.pos, range.length});
+  PendingRead& read = reads_[token];
+  read.range = range;
+  read.peer = peer;
+}
+
+void Replica::NoteFailedRead(const FileRange& range, const absl::Status& status, Effects& out) {
+  out.push_back(Note{Note::Level::kError,
+                     "cold_read_failed",
+                     {{"group", NumberText(options_.group.value())},
+                      {"file", PathOf(range.file)},
+                      {"error", std::string(status.message())}}});
 }
 
 void Replica::TransferLeadership(Now now, Effects& out) {
@@ -132,6 +182,12 @@ void Replica::TransferLeadership(Now now, Effects& out) {
   Absorb(std::move(fx), out);
 }
 
+void Replica::PrepareShutdown(Now now, Effects& out) {
+  if (!active()) return;
+  log_->StageCheckpoint();
+  Settle(now, out);
+}
+
 void Replica::Settle(Now now, Effects& out) {
   if (removed_ || !failure_.empty()) return;
   wall_ = now.wall;
@@ -144,6 +200,7 @@ void Replica::Settle(Now now, Effects& out) {
     }
   }
   if (active()) {
+    log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
     AnswerCommitted(out);
     WakeFetches(out);
   }
@@ -188,10 +245,12 @@ void Replica::Absorb(raft::Effects fx, Effects& out) {
   if (fx.persist.has_value()) unsaved_ = fx.persist;
   std::move(fx.messages_after_persist.begin(), fx.messages_after_persist.end(),
             std::back_inserter(held_));
-  for (PendingRead& read : std::exchange(wanted_reads_, {})) {
-    const IoToken token = shared_->NewToken(options_.group);
-    out.push_back(ReadRange{token, read.range.file, read.range.pos, read.range.length});
-    reads_.emplace(token, std::move(read));
+  for (const PeerRead& read : std::exchange(wanted_reads_, {})) {
+    if (const std::optional<FileRange> sidecar = log_->IndexOf(read.first)) {
+      ReadSidecar(*sidecar, out).peers.push_back(read);
+    } else {
+      ReadForPeer(read, out);
+    }
   }
   if (fx.role_changed) {
     leadership_changed_ = true;
@@ -337,13 +396,31 @@ void Replica::Fetch(Now now, RequestId request, const FetchRequest& fetch, Effec
     return;
   }
   ++shared_->counters.fetches;
-  const Offset end = visible_end();
-  Offset from = fetch.offset;
-  if (fetch.start == FetchRequest::Start::kEarliest) from = log_->start_offset();
-  if (fetch.start == FetchRequest::Start::kLatest) from = end;
-  if (fetch.start == FetchRequest::Start::kAppendTime) {
-    from = std::min(end, log_->OffsetAtTime(fetch.append_time));
+  if (const std::optional<FileRange> sidecar = log_->IndexOfOffset(BeginningOf(fetch))) {
+    ReadSidecar(*sidecar, out).fetches.push_back({.request = request, .fetch = fetch});
+  } else {
+    FetchNow(request, fetch, out);
   }
+}
+
+Offset Replica::BeginningOf(const FetchRequest& fetch) const {
+  switch (fetch.start) {
+    case FetchRequest::Start::kEarliest:
+      return log_->start_offset();
+    case FetchRequest::Start::kLatest:
+      return visible_end();
+    case FetchRequest::Start::kAppendTime:
+      return std::min(visible_end(), log_->OffsetAtTime(fetch.append_time));
+    case FetchRequest::Start::kOffset:
+      return fetch.offset;
+  }
+  TIDEMARK_CHECK(false);
+  return fetch.offset;
+}
+
+void Replica::FetchNow(RequestId request, const FetchRequest& fetch, Effects& out) {
+  const Offset end = visible_end();
+  const Offset from = BeginningOf(fetch);
   const uint32_t max_bytes =
       static_cast<uint32_t>(std::clamp<uint64_t>(fetch.max_bytes, 1, kFetchBytesMax));
   if (from < log_->start_offset() || from > end) {
@@ -398,7 +475,13 @@ void Replica::WakeFetches(Effects& out) {
   }
 }
 
-bool Replica::CancelFetch(RequestId request) { return parked_.erase(request) > 0; }
+bool Replica::CancelFetch(RequestId request) {
+  for (auto& [token, read] : reads_) {
+    const auto is_it = [&](const WaitingFetch& each) { return each.request == request; };
+    if (std::erase_if(read.fetches, is_it) > 0) return true;
+  }
+  return parked_.erase(request) > 0;
+}
 
 std::vector<Entry> Replica::TakeCommitted() {
   std::vector<Entry> committed;
@@ -415,6 +498,11 @@ void Replica::FailWaiting(const RpcError& error, Effects& out) {
   }
   for (const auto& [request, parked] : std::exchange(parked_, {})) {
     out.push_back(Reply{request, error});
+  }
+  for (auto& [token, read] : reads_) {
+    for (const WaitingFetch& fetch : std::exchange(read.fetches, {})) {
+      out.push_back(Reply{fetch.request, error});
+    }
   }
 }
 
@@ -468,13 +556,14 @@ bool Replica::Fits(const Entry& entry) const {
 }
 
 void Replica::Append(const Entry& entry) {
+  // First: a checkpoint that it brings about holds what came before.
+  log_->Append(entry, wall_);
   if (entry.kind == EntryKind::kData) {
     const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(entry.frame.view());
     TIDEMARK_CHECK(header.ok());
     producers_.Record(*header, entry.index, entry.base_offset);
   }
   if (options_.keep_entries) unapplied_.push_back(entry);
-  log_->Append(entry, wall_);
 }
 
 void Replica::TruncateSuffix(LogIndex from) {
@@ -503,7 +592,7 @@ std::vector<Entry> Replica::Entries(LogIndex first, uint64_t max_bytes, size_t m
 }
 
 void Replica::ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) {
-  wanted_reads_.push_back({.to = to, .first = first, .range = log_->RangeOf(first, max_bytes)});
+  wanted_reads_.push_back({.to = to, .first = first, .max_bytes = max_bytes});
 }
 
 }  // namespace tidemark

@@ -59,7 +59,7 @@ RecoveredGroup EmptyGroup(GroupId group, const LogOptions& options);
 // It is where durability and consensus meet: everything raft stages goes out in one Flush at a time
 // (the next one fills meanwhile: group commit), and messages that promise something leave only when
 // the flush that carries the promise is done.
-class Replica : private raft::RaftLog {
+class Replica : private raft::RaftLog, private CheckpointSource {
  public:
   struct Options {
     GroupId group;
@@ -79,6 +79,8 @@ class Replica : private raft::RaftLog {
   void OnFlushed(Now now, const absl::Status& status, Effects& out);
   void OnRead(Now now, IoToken token, absl::StatusOr<Bytes> bytes, Effects& out);
   void TransferLeadership(Now now, Effects& out);
+  // Flushes a checkpoint, so that the next start has little to read.
+  void PrepareShutdown(Now now, Effects& out);
   // Replicates what was proposed in this step, answers whom it can, and begins the next flush.
   void Settle(Now now, Effects& out);
 
@@ -132,10 +134,22 @@ class Replica : private raft::RaftLog {
     Offset from;
     uint32_t max_bytes = 0;
   };
-  struct PendingRead {
+  // A read for a peer that lags: of its entries, or first of the sidecar that tells where they are.
+  struct PeerRead {
     NodeId to;
     LogIndex first;
+    uint64_t max_bytes = 0;
+  };
+  struct WaitingFetch {
+    RequestId request;
+    FetchRequest fetch;
+  };
+  struct PendingRead {
     FileRange range;
+    std::optional<PeerRead> peer;  // entries for it
+    // Of a sidecar: what goes on when it is known.
+    std::vector<PeerRead> peers;
+    std::vector<WaitingFetch> fetches;
   };
   struct OutstandingFlush {
     bool has_log = false;
@@ -156,6 +170,9 @@ class Replica : private raft::RaftLog {
   std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
   void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) override;
 
+  // CheckpointSource
+  void AppendState(std::string& out) const override { producers_.AppendTo(out); }
+
   bool active() const { return failure_.empty() && !removing_; }
   LogIndex visible_index() const;
   void Absorb(raft::Effects fx, Effects& out);
@@ -163,6 +180,14 @@ class Replica : private raft::RaftLog {
   void AnswerCommitted(Effects& out);
   void WakeFetches(Effects& out);
   void AnswerFetch(RequestId request, Offset from, uint32_t max_bytes, Effects& out);
+  // Answers or parks `fetch`. Look-ups point early where a sidecar could not be read.
+  void FetchNow(RequestId request, const FetchRequest& fetch, Effects& out);
+  Offset BeginningOf(const FetchRequest& fetch) const;
+  void ReadForPeer(const PeerRead& read, Effects& out);
+  void NoteFailedRead(const FileRange& range, const absl::Status& status, Effects& out);
+  // The read of `sidecar` that is under way, or a new one.
+  PendingRead& ReadSidecar(const FileRange& sidecar, Effects& out);
+  void OnSidecarRead(Now now, PendingRead read, const absl::StatusOr<Bytes>& bytes, Effects& out);
   void BeginFlush(Effects& out);
   void Fail(const absl::Status& status, Effects& out);
   std::optional<RpcError> RefusalOfProposal() const;
@@ -181,7 +206,7 @@ class Replica : private raft::RaftLog {
   std::vector<raft::Message> held_;
   FileBatch node_files_;
   std::optional<OutstandingFlush> flush_;
-  std::vector<PendingRead> wanted_reads_;
+  std::vector<PeerRead> wanted_reads_;
   std::map<IoToken, PendingRead> reads_;
 
   std::deque<Waiting> waiting_;  // ascending by index

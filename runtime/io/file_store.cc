@@ -332,6 +332,8 @@ void FileStore::Execute(FileBatch batch, std::function<void(absl::Status)> done)
   });
 }
 
+absl::Status FileStore::ExecuteHere(const FileBatch& batch) { return impl_->Execute(batch); }
+
 void FileStore::Read(const FileId& file, FilePos pos, uint32_t length,
                      std::function<void(absl::StatusOr<Bytes>)> done) {
   absl::StatusOr<std::shared_ptr<OpenFile>> open = impl_->files.Get(file);

@@ -51,6 +51,10 @@ class FileStore {
   // Executes `batch` on a thread of the pool; `done` is called there.
   void Execute(FileBatch batch, std::function<void(absl::Status)> done);
 
+  // The same on the calling thread: for whoever waits anyway, without the two hand-overs. The rule
+  // of one batch of a group at a time holds for both together.
+  absl::Status ExecuteHere(const FileBatch& batch);
+
   // Reads [pos, pos + length), which must exist. `done` is called on a thread of the pool, or, when
   // the bytes are in the page cache, before Read returns.
   void Read(const FileId& file, FilePos pos, uint32_t length,

@@ -4,6 +4,7 @@
 #include "engine/base/coding.h"
 #include "engine/base/crc32c.h"
 #include "engine/log/batch.h"
+#include "engine/log/batch_rewrite.h"
 
 namespace tidemark {
 namespace {
@@ -90,6 +91,37 @@ TEST(Decoding, NamesTheCodecItCannotRead) {
   const auto decoded = DecodeBatch(frame);
   EXPECT_EQ(decoded.status().code(), absl::StatusCode::kUnimplemented);
   EXPECT_NE(std::string(decoded.status().message()).find("zstd"), std::string::npos);
+}
+
+TEST(Decoding, GivesTheRecordsOfASparseBatchTheirOffsets) {
+  const std::string whole =
+      *EncodeBatch(std::vector<Record>(3, Record{.key = "k", .value = "v", .headers = {}}));
+  const size_t record_bytes = (whole.size() - kBatchHeaderBytes) / 3;
+  const auto without = [&](std::vector<size_t> dropped) {
+    BatchRewrite rewrite;
+    rewrite.Begin();
+    for (const size_t i : dropped) {
+      const size_t at = kBatchHeaderBytes + i * record_bytes;
+      rewrite.Drop(whole, at, at + record_bytes);
+    }
+    std::string frame(rewrite.Finish(whole, static_cast<uint32_t>(3 - dropped.size())));
+    PatchBatch(frame.data(), Offset(10), Term(1));
+    return frame;
+  };
+  const auto first_and_last = DecodeBatch(without({1}));
+  ASSERT_TRUE(first_and_last.ok()) << first_and_last.status().message();
+  ASSERT_EQ(first_and_last->size(), 2u);
+  EXPECT_EQ(first_and_last->at(0).offset, Offset(10));
+  EXPECT_EQ(first_and_last->at(1).offset, Offset(12));
+  const auto none = DecodeBatch(without({0, 1, 2}));
+  ASSERT_TRUE(none.ok());
+  EXPECT_TRUE(none->empty());
+  for (const char delta : {0, 6}) {  // that of the first record; 3, of a batch of 3
+    std::string frame = without({1});
+    frame[kBatchHeaderBytes + record_bytes + 3] = delta;
+    StoreBig(frame.data() + 17, Crc32c(std::string_view(frame).substr(21)));
+    EXPECT_EQ(DecodeBatch(frame).status().code(), absl::StatusCode::kDataLoss);
+  }
 }
 
 TEST(Decoding, EveryFlippedBitIsDataLossOrOutsideTheChecksum) {

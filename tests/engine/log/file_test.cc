@@ -11,14 +11,14 @@ TEST(FileNames, AreReadableAndSortLikeNumbers) {
             "g0000000000000007/00000000000000001000.log");
   EXPECT_EQ(PathOf({GroupId(0xabc), FileKind::kIndex, 2}),
             "g0000000000000abc/00000000000000000002.idx");
-  EXPECT_EQ(PathOf({GroupId(1), FileKind::kTorn, 3}),
-            "g0000000000000001/00000000000000000003.torn");
+  EXPECT_EQ(PathOf({GroupId(1), FileKind::kTemporary, 3}),
+            "g0000000000000001/00000000000000000003.tmp");
   EXPECT_EQ(PathOf({GroupId(1), FileKind::kHardState, 0}), "g0000000000000001/hard_state");
   EXPECT_EQ(PathOf({GroupId(0), FileKind::kNodeMeta, 0}), "node_meta");
 }
 
 RC_GTEST_PROP(FileNameProperty, EveryFileIsFoundByItsName, (uint64_t group, uint64_t number)) {
-  for (const FileKind kind : {FileKind::kSegment, FileKind::kIndex, FileKind::kTorn}) {
+  for (const FileKind kind : {FileKind::kSegment, FileKind::kIndex, FileKind::kTemporary}) {
     const FileId file{GroupId(group), kind, number};
     const auto parsed = ParsePath(PathOf(file));
     RC_ASSERT(parsed.ok());

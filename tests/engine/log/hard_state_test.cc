@@ -14,7 +14,8 @@ HardStateRecord Record(uint64_t generation) {
   return {.generation = generation,
           .term = Term(generation * 2),
           .vote = NodeId(generation % 3),
-          .commit = LogIndex(generation * 10)};
+          .commit = LogIndex(generation * 10),
+          .start = LogIndex(generation * 5)};
 }
 
 void Write(MemoryDisk& disk, uint64_t generation) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/check.h"
+#include "engine/base/coding.h"
 #include "engine/log/batch.h"
 #include "engine/log/log.h"
 #include "engine/log/recovery.h"
@@ -20,6 +21,7 @@ inline constexpr GroupId kGroup{7};
 // Collects the frames that recovery shows.
 class Collector : public RecoveryObserver {
  public:
+  bool needs_all_entries() const override { return true; }
   void OnFrame(const Entry& entry, const BatchHeader&, std::string_view frame, WallTime) override {
     entries.push_back(entry);
     frames.emplace_back(frame);
@@ -28,18 +30,43 @@ class Collector : public RecoveryObserver {
   std::vector<std::string> frames;
 };
 
+// Derives the number of entries, as a replica would derive more: from a checkpoint and what
+// follows.
+class Counter : public RecoveryObserver {
+ public:
+  bool OnCheckpoint(std::string_view state) override {
+    TIDEMARK_CHECK_EQ(state.size(), 8u);
+    count = LoadLittle<uint64_t>(state.data());
+    checkpoint = count;
+    return true;
+  }
+  void OnFrame(const Entry& entry, const BatchHeader&, std::string_view, WallTime) override {
+    if (first == 0) first = entry.index.value();
+    TIDEMARK_CHECK_EQ(entry.index.value(), first + seen);
+    ++seen;
+    ++count;
+  }
+  uint64_t checkpoint = 0;
+  uint64_t count = 0;
+  uint64_t first = 0;
+  uint64_t seen = 0;
+};
+
 // A log on a MemoryDisk, and beside it the trivial model: the list of its frames.
-class LogOnDisk {
+class LogOnDisk : private CheckpointSource {
  public:
   explicit LogOnDisk(LogOptions log_options = {.segment_bytes = 8192,
                                                .index_interval_bytes = 300,
-                                               .cache_bytes = 1000})
+                                               .cache_bytes = 1000,
+                                               .checkpoint_bytes = 2000,
+                                               .index_memory_bytes = 300})
       : options(log_options) {
     TIDEMARK_CHECK(Reopen(LogIndex(0)).ok());
   }
 
   // Recovers from the disk as it is.
   absl::Status Reopen(LogIndex committed) {
+    disk.SyncNames();
     const auto view = disk.View();
     Collector collector;
     absl::StatusOr<Log> recovered = Log::Recover(kGroup, options, *view, committed, &collector);
@@ -48,7 +75,27 @@ class LogOnDisk {
     collector.frames.resize(std::min<size_t>(collector.frames.size(), log->last_index().value()));
     frames = collector.frames;
     outstanding.reset();
+    if (light) ReopenLightly(*view, committed);
+    log->SetCheckpointSource(this);
     return absl::OkStatus();
+  }
+
+  // Recovers as a partition does: from footers and the last checkpoint. It must come to the same.
+  void ReopenLightly(const DirectoryView& view, LogIndex committed) {
+    Counter counter;
+    absl::StatusOr<Log> quick = Log::Recover(kGroup, options, view, committed, &counter);
+    TIDEMARK_CHECK(quick.ok());
+    TIDEMARK_CHECK_EQ(quick->last_index(), log->last_index());
+    TIDEMARK_CHECK_EQ(quick->next_offset(), log->next_offset());
+    TIDEMARK_CHECK_EQ(quick->durable_index(), log->durable_index());
+    TIDEMARK_CHECK_EQ(quick->committed_index(), log->committed_index());
+    TIDEMARK_CHECK_EQ(quick->digest(), log->digest());
+    TIDEMARK_CHECK_EQ(quick->size_bytes(), log->size_bytes());
+    for (LogIndex index{0}; index <= log->last_index(); ++index) {
+      TIDEMARK_CHECK(quick->TermAt(index) == log->TermAt(index));
+    }
+    TIDEMARK_CHECK_EQ(counter.count, frames.size());
+    log.emplace(*std::move(quick));
   }
 
   // `records` 0: a control frame.
@@ -103,6 +150,7 @@ class LogOnDisk {
   }
 
   LogOptions options;
+  bool light = false;
   MemoryDisk disk;
   std::optional<Log> log;
   std::vector<std::string> frames;
@@ -110,6 +158,11 @@ class LogOnDisk {
   std::vector<std::vector<std::string>> versions{{}};
   std::optional<FileBatch> outstanding;
   int64_t wall = 1'000'000;
+
+ private:
+  void AppendState(std::string& out) const override {
+    AppendLittle<uint64_t>(out, log->last_index().value());
+  }
 };
 
 }  // namespace tidemark

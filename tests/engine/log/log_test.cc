@@ -69,14 +69,20 @@ TEST(Log, FramesStagedTogetherAreOneWrite) {
   EXPECT_EQ(batch.sync.front().kind, FileKind::kSegment);
 }
 
-TEST(Log, ASidecarIsSyncedWhenItsSegmentIsFull) {
+TEST(Log, ASidecarIsSyncedWhenItIsBegunAndWhenItIsSealed) {
   LogOnDisk on_disk;
   on_disk.Append(1, 1900, Term(1));
   on_disk.Flush();
   on_disk.Append(1, 3000, Term(1));
-  const FileBatch batch = on_disk.log->TakeBatch();
-  EXPECT_EQ(batch.sync,
-            (std::vector<FileId>{{kGroup, FileKind::kSegment, 2}, {kGroup, FileKind::kIndex, 1}}));
+  on_disk.Begin();
+  EXPECT_EQ(on_disk.outstanding->sync,
+            (std::vector<FileId>{{kGroup, FileKind::kSegment, 2}, {kGroup, FileKind::kIndex, 2}}));
+  // The footer of the first one must not be there before the second one surely is.
+  on_disk.Complete();
+  on_disk.Begin();
+  EXPECT_EQ(on_disk.outstanding->sync, (std::vector<FileId>{{kGroup, FileKind::kIndex, 1}}));
+  on_disk.Complete();
+  EXPECT_FALSE(on_disk.log->has_staged());
 }
 
 TEST(Log, AFrameLargerThanASegmentGetsOneOfItsOwn) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "engine/base/coding.h"
 #include "engine/base/crc32c.h"
 #include "tests/engine/log/memory_disk.h"
@@ -44,14 +45,17 @@ TEST(NodeMeta, OfAnotherNodeOrClusterIsRefusedByName) {
   }
 }
 
-TEST(NodeMeta, OfANewerFormatIsRefused) {
-  MemoryDisk disk = Mine(Mine());
-  std::string& file = disk.Contents(kFile);
-  StoreLittle<uint32_t>(file.data() + 8, 2);
-  StoreLittle(file.data() + file.size() - 4,
-              Crc32c(std::string_view(file).substr(0, file.size() - 4)));
-  EXPECT_EQ(CheckNodeMeta(*disk.View(), Mine()).status().code(),
-            absl::StatusCode::kFailedPrecondition);
+TEST(NodeMeta, OfAnotherFormatIsRefused) {
+  for (const uint32_t version : {kFormatVersion - 1, kFormatVersion + 1}) {
+    MemoryDisk disk = Mine(Mine());
+    std::string& file = disk.Contents(kFile);
+    StoreLittle<uint32_t>(file.data() + 8, version);
+    StoreLittle(file.data() + file.size() - 4,
+                Crc32c(std::string_view(file).substr(0, file.size() - 4)));
+    const absl::Status status = CheckNodeMeta(*disk.View(), Mine()).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_NE(status.message().find(absl::StrCat("format ", version)), std::string::npos);
+  }
 }
 
 TEST(NodeMeta, NoFlippedByteIsTakenForAnIdentity) {

@@ -40,6 +40,15 @@ TEST(Producers, RetryIsAnsweredWithItsFirstPlace) {
   EXPECT_EQ(table.Check(Batch(7, 0, 5)).outcome, Outcome::kAppend);
 }
 
+TEST(Producers, BatchThatCompactionEmptiedCountsAsWhole) {
+  ProducerTable table;
+  BatchHeader emptied = Batch(7, 0, 0, 3);
+  emptied.record_count = 0;
+  table.Record(emptied, LogIndex(4), Offset(10));
+  EXPECT_EQ(table.Check(Batch(7, 0, 0, 3)).outcome, Outcome::kDuplicate);
+  EXPECT_EQ(table.Check(Batch(7, 0, 3)).outcome, Outcome::kAppend);
+}
+
 TEST(Producers, GapNamesTheSequenceThatMayCome) {
   ProducerTable table;
   table.Record(Batch(7, 0, 0, 3), LogIndex(1), Offset(0));

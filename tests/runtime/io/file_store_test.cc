@@ -107,7 +107,7 @@ TEST_F(FileStoreTest, AppendsAfterReopenKeepWhatIsThere) {
 }
 
 TEST_F(FileStoreTest, TruncateRenameAndRemoveHappenInOrder) {
-  const FileId torn{GroupId(3), FileKind::kTorn, 0};
+  const FileId torn{GroupId(3), FileKind::kTemporary, 0};
   FileBatch batch;
   batch.ops.push_back(CreateFile{kSegment, 0});
   batch.ops.push_back(WriteFile{kSegment, FilePos(0), {Bytes::Copy("0123456789")}});

@@ -1,0 +1,173 @@
+#include "engine/log/index.h"
+
+#include "engine/base/check.h"
+#include "engine/base/coding.h"
+#include "engine/base/crc32c.h"
+#include "engine/base/limits.h"
+#include "engine/log/segment.h"
+
+namespace tidemark {
+namespace {
+
+constexpr std::string_view kIndexMagic("TMIDX\0\2\0", kIndexHeaderBytes);
+static_assert(kFormatVersion == 2, "the version stands in the magic, too");
+constexpr std::string_view kFooterMagic("TMFOOT\2\0", 8);
+
+constexpr size_t kFooterFields = 5 * 4 + 8 + 8 + 2 * 4;
+constexpr size_t kTermBytes = 8;
+constexpr size_t kRunBytes = 20;
+constexpr size_t kTrailerBytes = 4 + 4 + 8;  // length, checksum, magic
+static_assert(kFooterFields + kSegmentTermsMax * kTermBytes + kFooterRunsMax * kRunBytes +
+                  kTrailerBytes <=
+              kFooterBytesMax);
+
+IndexEntry LoadEntry(const char* from) {
+  return {.pos = LoadLittle<uint32_t>(from),
+          .length = LoadLittle<uint32_t>(from + 4),
+          .first = LoadLittle<uint32_t>(from + 8),
+          .count = LoadLittle<uint32_t>(from + 12),
+          .first_offset = LoadLittle<uint32_t>(from + 16),
+          .term = LoadLittle<uint32_t>(from + 20),
+          .append_time_ms = LoadLittle<int64_t>(from + 24),
+          .durable = LoadLittle<uint32_t>(from + 32),
+          .committed = LoadLittle<uint32_t>(from + 36),
+          .digest = LoadLittle<uint64_t>(from + 40)};
+}
+
+}  // namespace
+
+std::string_view IndexFileHeader() { return kIndexMagic; }
+
+void AppendIndexEntry(const IndexEntry& entry, std::string_view state, uint32_t& chain,
+                      std::string& out) {
+  TIDEMARK_CHECK_EQ(entry.is_checkpoint() ? entry.length : 0, state.size());
+  char bytes[kIndexEntryBytes] = {};
+  StoreLittle(bytes, entry.pos);
+  StoreLittle(bytes + 4, entry.length);
+  StoreLittle(bytes + 8, entry.first);
+  StoreLittle(bytes + 12, entry.count);
+  StoreLittle(bytes + 16, entry.first_offset);
+  StoreLittle(bytes + 20, entry.term);
+  StoreLittle(bytes + 24, entry.append_time_ms);
+  StoreLittle(bytes + 32, entry.durable);
+  StoreLittle(bytes + 36, entry.committed);
+  StoreLittle(bytes + 40, entry.digest);
+  // Four bytes in front of the checksum are not used yet.
+  chain = Crc32c(std::string_view(bytes, kIndexEntryBytes - 4), chain);
+  chain = Crc32c(state, chain);
+  StoreLittle(bytes + kIndexEntryBytes - 4, chain);
+  out.append(bytes, sizeof(bytes));
+  out.append(state);
+}
+
+std::vector<DecodedIndexEntry> DecodeIndex(std::string_view file) {
+  std::vector<DecodedIndexEntry> entries;
+  if (file.substr(0, kIndexHeaderBytes) != kIndexMagic) return entries;
+  uint32_t chain = 0;
+  uint64_t at = kIndexHeaderBytes;
+  while (file.size() - at >= kIndexEntryBytes) {
+    const std::string_view head = file.substr(at, kIndexEntryBytes);
+    const IndexEntry entry = LoadEntry(head.data());
+    std::string_view state;
+    if (entry.is_checkpoint()) {
+      if (entry.length > file.size() - at - kIndexEntryBytes) break;
+      state = file.substr(at + kIndexEntryBytes, entry.length);
+    }
+    const uint32_t crc = Crc32c(state, Crc32c(head.substr(0, kIndexEntryBytes - 4), chain));
+    // A hole of zeros has a valid checksum only by chance, and then begins before any frame.
+    if (crc != LoadLittle<uint32_t>(head.data() + kIndexEntryBytes - 4) || entry.pos == 0) break;
+    chain = crc;
+    at += kIndexEntryBytes + state.size();
+    entries.push_back({.entry = entry, .state = state, .end = at, .chain = chain});
+  }
+  return entries;
+}
+
+std::string EncodeFooter(const SegmentFooter& footer) {
+  TIDEMARK_CHECK_LE(footer.terms.size(), kSegmentTermsMax);
+  TIDEMARK_CHECK_LE(footer.runs.size(), kFooterRunsMax);
+  std::string out;
+  for (const uint32_t field :
+       {footer.count, footer.size, footer.end_offset, footer.committed, footer.index_bytes}) {
+    AppendLittle<uint32_t>(out, field);
+  }
+  AppendLittle<int64_t>(out, footer.append_time_ms);
+  AppendLittle<uint64_t>(out, footer.digest);
+  AppendLittle<uint32_t>(out, static_cast<uint32_t>(footer.terms.size()));
+  AppendLittle<uint32_t>(out, static_cast<uint32_t>(footer.runs.size()));
+  for (const SegmentFooter::TermRun& run : footer.terms) {
+    AppendLittle<uint32_t>(out, run.first);
+    AppendLittle<uint32_t>(out, run.term);
+  }
+  for (const FrameRun& run : footer.runs) {
+    AppendLittle<uint32_t>(out, run.pos);
+    AppendLittle<uint32_t>(out, run.first);
+    AppendLittle<uint32_t>(out, run.first_offset);
+    AppendLittle<int64_t>(out, run.append_time_ms);
+  }
+  AppendLittle<uint32_t>(out, static_cast<uint32_t>(out.size()));
+  AppendLittle<uint32_t>(out, Crc32c(out));
+  out.append(kFooterMagic);
+  return out;
+}
+
+std::optional<SegmentFooter> DecodeFooter(std::string_view tail) {
+  if (tail.size() < kFooterFields + kTrailerBytes || !tail.ends_with(kFooterMagic)) {
+    return std::nullopt;
+  }
+  const std::string_view trailer = tail.substr(tail.size() - kTrailerBytes);
+  const uint32_t length = LoadLittle<uint32_t>(trailer.data());
+  if (length > tail.size() - kTrailerBytes || length < kFooterFields) return std::nullopt;
+  const std::string_view summed = tail.substr(tail.size() - kTrailerBytes - length, length + 4);
+  if (Crc32c(summed) != LoadLittle<uint32_t>(trailer.data() + 4)) return std::nullopt;
+  const auto u32 = [&](size_t at) { return LoadLittle<uint32_t>(summed.data() + at); };
+  SegmentFooter footer{.count = u32(0),
+                       .size = u32(4),
+                       .end_offset = u32(8),
+                       .committed = u32(12),
+                       .index_bytes = u32(16),
+                       .append_time_ms = LoadLittle<int64_t>(summed.data() + 20),
+                       .digest = LoadLittle<uint64_t>(summed.data() + 28),
+                       .terms = {},
+                       .runs = {}};
+  const uint32_t terms = u32(36);
+  const uint32_t runs = u32(40);
+  if (terms > kSegmentTermsMax || runs > kFooterRunsMax ||
+      length != kFooterFields + terms * kTermBytes + runs * kRunBytes) {
+    return std::nullopt;
+  }
+  size_t at = kFooterFields;
+  for (uint32_t i = 0; i < terms; ++i, at += kTermBytes) {
+    footer.terms.push_back({.first = u32(at), .term = u32(at + 4)});
+    if (footer.terms[i].first >= footer.count || footer.terms[i].term > kTermMax ||
+        (i > 0 && (footer.terms[i].first <= footer.terms[i - 1].first ||
+                   footer.terms[i].term <= footer.terms[i - 1].term))) {
+      return std::nullopt;
+    }
+  }
+  for (uint32_t i = 0; i < runs; ++i, at += kRunBytes) {
+    footer.runs.push_back({.pos = u32(at),
+                           .first = u32(at + 4),
+                           .first_offset = u32(at + 8),
+                           .append_time_ms = LoadLittle<int64_t>(summed.data() + at + 12)});
+    const FrameRun& run = footer.runs[i];
+    const bool begins = run.pos == kSegmentHeaderBytes && run.first == 0 && run.first_offset == 0;
+    if (i == 0 ? !begins
+               : run.pos <= footer.runs[i - 1].pos || run.first <= footer.runs[i - 1].first ||
+                     run.first_offset < footer.runs[i - 1].first_offset ||
+                     run.append_time_ms < footer.runs[i - 1].append_time_ms) {
+      return std::nullopt;
+    }
+    if (run.pos >= footer.size || run.first >= footer.count ||
+        run.first_offset > footer.end_offset || run.append_time_ms > footer.append_time_ms) {
+      return std::nullopt;
+    }
+  }
+  if (footer.committed > footer.count || (footer.count > 0) != (runs > 0) ||
+      footer.size < kSegmentHeaderBytes) {
+    return std::nullopt;
+  }
+  return footer;
+}
+
+}  // namespace tidemark

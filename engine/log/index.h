@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/log/run_index.h"
+
+// The sidecar of a segment: what its frames are, again, and where. Format: FORMAT.md section 3.
+
+namespace tidemark {
+
+// One entry of the sidecar: a run of frames, or, with `count` 0, a checkpoint (the state of what is
+// derived from the log, after all frames before).
+struct IndexEntry {
+  uint32_t pos = 0;           // of the run in the segment; of a checkpoint, of the next frame
+  uint32_t length = 0;        // bytes of the run, or of the state behind this entry
+  uint32_t first = 0;         // base index + first is the index of the (next) frame
+  uint32_t count = 0;         // frames
+  uint32_t first_offset = 0;  // base offset + first_offset is the offset of its first record
+  uint32_t term = 0;          // of all frames of the run; of a checkpoint, of the frame before
+  int64_t append_time_ms = 0;
+  // How many frames of this segment were known durable, and committed, when this was written.
+  uint32_t durable = 0;
+  uint32_t committed = 0;
+  uint64_t digest = 0;  // of the log, up to the last frame of the run (digest.h)
+
+  bool is_checkpoint() const { return count == 0; }
+  friend bool operator==(const IndexEntry&, const IndexEntry&) = default;
+};
+
+inline constexpr size_t kIndexHeaderBytes = 8;
+inline constexpr size_t kIndexEntryBytes = 56;
+
+// How a sidecar begins.
+std::string_view IndexFileHeader();
+
+// Appends `entry`, and `state` if it is a checkpoint, to `out`. `chain` is the checksum of the
+// entry before (0 for the first) and becomes this one's.
+void AppendIndexEntry(const IndexEntry& entry, std::string_view state, uint32_t& chain,
+                      std::string& out);
+
+// An entry with what stands around it.
+struct DecodedIndexEntry {
+  IndexEntry entry;
+  std::string_view state;
+  uint64_t end = 0;    // position behind it in the sidecar
+  uint32_t chain = 0;  // its checksum
+};
+
+// The leading entries whose chained checksums are right. What comes behind them was lost in a
+// crash, or is the footer.
+//   Lives  `state` refers to `file`.
+std::vector<DecodedIndexEntry> DecodeIndex(std::string_view file);
+
+// The last thing in the sidecar of a segment that gets no more frames: what a restart needs of it.
+// It is written when all of the segment is durable.
+struct SegmentFooter {
+  struct TermRun {
+    uint32_t first = 0;  // less the base index
+    uint32_t term = 0;
+    friend bool operator==(const TermRun&, const TermRun&) = default;
+  };
+
+  uint32_t count = 0;          // frames
+  uint32_t size = 0;           // end of the last frame in the segment
+  uint32_t end_offset = 0;     // less the base offset
+  uint32_t committed = 0;      // frames known committed when it was written
+  uint32_t index_bytes = 0;    // of the sidecar before the footer
+  int64_t append_time_ms = 0;  // of the last frame
+  uint64_t digest = 0;         // of the log up to the last frame
+  std::vector<TermRun> terms;  // where the term changes; at most kSegmentTermsMax
+  std::vector<FrameRun> runs;  // some of the runs, ascending; at most kFooterRunsMax
+
+  friend bool operator==(const SegmentFooter&, const SegmentFooter&) = default;
+};
+
+// No footer is larger: so much of a sidecar's end is enough to read it.
+inline constexpr size_t kFooterBytesMax = 4096;
+
+std::string EncodeFooter(const SegmentFooter& footer);
+// The footer at the end of `tail`, the last bytes of a sidecar (all of it, or kFooterBytesMax);
+// nullopt if there is no sane one.
+std::optional<SegmentFooter> DecodeFooter(std::string_view tail);
+
+}  // namespace tidemark

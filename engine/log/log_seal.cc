@@ -1,0 +1,163 @@
+#include <algorithm>
+#include <utility>
+
+#include "engine/base/check.h"
+#include "engine/base/limits.h"
+#include "engine/log/log_impl.h"
+
+// The sidecars: runs, checkpoints, footers; and which look-up tables stay in memory. FORMAT.md
+// section 3.
+
+namespace tidemark {
+namespace {
+
+// How many of the segment's first frames lie at or before `index`.
+uint32_t FramesUpTo(const Segment& segment, LogIndex index) {
+  if (index < segment.base_index) return 0;
+  return static_cast<uint32_t>(std::min(index + 1, segment.end_index()) - segment.base_index);
+}
+
+}  // namespace
+
+void Log::Impl::EndRun() {
+  if (segments.empty() || run_first == segments.back().count) return;
+  Segment& segment = segments.back();
+  const LogIndex first = segment.base_index + run_first;
+  const uint32_t offset = run_first == 0 ? 0
+                          : InTail(first - 1)
+                              ? FrameAtIndex(first - 1).end_offset
+                              : static_cast<uint32_t>(floor.end_offset - segment.base_offset);
+  AddRun(segment, run_first,
+         {.pos = FrameAtIndex(first).pos,
+          .first = run_first,
+          .first_offset = offset,
+          .append_time_ms = run_time.millis()},
+         segment.count - run_first, segment.size, last_term(), segment.digest);
+  run_first = segment.count;
+}
+
+void Log::Impl::AddRun(Segment& segment, uint32_t first, const FrameRun& run, uint32_t count,
+                       uint64_t end_pos, Term term, uint64_t digest) {
+  const IndexEntry entry{.pos = run.pos,
+                         .length = static_cast<uint32_t>(end_pos - run.pos),
+                         .first = first,
+                         .count = count,
+                         .first_offset = run.first_offset,
+                         .term = static_cast<uint32_t>(term.value()),
+                         .append_time_ms = run.append_time_ms,
+                         .durable = FramesUpTo(segment, durable),
+                         .committed = FramesUpTo(segment, std::min(committed, durable)),
+                         .digest = digest};
+  AppendIndexEntry(entry, {}, segment.index_chain, segment.unwritten);
+  segment.runs.Add(run);
+  segment.marks.push_back({.index_end = segment.index_bytes + segment.unwritten.size(),
+                           .chain = segment.index_chain,
+                           .term = entry.term,
+                           .digest = digest});
+}
+
+void Log::Impl::AddCheckpoint(Segment& segment) {
+  std::string state;
+  if (source != nullptr) source->AppendState(state);
+  TIDEMARK_CHECK_LE(state.size(), kCheckpointBytesMax);
+  const IndexEntry entry{.pos = static_cast<uint32_t>(segment.size),
+                         .length = static_cast<uint32_t>(state.size()),
+                         .first = segment.count,
+                         .count = 0,
+                         .first_offset = segment.end_offset,
+                         .term = static_cast<uint32_t>(last_term().value()),
+                         .append_time_ms = segment.last_append.millis(),
+                         .durable = FramesUpTo(segment, durable),
+                         .committed = FramesUpTo(segment, std::min(committed, durable)),
+                         .digest = segment.digest};
+  AppendIndexEntry(entry, state, segment.index_chain, segment.unwritten);
+  // A cut to the end of the last run keeps the checkpoint behind it: it says the same.
+  Segment::Mark& mark = segment.marks.empty() ? segment.base_mark : segment.marks.back();
+  mark.index_end = segment.index_bytes + segment.unwritten.size();
+  mark.chain = segment.index_chain;
+  since_checkpoint = 0;
+  checkpoint_committed = std::min(committed, durable);
+}
+
+void Log::Impl::StageIndex(Segment& segment) {
+  if (segment.unwritten.empty()) return;
+  const uint64_t pos = segment.index_bytes;
+  segment.index_bytes += segment.unwritten.size();
+  staged.ops.push_back(WriteFile{
+      IndexFile(segment), FilePos(pos), {Bytes::From(std::exchange(segment.unwritten, {}))}});
+}
+
+SegmentFooter Log::Impl::FooterOf(const Segment& segment) const {
+  SegmentFooter footer{
+      .count = segment.count,
+      .size = static_cast<uint32_t>(segment.size),
+      .end_offset = segment.end_offset,
+      .committed = FramesUpTo(segment, std::min(committed, durable)),
+      .index_bytes = static_cast<uint32_t>(segment.index_bytes + segment.unwritten.size()),
+      .append_time_ms = segment.last_append.millis(),
+      .digest = segment.digest,
+      .terms = {},
+      .runs = {}};
+  auto run = std::upper_bound(terms.begin(), terms.end(), segment.base_index,
+                              [](LogIndex at, const auto& each) { return at < each.first; });
+  TIDEMARK_CHECK(run != terms.begin());
+  for (--run; run != terms.end() && run->first < segment.end_index(); ++run) {
+    const LogIndex first = std::max(run->first, segment.base_index);
+    footer.terms.push_back({.first = static_cast<uint32_t>(first - segment.base_index),
+                            .term = static_cast<uint32_t>(run->second.value())});
+  }
+  const RunIndex some = segment.runs.Coarser(kFooterRunsMax);
+  for (size_t i = 0; i < some.size(); ++i) footer.runs.push_back(some.at(i));
+  return footer;
+}
+
+void Log::Impl::StageFooters() {
+  for (size_t i = 0; i + 1 < segments.size() && !unsealed.empty(); ++i) {
+    Segment& segment = segments[i];
+    const auto at = std::find(unsealed.begin(), unsealed.end(), segment.number);
+    // What the footer says must be true whatever a crash takes back: the frames are durable, and so
+    // is the segment that tells where they end.
+    if (at == unsealed.end() || segment.end_index() - 1 > durable ||
+        segments[i + 1].number > outstanding_number) {
+      continue;
+    }
+    unsealed.erase(at);
+    const FileId sidecar = IndexFile(segment);
+    if (!segment.has_index) {
+      staged.ops.push_back(CreateFile{sidecar, 0});
+      segment.has_index = true;
+    } else if (segment.index_stale) {
+      staged.ops.push_back(TruncateFile{sidecar, segment.index_bytes});
+    }
+    segment.index_stale = false;
+    const SegmentFooter footer = FooterOf(segment);
+    segment.unwritten += EncodeFooter(footer);
+    StageIndex(segment);
+    segment.index_bytes = footer.index_bytes;
+    segment.sealed = true;
+    // Should it be cut all the same, the footer must go.
+    segment.index_stale = true;
+    staged_sync.push_back(sidecar);
+    table_bytes += segment.runs.bytes();
+  }
+  DropTables();
+}
+
+void Log::Impl::DropTables() {
+  while (table_bytes > options.index_memory_bytes) {
+    Segment* oldest = nullptr;
+    for (Segment& segment : segments) {
+      // What may be cut needs its marks.
+      const bool droppable =
+          segment.sealed && !segment.coarse && segment.end_index() - 1 <= floor.index;
+      if (droppable && (oldest == nullptr || segment.used < oldest->used)) oldest = &segment;
+    }
+    if (oldest == nullptr) return;
+    table_bytes -= oldest->runs.bytes();
+    oldest->runs = oldest->runs.Coarser(kFooterRunsMax);
+    oldest->marks = {};
+    oldest->coarse = true;
+  }
+}
+
+}  // namespace tidemark
