@@ -20,89 +20,131 @@
 namespace tidemark {
 namespace {
 
-// One file, mapped as long as the object lives.
-class Mapping {
+// Files up to this size are copied: the number of mappings a process may have is limited.
+constexpr uint64_t kCopiedBytesMax = 64u << 10;
+
+absl::Status Unreadable(const char* what, const std::string& path, int error) {
+  return absl::DataLossError(absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(error)));
+}
+
+// The contents of one file as long as the object lives.
+class FileContents {
  public:
-  static absl::StatusOr<std::unique_ptr<Mapping>> Of(const std::string& path) {
-    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  static absl::StatusOr<std::unique_ptr<FileContents>> Of(const std::string& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat info = {};
-    if (!fd.valid() || ::fstat(fd.get(), &info) != 0) {
-      return absl::DataLossError(absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
-    }
-    // What a killed process wrote may be in the page cache alone; recovery takes what it reads as a
-    // promise (a vote, a commit index), so it must be on the disk first.
-    if (::fdatasync(fd.get()) != 0) {
-      return absl::DataLossError(absl::StrCat("cannot sync ", path, ": ", std::strerror(errno)));
-    }
+    if (!fd.valid() || ::fstat(fd.get(), &info) != 0) return Unreadable("open", path, errno);
     const size_t size = static_cast<size_t>(info.st_size);
-    void* at = nullptr;
-    if (size > 0) {
-      at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
-      if (at == MAP_FAILED) {
-        return absl::DataLossError(absl::StrCat("cannot map ", path, ": ", std::strerror(errno)));
-      }
+    std::unique_ptr<FileContents> contents(new FileContents);
+    if (size <= kCopiedBytesMax) {
+      TIDEMARK_ASSIGN_OR_RETURN(contents->copy_, ReadUpTo(fd.get(), path, 0, size));
+      contents->view_ = contents->copy_;
+      return contents;
     }
-    return std::unique_ptr<Mapping>(new Mapping(static_cast<char*>(at), size));
+    void* at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+    if (at == MAP_FAILED) {
+      if (errno != ENOMEM) return Unreadable("map", path, errno);
+      return absl::ResourceExhaustedError(
+          absl::StrCat("cannot map ", path,
+                       ": too many mappings or too little address space; raise vm.max_map_count"));
+    }
+    contents->view_ = {static_cast<char*>(at), size};
+    return contents;
   }
 
-  ~Mapping() {
-    if (size_ > 0) ::munmap(at_, size_);
+  // Fewer than `count` bytes where the file ends.
+  static absl::StatusOr<std::string> ReadUpTo(int fd, const std::string& path, uint64_t pos,
+                                              size_t count) {
+    std::string bytes(count, '\0');
+    size_t filled = 0;
+    while (filled < count) {
+      const ssize_t got =
+          ::pread(fd, bytes.data() + filled, count - filled, static_cast<off_t>(pos + filled));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return Unreadable("read", path, errno);
+      if (got == 0) break;
+      filled += static_cast<size_t>(got);
+    }
+    bytes.resize(filled);
+    return bytes;
   }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
 
-  std::string_view view() const { return {at_, size_}; }
+  ~FileContents() {
+    if (view_.data() != copy_.data()) ::munmap(const_cast<char*>(view_.data()), view_.size());
+  }
+  FileContents(const FileContents&) = delete;
+  FileContents& operator=(const FileContents&) = delete;
+
+  std::string_view view() const { return view_; }
 
  private:
-  Mapping(char* at, size_t size) : at_(at), size_(size) {}
-  char* at_;
-  size_t size_;
+  FileContents() : view_(copy_) {}
+  std::string copy_;
+  std::string_view view_;
 };
 
-class MappedDirectory : public DirectoryView {
+class ListedDirectory : public DirectoryView {
  public:
-  explicit MappedDirectory(std::string root) : root_(std::move(root)) {}
+  explicit ListedDirectory(std::string root) : root_(std::move(root)) {}
 
   void Add(const FileId& file) { files_.insert(file); }
 
   std::vector<FileId> List(GroupId group) const override {
     std::vector<FileId> in_group;
-    for (const FileId& file : files_) {
-      if (file.group == group) in_group.push_back(file);
+    for (auto at = files_.lower_bound(FileId{group, FileKind(0), 0});
+         at != files_.end() && at->group == group; ++at) {
+      in_group.push_back(*at);
     }
     return in_group;
   }
 
   std::vector<GroupId> Groups() const override {
-    std::set<GroupId> groups;
-    for (const FileId& file : files_) groups.insert(file.group);
-    return {groups.begin(), groups.end()};
+    std::vector<GroupId> groups;
+    for (const FileId& file : files_) {
+      if (groups.empty() || groups.back() != file.group) groups.push_back(file.group);
+    }
+    return groups;
   }
 
   absl::StatusOr<std::string_view> Contents(const FileId& file) const override {
-    if (!files_.contains(file)) return absl::NotFoundError(PathOf(file));
-    auto found = mappings_.find(file);
-    if (found == mappings_.end()) {
-      TIDEMARK_ASSIGN_OR_RETURN(std::unique_ptr<Mapping> mapping,
-                                Mapping::Of(absl::StrCat(root_, "/", PathOf(file))));
-      found = mappings_.emplace(file, std::move(mapping)).first;
+    auto found = contents_.find(file);
+    if (found == contents_.end()) {
+      TIDEMARK_ASSIGN_OR_RETURN(const std::string path, PathTo(file));
+      TIDEMARK_ASSIGN_OR_RETURN(std::unique_ptr<FileContents> contents, FileContents::Of(path));
+      found = contents_.emplace(file, std::move(contents)).first;
     }
     return found->second->view();
   }
 
+  absl::StatusOr<std::string> ReadAt(const FileId& file, FilePos pos,
+                                     uint32_t length) const override {
+    TIDEMARK_ASSIGN_OR_RETURN(const std::string path, PathTo(file));
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.valid()) return Unreadable("open", path, errno);
+    return FileContents::ReadUpTo(fd.get(), path, pos.value(), length);
+  }
+
+  absl::StatusOr<uint64_t> Size(const FileId& file) const override {
+    TIDEMARK_ASSIGN_OR_RETURN(const std::string path, PathTo(file));
+    struct stat info = {};
+    if (::stat(path.c_str(), &info) != 0) return Unreadable("look at", path, errno);
+    return static_cast<uint64_t>(info.st_size);
+  }
+
  private:
+  absl::StatusOr<std::string> PathTo(const FileId& file) const {
+    if (!files_.contains(file)) return absl::NotFoundError(PathOf(file));
+    return absl::StrCat(root_, "/", PathOf(file));
+  }
+
   std::string root_;
   std::set<FileId> files_;
-  mutable std::map<FileId, std::unique_ptr<Mapping>> mappings_;
+  mutable std::map<FileId, std::unique_ptr<FileContents>> contents_;
 };
 
-// Calls `visit` with each name in `path` ("." and ".." excepted), after making the names durable.
+// Calls `visit` with each name in `path`, "." and ".." excepted.
 template <typename Visit>
 absl::Status ForEachName(const std::string& path, Visit visit) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid() || ::fsync(fd.get()) != 0) {
-    return absl::UnavailableError(absl::StrCat("cannot sync ", path, ": ", std::strerror(errno)));
-  }
   DIR* directory = ::opendir(path.c_str());
   if (directory == nullptr) {
     return absl::UnavailableError(absl::StrCat("cannot list ", path, ": ", std::strerror(errno)));
@@ -118,7 +160,13 @@ absl::Status ForEachName(const std::string& path, Visit visit) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DirectoryView>> MapDirectory(const std::string& path) {
-  auto view = std::make_unique<MappedDirectory>(path);
+  // One call, not one for each of perhaps 100,000 files: syncing a clean file flushes the device,
+  // too.
+  const UniqueFd root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root.valid() || ::syncfs(root.get()) != 0) {
+    return absl::UnavailableError(absl::StrCat("cannot sync ", path, ": ", std::strerror(errno)));
+  }
+  auto view = std::make_unique<ListedDirectory>(path);
   const auto add = [&](const std::string& relative) {
     const absl::StatusOr<FileId> file = ParsePath(relative);
     if (file.ok()) view->Add(*file);

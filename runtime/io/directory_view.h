@@ -8,9 +8,13 @@
 
 namespace tidemark {
 
-// Maps every file of the engine's below `path` read-only, on first use, and syncs it before: what
-// recovery reads is on the disk, not in the page cache of a process that was killed. Names the
-// engine does not know are left alone (the lock file, files an operator put there).
+// Lists the engine's files below `path` and makes all that is on their file system durable first,
+// in one go: what a killed process wrote may be in the page cache alone, and recovery takes what it
+// reads as a promise (a vote, a commit index). Names the engine does not know are left alone (the
+// lock file, spare segments, files an operator put there).
+//   Lives   holds no descriptor; Contents maps a file, or copies a small one, for the life of the
+//           view, ReadAt and Size keep nothing. kResourceExhausted: more mappings than the system
+//           allows.
 absl::StatusOr<std::unique_ptr<DirectoryView>> MapDirectory(const std::string& path);
 
 }  // namespace tidemark

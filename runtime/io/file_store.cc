@@ -2,129 +2,99 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
-#include <cstring>
 #include <deque>
-#include <list>
-#include <map>
 #include <mutex>
-#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
-#include "engine/base/check.h"
 #include "engine/base/status_macros.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/io/directory_view.h"
+#include "runtime/io/file_table.h"
+#include "runtime/io/open_file.h"
+#include "runtime/io/spare_segments.h"
 
 namespace tidemark {
 namespace {
 
-// Descriptors kept open; the least recently used is closed beyond it.
-constexpr size_t kOpenFilesMax = 512;
-// Zeros are written this far ahead of the data: small appends then rarely allocate blocks, and at
-// most this much is written twice per file's growth of as much.
-constexpr uint64_t kZeroAheadBytes = 256u << 10;
-// Slices of one vectored write.
-constexpr size_t kSlicesMax = 512;
+constexpr size_t kOpenFilesMin = 64;
 
-absl::Status SystemError(const char* what, const std::string& path, int error) {
-  const std::string message = absl::StrCat(what, " ", path, ": ", std::strerror(error));
-  if (error == ENOSPC || error == EDQUOT) return absl::ResourceExhaustedError(message);
-  if (error == EACCES || error == EPERM) return absl::PermissionDeniedError(message);
-  return absl::UnavailableError(message);
+size_t OpenFilesMax() {
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kOpenFilesMin;
+  return std::clamp<size_t>(limit.rlim_cur / 2, kOpenFilesMin, FileStore::kOpenFilesMax);
 }
 
-// An open file and how far its blocks are known to be written.
-struct OpenFile {
-  UniqueFd fd;
-  std::string path;
-  uint64_t written_to = 0;  // guarded by the engine's one-batch-per-group rule
-  uint64_t size = 0;
+// Files and directories that are made durable side by side: each is claimed by one thread.
+class Barrier {
+ public:
+  using Files = absl::InlinedVector<std::shared_ptr<OpenFile>, 4>;
+
+  Barrier(Files files, std::vector<std::string> folders)
+      : files_(std::move(files)), folders_(std::move(folders)) {}
+
+  size_t size() const { return files_.size() + folders_.size(); }
+
+  // Hands the data to the device; then the syncs have less to wait for, one after the other, too.
+  void Start() {
+    for (const std::shared_ptr<OpenFile>& file : files_) file->StartSync();
+  }
+
+  // Syncs what nobody has claimed yet.
+  void Help() {
+    for (size_t i = next_.fetch_add(1); i < size(); i = next_.fetch_add(1)) {
+      absl::Status synced =
+          i < files_.size() ? files_[i]->Sync() : SyncDirectory(folders_[i - files_.size()]);
+      const std::lock_guard<std::mutex> hold(mutex_);
+      status_.Update(std::move(synced));
+      if (++done_ == size()) changed_.notify_all();
+    }
+  }
+
+  // Of the first that failed.
+  absl::Status Wait() {
+    std::unique_lock<std::mutex> hold(mutex_);
+    changed_.wait(hold, [this] { return done_ == size(); });
+    return status_;
+  }
+
+ private:
+  const Files files_;
+  const std::vector<std::string> folders_;
+  std::atomic<size_t> next_ = 0;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  size_t done_ = 0;
+  absl::Status status_;
 };
-
-absl::Status WriteAll(OpenFile& file, uint64_t pos, const std::vector<Bytes>& data) {
-  std::array<iovec, kSlicesMax> slices;
-  size_t next = 0;
-  size_t skip = 0;  // bytes of data[next] already written
-  while (next < data.size()) {
-    size_t count = 0;
-    for (size_t i = next; i < data.size() && count < slices.size(); ++i, ++count) {
-      const size_t begin = i == next ? skip : 0;
-      slices[count] = {const_cast<char*>(data[i].data()) + begin, data[i].size() - begin};
-    }
-    const ssize_t wrote =
-        ::pwritev(file.fd.get(), slices.data(), static_cast<int>(count), static_cast<off_t>(pos));
-    if (wrote < 0) {
-      if (errno == EINTR) continue;
-      return SystemError("cannot write", file.path, errno);
-    }
-    pos += static_cast<uint64_t>(wrote);
-    size_t left = static_cast<size_t>(wrote);
-    while (next < data.size() && left >= data[next].size() - skip) {
-      left -= data[next].size() - skip;
-      skip = 0;
-      ++next;
-    }
-    skip += left;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status WriteZeros(OpenFile& file, uint64_t begin, uint64_t end) {
-  // Small calls: after large ones the kernel keeps large folios, and small writes into those are
-  // six times slower.
-  static constexpr std::array<char, 64 << 10> kZeros{};
-  while (begin < end) {
-    const size_t count = std::min<uint64_t>(kZeros.size(), end - begin);
-    const ssize_t wrote = ::pwrite(file.fd.get(), kZeros.data(), count, static_cast<off_t>(begin));
-    if (wrote < 0) {
-      if (errno == EINTR) continue;
-      return SystemError("cannot write", file.path, errno);
-    }
-    begin += static_cast<uint64_t>(wrote);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status SyncDirectory(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid() || ::fsync(fd.get()) != 0) {
-    return SystemError("cannot sync directory", path, errno);
-  }
-  return absl::OkStatus();
-}
-
-std::string ParentOf(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
 }  // namespace
 
 struct FileStore::Impl {
-  std::string root;
+  explicit Impl(std::string path) : root(std::move(path)), files(root, OpenFilesMax()) {}
+
+  const std::string root;
   UniqueFd lock;
+  FileTable files;
+  std::unique_ptr<SpareSegments> spares;
 
   std::mutex mutex;
   std::condition_variable wake;
   std::deque<std::function<void()>> queue;
   bool stopping = false;
   std::vector<std::thread> threads;
-
-  // Open descriptors, most recently used first.
-  std::mutex files_mutex;
-  std::list<std::pair<FileId, std::shared_ptr<OpenFile>>> open_files;
-  std::map<FileId, decltype(open_files)::iterator> by_id;
-
-  std::string FullPath(const FileId& file) const { return absl::StrCat(root, "/", PathOf(file)); }
 
   void Work() {
     for (;;) {
@@ -148,152 +118,183 @@ struct FileStore::Impl {
     wake.notify_one();
   }
 
-  void Forget(const FileId& file) {
-    const std::lock_guard<std::mutex> hold(files_mutex);
-    const auto found = by_id.find(file);
-    if (found == by_id.end()) return;
-    open_files.erase(found->second);
-    by_id.erase(found);
-  }
+  // What the operations of one batch leave to be done.
+  struct Run {
+    std::vector<std::string> folders;  // whose names changed
+    std::vector<std::shared_ptr<OpenFile>> retired;
 
-  void Remember(const FileId& file, std::shared_ptr<OpenFile> open) {
-    const std::lock_guard<std::mutex> hold(files_mutex);
-    if (const auto found = by_id.find(file); found != by_id.end()) {
-      open_files.erase(found->second);
-      by_id.erase(found);
-    }
-    open_files.emplace_front(file, std::move(open));
-    by_id[file] = open_files.begin();
-    while (open_files.size() > kOpenFilesMax) {
-      by_id.erase(open_files.back().first);
-      open_files.pop_back();
-    }
-  }
-
-  absl::StatusOr<std::shared_ptr<OpenFile>> Get(const FileId& file) {
-    {
-      const std::lock_guard<std::mutex> hold(files_mutex);
-      const auto found = by_id.find(file);
-      if (found != by_id.end()) {
-        open_files.splice(open_files.begin(), open_files, found->second);
-        return found->second->second;
+    void AddFolder(std::string folder) {
+      if (std::find(folders.begin(), folders.end(), folder) == folders.end()) {
+        folders.push_back(std::move(folder));
       }
     }
-    auto open = std::make_shared<OpenFile>();
-    open->path = FullPath(file);
-    open->fd = UniqueFd(::open(open->path.c_str(), O_RDWR | O_CLOEXEC));
-    struct stat info = {};
-    if (!open->fd.valid() || ::fstat(open->fd.get(), &info) != 0) {
-      return SystemError("cannot open", open->path, errno);
-    }
-    open->size = static_cast<uint64_t>(info.st_size);
-    // Which blocks an earlier process wrote is unknown: zeros ahead begin at the first write.
-    open->written_to = 0;
-    Remember(file, open);
-    return open;
-  }
+  };
 
-  absl::Status Apply(const CreateFile& create) {
-    const std::string path = FullPath(create.file);
-    const std::string folder = ParentOf(path);
+  absl::Status Apply(const CreateFile& create, Run& run) {
+    const std::string folder = files.FolderOf(create.file);
     if (::mkdir(folder.c_str(), 0700) == 0) {
-      TIDEMARK_RETURN_IF_ERROR(SyncDirectory(root));
+      run.AddFolder(root);
     } else if (errno != EEXIST) {
       return SystemError("cannot create directory", folder, errno);
     }
-    auto open = std::make_shared<OpenFile>();
-    open->path = path;
-    open->fd = UniqueFd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!open->fd.valid()) return SystemError("cannot create", path, errno);
-    if (::ftruncate(open->fd.get(), static_cast<off_t>(create.zero_bytes)) != 0) {
-      return SystemError("cannot size", path, errno);
+    run.AddFolder(folder);
+    // The appends of a group go on as they did in its last segment, if that is known.
+    std::shared_ptr<OpenFile> previous;
+    if (create.file.kind == FileKind::kSegment && create.file.number > 1) {
+      previous = files.Peek({create.file.group, FileKind::kSegment, create.file.number - 1});
     }
-    open->size = create.zero_bytes;
-    Remember(create.file, std::move(open));
+    std::shared_ptr<OpenFile> open;
+    if (previous != nullptr &&
+        previous->mean_append().value_or(UINT64_MAX) <= kSmallAppendBytesMax) {
+      open = spares->Take(create.zero_bytes, files.PathTo(create.file));
+    }
+    if (open == nullptr) {
+      TIDEMARK_ASSIGN_OR_RETURN(open,
+                                OpenFile::Create(files.PathTo(create.file), create.zero_bytes));
+    }
+    if (previous != nullptr) open->set_mean_append(previous->mean_append());
+    files.Put(create.file, std::move(open));
     return absl::OkStatus();
   }
 
-  absl::Status Apply(const WriteFile& write) {
-    TIDEMARK_ASSIGN_OR_RETURN(std::shared_ptr<OpenFile> open, Get(write.file));
+  absl::Status Apply(const WriteFile& write, Run&) {
+    TIDEMARK_ASSIGN_OR_RETURN(const std::shared_ptr<OpenFile> open, files.Get(write.file));
+    // Only segments are written front to back and have nothing behind. Their first block is no
+    // append.
+    const bool append = write.file.kind == FileKind::kSegment && write.pos > FilePos(0);
+    if (append) PrepareAppend(write, *open);
+    absl::Status status = open->Write(write.pos, write.data);
+    // Space kept for later is needed now.
+    if (absl::IsResourceExhausted(status) && spares->Drop()) {
+      status = open->Write(write.pos, write.data);
+    }
+    return status;
+  }
+
+  void PrepareAppend(const WriteFile& write, OpenFile& open) {
     uint64_t bytes = 0;
     for (const Bytes& slice : write.data) bytes += slice.size();
     const uint64_t end = write.pos.value() + bytes;
-    // Only segments grow at their end and have nothing behind it.
-    const bool grows = write.file.kind == FileKind::kSegment;
-    if (grows && end > open->written_to && end < open->size && bytes < kZeroAheadBytes) {
-      const uint64_t begin = std::max(open->written_to, end);
-      const uint64_t ahead = std::min(end + kZeroAheadBytes, open->size);
-      TIDEMARK_RETURN_IF_ERROR(WriteZeros(*open, begin, ahead));
-      open->written_to = ahead;
-    }
-    open->written_to = std::max(open->written_to, end);
-    open->size = std::max(open->size, end);
-    return WriteAll(*open, write.pos.value(), write.data);
+    open.NoteAppend(bytes);
+    if (*open.mean_append() > kSmallAppendBytesMax) return;
+    if (bytes <= kSmallAppendBytesMax) open.FillAhead(write.pos.value(), end);
+    // Half a segment is time enough to prepare the next one.
+    const uint64_t half = open.size() / 2;
+    if (write.pos.value() < half && end >= half) spares->Want(open.size());
   }
 
-  absl::Status Apply(const TruncateFile& truncate) {
-    TIDEMARK_ASSIGN_OR_RETURN(std::shared_ptr<OpenFile> open, Get(truncate.file));
-    if (::ftruncate(open->fd.get(), static_cast<off_t>(truncate.size)) != 0) {
-      return SystemError("cannot truncate", open->path, errno);
-    }
-    open->size = truncate.size;
-    open->written_to = std::min(open->written_to, truncate.size);
-    return absl::OkStatus();
+  absl::Status Apply(const TruncateFile& truncate, Run&) {
+    TIDEMARK_ASSIGN_OR_RETURN(const std::shared_ptr<OpenFile> open, files.Get(truncate.file));
+    return open->Resize(truncate.size);
   }
 
-  absl::Status Apply(const RemoveFile& remove) {
-    Forget(remove.file);
-    const std::string path = FullPath(remove.file);
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
-      return SystemError("cannot remove", path, errno);
-    }
-    return absl::OkStatus();
+  absl::Status Apply(const RemoveFile& remove, Run& run) {
+    run.AddFolder(files.FolderOf(remove.file));
+    return files.Remove(remove.file, [&](std::shared_ptr<OpenFile> open) -> absl::Status {
+      const std::string path = files.PathTo(remove.file);
+      if (remove.file.kind == FileKind::kSegment && open == nullptr) {
+        if (auto opened = OpenFile::Open(path); opened.ok()) open = *std::move(opened);
+      }
+      if (remove.file.kind == FileKind::kSegment && open != nullptr && spares->Retire(*open)) {
+        run.retired.push_back(std::move(open));
+        return absl::OkStatus();
+      }
+      if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+        return SystemError("cannot remove", path, errno);
+      }
+      return absl::OkStatus();
+    });
   }
 
-  absl::Status Apply(const RenameFile& rename) {
-    Forget(rename.from);
-    Forget(rename.to);
-    const std::string from = FullPath(rename.from);
-    if (::rename(from.c_str(), FullPath(rename.to).c_str()) != 0) {
-      return SystemError("cannot rename", from, errno);
-    }
-    return absl::OkStatus();
+  absl::Status Apply(const RenameFile& rename, Run& run) {
+    run.AddFolder(files.FolderOf(rename.from));
+    run.AddFolder(files.FolderOf(rename.to));
+    return files.Rename(rename.from, rename.to);
   }
 
-  absl::Status Run(const FileBatch& batch) {
-    std::set<std::string> folders;
+  // Calls `visit` with each file that `batch` changes or syncs, those it removes excepted.
+  template <typename Visit>
+  static void ForEachFile(const FileBatch& batch, Visit visit) {
     for (const FileOp& op : batch.ops) {
-      TIDEMARK_RETURN_IF_ERROR(std::visit([this](const auto& o) { return Apply(o); }, op));
       if (const auto* create = std::get_if<CreateFile>(&op)) {
-        folders.insert(ParentOf(FullPath(create->file)));
-      } else if (const auto* remove = std::get_if<RemoveFile>(&op)) {
-        folders.insert(ParentOf(FullPath(remove->file)));
+        visit(create->file);
+      } else if (const auto* write = std::get_if<WriteFile>(&op)) {
+        visit(write->file);
+      } else if (const auto* truncate = std::get_if<TruncateFile>(&op)) {
+        visit(truncate->file);
       } else if (const auto* rename = std::get_if<RenameFile>(&op)) {
-        folders.insert(ParentOf(FullPath(rename->from)));
-        folders.insert(ParentOf(FullPath(rename->to)));
+        visit(rename->from);
+        visit(rename->to);
       }
     }
+    for (const FileId& file : batch.sync) visit(file);
+  }
+
+  absl::Status Execute(const FileBatch& batch) {
+    absl::Status status;
+    ForEachFile(batch, [&](const FileId& file) { status.Update(files.CheckNotFailed(file)); });
+    if (!status.ok()) return status;
+    Run run;
+    status = ApplyAndSync(batch, run);
+    if (!status.ok()) {
+      ForEachFile(batch, [&](const FileId& file) { files.Fail(file); });
+    }
+    for (std::shared_ptr<OpenFile>& file : run.retired) {
+      spares->Reuse(std::move(file), /*removed=*/status.ok());
+    }
+    return status;
+  }
+
+  static bool IsAppend(const FileBatch& batch) {
+    return batch.sync.size() == 1 &&
+           std::all_of(batch.ops.begin(), batch.ops.end(),
+                       [](const FileOp& op) { return std::holds_alternative<WriteFile>(op); });
+  }
+
+  absl::Status ApplyAndSync(const FileBatch& batch, Run& run) {
+    // The common flush: frames to be synced, and an entry of the index that is not. The device gets
+    // the frames first and is at work while the rest is written.
+    if (IsAppend(batch)) {
+      const FileId& synced = batch.sync.front();
+      TIDEMARK_ASSIGN_OR_RETURN(const std::shared_ptr<OpenFile> open, files.Get(synced));
+      for (const bool now : {true, false}) {
+        for (const FileOp& op : batch.ops) {
+          const WriteFile& write = std::get<WriteFile>(op);
+          if ((write.file == synced) == now) TIDEMARK_RETURN_IF_ERROR(Apply(write, run));
+        }
+        if (now && batch.ops.size() > 1) open->StartSync();
+      }
+      return open->Sync();
+    }
+    for (const FileOp& op : batch.ops) {
+      TIDEMARK_RETURN_IF_ERROR(std::visit([&](const auto& o) { return Apply(o, run); }, op));
+    }
+    Barrier::Files to_sync;
     for (const FileId& file : batch.sync) {
-      TIDEMARK_ASSIGN_OR_RETURN(const std::shared_ptr<OpenFile> open, Get(file));
-      if (::fdatasync(open->fd.get()) != 0) {
-        const int error = errno;
-        // The kernel may have dropped the pages and would report the next sync as a success.
-        Forget(file);
-        return SystemError("cannot sync", open->path, error);
-      }
+      TIDEMARK_ASSIGN_OR_RETURN(std::shared_ptr<OpenFile> open, files.Get(file));
+      to_sync.push_back(std::move(open));
     }
-    for (const std::string& folder : folders) TIDEMARK_RETURN_IF_ERROR(SyncDirectory(folder));
-    return absl::OkStatus();
+    if (to_sync.empty() && run.folders.empty()) return absl::OkStatus();
+    if (to_sync.size() == 1 && run.folders.empty()) return to_sync.front()->Sync();
+    // Shared with helpers that may come when all is done.
+    const auto barrier = std::make_shared<Barrier>(std::move(to_sync), std::move(run.folders));
+    barrier->Start();
+    // Whoever is free helps; if nobody is, nothing waits for them.
+    for (size_t i = 1; i < barrier->size(); ++i) Enqueue([barrier] { barrier->Help(); });
+    barrier->Help();
+    return barrier->Wait();
   }
 };
 
 FileStore::FileStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 absl::StatusOr<std::unique_ptr<FileStore>> FileStore::Open(const std::string& path, int threads) {
-  auto impl = std::make_unique<Impl>();
-  impl->root = path;
-  while (impl->root.size() > 1 && impl->root.back() == '/') impl->root.pop_back();
-  if (::mkdir(impl->root.c_str(), 0700) != 0 && errno != EEXIST) {
+  std::string root = path;
+  while (root.size() > 1 && root.back() == '/') root.pop_back();
+  auto impl = std::make_unique<Impl>(std::move(root));
+  if (::mkdir(impl->root.c_str(), 0700) == 0) {
+    TIDEMARK_RETURN_IF_ERROR(SyncDirectory(absl::StrCat(impl->root, "/..")));
+  } else if (errno != EEXIST) {
     return SystemError("cannot create the data directory", impl->root, errno);
   }
   const std::string lock_path = absl::StrCat(impl->root, "/LOCK");
@@ -305,6 +306,7 @@ absl::StatusOr<std::unique_ptr<FileStore>> FileStore::Open(const std::string& pa
         "the data directory ", impl->root,
         " is in use by another tidemark process; stop it or choose another directory"));
   }
+  TIDEMARK_ASSIGN_OR_RETURN(impl->spares, SpareSegments::Open(impl->root));
   for (int i = 0; i < threads; ++i) {
     impl->threads.emplace_back([raw = impl.get()] { raw->Work(); });
   }
@@ -325,43 +327,37 @@ absl::StatusOr<std::unique_ptr<DirectoryView>> FileStore::View() const {
 }
 
 void FileStore::Execute(FileBatch batch, std::function<void(absl::Status)> done) {
-  impl_->Enqueue(
-      [this, batch = std::move(batch), done = std::move(done)] { done(impl_->Run(batch)); });
+  impl_->Enqueue([impl = impl_.get(), batch = std::move(batch), done = std::move(done)] {
+    done(impl->Execute(batch));
+  });
 }
 
-absl::Status FileStore::ExecuteHere(const FileBatch& batch) { return impl_->Run(batch); }
+absl::Status FileStore::ExecuteHere(const FileBatch& batch) { return impl_->Execute(batch); }
 
 void FileStore::Read(const FileId& file, FilePos pos, uint32_t length,
                      std::function<void(absl::StatusOr<Bytes>)> done) {
-  absl::StatusOr<std::shared_ptr<OpenFile>> open = impl_->Get(file);
+  absl::StatusOr<std::shared_ptr<OpenFile>> open = impl_->files.Get(file);
   if (!open.ok()) {
     done(open.status());
     return;
   }
-  std::string buffer(length, '\0');
-  iovec slice{buffer.data(), buffer.size()};
-  const ssize_t got =
-      ::preadv2((*open)->fd.get(), &slice, 1, static_cast<off_t>(pos.value()), RWF_NOWAIT);
-  if (got == static_cast<ssize_t>(length)) {
-    done(Bytes::From(std::move(buffer)));
+  std::shared_ptr<char[]> buffer = std::make_shared_for_overwrite<char[]>(length);
+  char* const to = buffer.get();
+  Bytes bytes = Bytes::Share(std::move(buffer), std::string_view(to, length));
+  if ((*open)->ReadCached(pos, to, length)) {
+    done(std::move(bytes));
     return;
   }
-  impl_->Enqueue([open = *std::move(open), pos, buffer = std::move(buffer),
+  impl_->Enqueue([open = *std::move(open), pos, to, bytes = std::move(bytes),
                   done = std::move(done)]() mutable {
-    size_t filled = 0;
-    while (filled < buffer.size()) {
-      const ssize_t count = ::pread(open->fd.get(), buffer.data() + filled, buffer.size() - filled,
-                                    static_cast<off_t>(pos.value() + filled));
-      if (count < 0 && errno == EINTR) continue;
-      if (count <= 0) {
-        done(count == 0 ? absl::DataLossError(absl::StrCat(open->path, " ends before byte ",
-                                                           pos.value() + buffer.size()))
-                        : SystemError("cannot read", open->path, errno));
-        return;
-      }
-      filled += static_cast<size_t>(count);
+    const absl::Status status = open->Read(pos, to, bytes.size());
+    // Before anybody hears of it: a removed segment waits for its readers to be used again.
+    open.reset();
+    if (status.ok()) {
+      done(std::move(bytes));
+    } else {
+      done(status);
     }
-    done(Bytes::From(std::move(buffer)));
   });
 }
 
@@ -370,10 +366,16 @@ absl::StatusOr<FileStore::Space> FileStore::DiskSpace() const {
   if (::statvfs(impl_->root.c_str(), &info) != 0) {
     return SystemError("cannot measure", impl_->root, errno);
   }
-  return Space{.free_bytes = uint64_t{info.f_bavail} * info.f_frsize,
-               .total_bytes = uint64_t{info.f_blocks} * info.f_frsize};
+  const Space space{.free_bytes = uint64_t{info.f_bavail} * info.f_frsize,
+                    .total_bytes = uint64_t{info.f_blocks} * info.f_frsize};
+  impl_->spares->OnFreeSpace(space.free_bytes);
+  return space;
 }
 
 const std::string& FileStore::path() const { return impl_->root; }
+
+void FileStore::WaitForSpares() { impl_->spares->WaitUntilIdle(); }
+
+size_t FileStore::open_files() const { return impl_->files.open_count(); }
 
 }  // namespace tidemark

@@ -18,19 +18,26 @@ namespace tidemark {
 // A small pool of threads does the blocking calls. Batches of different groups run side by side
 // (their syncs share the device's queue); the engine never has two batches of one group under way.
 //   Durability  a batch is done when every file it lists is fdatasync'ed and, where names changed,
-//               the directories are fsync'ed. After a failed sync the file's descriptor is dropped
-//               and the error reported once: the engine believes nothing about that group any more.
-//   Space       a new file is sparse at its full size; space just ahead of each write is filled
-//   with
-//               zeros, so that most syncs touch no file system metadata (measured in PLATFORM: 0.08
-//               ms against 0.14 ms).
+//               the directories are fsync'ed: all of them side by side.
+//   Failures    the error is reported once; the descriptors of the batch's files are dropped, and
+//               whatever names one of these files afterwards is refused (kFailedPrecondition) until
+//               the store is opened anew, except removing and reading it. kResourceExhausted: the
+//               file system is full; the message names the file and says what to do.
+//   Space       a new file is sparse at its full size. Where appends are small, blocks are written
+//               before they are needed: zeros ahead of the data in a group's first segment, whole
+//               segments prepared in the background after that (spare_segments.h). Large appends
+//               are written once.
+//   Descriptors at most half of what the process may open and kOpenFilesMax.
 //   Locking     the directory is locked for the life of the store; a second process is refused.
 class FileStore {
  public:
+  static constexpr size_t kOpenFilesMax = 2048;
+  // Appends up to this mean size find their blocks written before. Measured: DECISIONS.
+  static constexpr uint64_t kSmallAppendBytesMax = 32u << 10;
+
   // Opens or creates the data directory at `path`.
   //   Errors  kFailedPrecondition: another process has it. kPermissionDenied, kUnavailable: names
-  //   the
-  //           path and the system's reason.
+  //           the path and the system's reason.
   static absl::StatusOr<std::unique_ptr<FileStore>> Open(const std::string& path, int threads);
 
   // Waits for everything under way.
@@ -57,9 +64,14 @@ class FileStore {
     uint64_t free_bytes = 0;
     uint64_t total_bytes = 0;
   };
+  // Spares kept for later count as used; they are given up when space gets scarce.
   absl::StatusOr<Space> DiskSpace() const;
 
   const std::string& path() const;
+  // For tests and measurements: waits until no spare segment is being prepared, and how many
+  // descriptors of the engine's files are open.
+  void WaitForSpares();
+  size_t open_files() const;
 
  private:
   struct Impl;
