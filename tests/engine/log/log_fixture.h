@@ -66,7 +66,6 @@ class LogOnDisk {
     }
     PatchBatch(frame.data(), log->next_offset(), term);
     frames.push_back(frame);
-    versions.push_back(frames);
     wall += 10;
     log->Append(*EntryOf(log->last_index() + 1, Bytes::From(std::move(frame))),
                 WallTime::FromMillis(wall));
@@ -75,7 +74,6 @@ class LogOnDisk {
   void Truncate(LogIndex from) {
     log->TruncateSuffix(from);
     frames.resize(std::min<size_t>(frames.size(), from.value() - 1));
-    versions.push_back(frames);
   }
 
   // Hands what is staged to the disk, which has not synced it yet.
@@ -106,8 +104,6 @@ class LogOnDisk {
   MemoryDisk disk;
   std::optional<Log> log;
   std::vector<std::string> frames;
-  // Every state of the log so far.
-  std::vector<std::vector<std::string>> versions{{}};
   std::optional<FileBatch> outstanding;
   int64_t wall = 1'000'000;
 };
