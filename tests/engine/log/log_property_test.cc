@@ -312,7 +312,7 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
 }
 
 TEST(LogProperties, HoldInEverySequenceOfCommandsCrashesAndDamage) {
-  const uint64_t count = FromEnvironment("TIDEMARK_LOG_SEQUENCES", 30'000);
+  const uint64_t count = FromEnvironment("TIDEMARK_LOG_SEQUENCES", 50'000);
   rc::detail::TestParams params;
   params.seed = FromEnvironment("TIDEMARK_LOG_SEED", 1);
   params.maxSuccess = static_cast<int>(count);
