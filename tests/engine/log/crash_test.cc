@@ -160,6 +160,11 @@ class Crashes {
       if (sectors_ == CrashSpace::Sectors::kWhole || !absl::IsDataLoss(recovered.status)) {
         failure_ = absl::StrCat("refused: ", recovered.status.message());
       }
+      // A torn write of the hard state leaves the other slot, whatever the sectors are.
+      if (model.hard_state().generation > 0 &&
+          !DecodeHardState(image.at({kModelGroup, FileKind::kHardState, 0})).ok()) {
+        failure_ = absl::StrCat("a promise is gone: ", recovered.status.message());
+      }
       return;
     }
     failure_ = recovered.wrong;
