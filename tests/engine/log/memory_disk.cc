@@ -253,9 +253,12 @@ const CrashSpace::File* CrashSpace::Describe(const MemoryDisk::Inode& inode, Sec
     Sector sector{.values = ValuesOf(states, at)};
     const size_t newest = sector.values.size() - 1;
     if (newest > 0 && sectors == Sectors::kTorn) {
-      const size_t half = kSectorBytes / 2;
-      sector.values.push_back(sector.values.back().substr(0, half) +
-                              sector.values.front().substr(half));
+      const std::string oldest = sector.values.front();
+      const std::string latest = sector.values[newest];
+      // In the middle, and inside of what a record at its beginning says.
+      for (const size_t torn_at : {kSectorBytes / 2, uint64_t{24}}) {
+        sector.values.push_back(latest.substr(0, torn_at) + oldest.substr(torn_at));
+      }
     }
     sector.decision = AddDecision(sector.values.size(), newest);
     for (const std::string& value : sector.values) sector.hashes.push_back(HashBytes(value, at));

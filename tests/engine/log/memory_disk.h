@@ -103,8 +103,8 @@ class MemoryDisk {
 // the order of time: 0 is what was synced, the last one what readers saw.
 class CrashSpace {
  public:
-  // kTorn adds, as the last alternative of each sector, the newest contents in its first half and
-  // the synced ones in the other: worse than the disks of FORMAT.md.
+  // kTorn adds, as the last alternatives of each sector, the newest contents in its beginning and
+  // the synced ones in the rest: worse than the disks of FORMAT.md.
   enum class Sectors { kWhole, kTorn };
 
   explicit CrashSpace(const MemoryDisk& disk, Sectors sectors = Sectors::kWhole);
