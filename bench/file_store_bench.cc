@@ -39,6 +39,8 @@ void* operator new(size_t size) {
   if (at == nullptr) std::abort();
   return at;
 }
+// gcc takes the pair for a mismatch where it inlines one of them.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 void operator delete(void* at) noexcept { std::free(at); }
 void operator delete(void* at, size_t) noexcept { std::free(at); }
 

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
 #include "engine/base/coding.h"
 #include "engine/base/crc32c.h"
@@ -45,6 +46,13 @@ std::optional<HardStateRecord> DecodeCopy(std::string_view slot) {
 }  // namespace
 
 absl::StatusOr<HardStateRecord> DecodeHardState(std::string_view file) {
+  // Cut short it could lack the newer slot, and show a promise that was superseded.
+  if (!file.empty() && file.size() != 2 * kSlotBytes) {
+    return absl::DataLossError(absl::StrCat(
+        "the hard state (term and vote) has ", file.size(), " bytes instead of ", 2 * kSlotBytes,
+        ": this replica does not know what it promised. Wipe this node's data "
+        "directory and let it rejoin as a new node"));
+  }
   HardStateRecord newest;
   bool any = false;
   for (size_t at = 0; at < 2 * kSlotBytes && at < file.size(); at += kCopyBytes) {

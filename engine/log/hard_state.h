@@ -25,7 +25,7 @@ struct HardStateRecord {
 };
 
 // The newest valid slot of the file; generation 0 if nothing was ever written (all zeros).
-//   Errors  kDataLoss: neither slot is valid and the file is not all zeros.
+//   Errors  kDataLoss: neither slot is valid and the file is not all zeros, or it is not whole.
 absl::StatusOr<HardStateRecord> DecodeHardState(std::string_view file);
 
 // Adds the write of `record` (generation 1 or more) to `batch`, synced with it; the first

@@ -29,6 +29,7 @@ IndexEntry LoadEntry(const char* from) {
           .first_offset = LoadLittle<uint32_t>(from + 16),
           .term = LoadLittle<uint32_t>(from + 20),
           .append_time_ms = LoadLittle<int64_t>(from + 24),
+          .append_span_ms = LoadLittle<uint32_t>(from + 48),
           .durable = LoadLittle<uint32_t>(from + 32),
           .committed = LoadLittle<uint32_t>(from + 36),
           .digest = LoadLittle<uint64_t>(from + 40)};
@@ -52,7 +53,7 @@ void AppendIndexEntry(const IndexEntry& entry, std::string_view state, uint32_t&
   StoreLittle(bytes + 32, entry.durable);
   StoreLittle(bytes + 36, entry.committed);
   StoreLittle(bytes + 40, entry.digest);
-  // Four bytes in front of the checksum are not used yet.
+  StoreLittle(bytes + 48, entry.append_span_ms);
   chain = Crc32c(std::string_view(bytes, kIndexEntryBytes - 4), chain);
   chain = Crc32c(state, chain);
   StoreLittle(bytes + kIndexEntryBytes - 4, chain);

@@ -16,13 +16,16 @@ namespace tidemark {
 // One entry of the sidecar: a run of frames, or, with `count` 0, a checkpoint (the state of what is
 // derived from the log, after all frames before).
 struct IndexEntry {
-  uint32_t pos = 0;           // of the run in the segment; of a checkpoint, of the next frame
-  uint32_t length = 0;        // bytes of the run, or of the state behind this entry
-  uint32_t first = 0;         // base index + first is the index of the (next) frame
-  uint32_t count = 0;         // frames
-  uint32_t first_offset = 0;  // base offset + first_offset is the offset of its first record
-  uint32_t term = 0;          // of all frames of the run; of a checkpoint, of the frame before
-  int64_t append_time_ms = 0;
+  uint32_t pos = 0;            // of the run in the segment; of a checkpoint, of the next frame
+  uint32_t length = 0;         // bytes of the run, or of the state behind this entry
+  uint32_t first = 0;          // base index + first is the index of the (next) frame
+  uint32_t count = 0;          // frames
+  uint32_t first_offset = 0;   // base offset + first_offset is the offset of its first record
+  uint32_t term = 0;           // of all frames of the run; of a checkpoint, of the frame before
+  int64_t append_time_ms = 0;  // of the first frame; of a checkpoint, of the frame before
+  // How much later the last frame was appended (2^32 - 2 stands for more), or kUnknownSpan: a crash
+  // had taken the entry that knew.
+  uint32_t append_span_ms = 0;
   // How many frames of this segment were known durable, and committed, when this was written.
   uint32_t durable = 0;
   uint32_t committed = 0;
@@ -32,6 +35,7 @@ struct IndexEntry {
   friend bool operator==(const IndexEntry&, const IndexEntry&) = default;
 };
 
+inline constexpr uint32_t kUnknownSpan = 0xffffffff;
 inline constexpr size_t kIndexHeaderBytes = 8;
 inline constexpr size_t kIndexEntryBytes = 56;
 
@@ -70,7 +74,7 @@ struct SegmentFooter {
   uint32_t end_offset = 0;     // less the base offset
   uint32_t committed = 0;      // frames known committed when it was written
   uint32_t index_bytes = 0;    // of the sidecar before the footer
-  int64_t append_time_ms = 0;  // of the last frame
+  int64_t append_time_ms = 0;  // no frame was appended later
   uint64_t digest = 0;         // of the log up to the last frame
   std::vector<TermRun> terms;  // where the term changes; at most kSegmentTermsMax
   std::vector<FrameRun> runs;  // some of the runs, ascending; at most kFooterRunsMax

@@ -111,6 +111,7 @@ void Log::Impl::StartSegment(uint64_t frame_bytes, WallTime wall) {
     Segment& full = segments.back();
     if (full.has_index && !full.index_stale) StageIndex(full);
     if (!full.sealed) unsealed.push_back(full.number);
+    full.last_append = std::min(full.last_append, wall);
   }
   seal = false;
   replaced_staged.insert(replaced_staged.end(), replaced.begin(), replaced.end());
@@ -218,6 +219,12 @@ FileBatch Log::TakeBatch(Syncs syncs) {
     log.staged.ops.push_back(RemoveFile{file});
   }
   FileBatch batch = std::exchange(log.staged, {});
+  // What is removed need not, and cannot, be synced.
+  for (const FileOp& op : batch.ops) {
+    if (const auto* remove = std::get_if<RemoveFile>(&op)) {
+      std::erase(log.staged_sync, remove->file);
+    }
+  }
   if (syncs == Syncs::kAll) {
     batch.sync = std::exchange(log.staged_sync, {});
     log.replaced_outstanding = std::exchange(log.replaced_staged, {});

@@ -174,7 +174,9 @@ class Log {
   //           entry.
   absl::StatusOr<FileRange> RangeOfOffset(Offset offset, LogIndex limit, uint64_t max_bytes) const;
   // First offset whose append time is at or after `time`; next_offset() if there is none.
-  // Granular to index entries: it may be early by one index interval, never late.
+  // Granular to index entries: it may be early by one of them and by what was appended within the
+  // same millisecond, never late. Entries whose time a crash took from the sidecar count as
+  // appended with the one before them, but are not passed over.
   Offset OffsetAtTime(WallTime time) const;
 
   // Makes the next batch end with a checkpoint, whatever was appended since the last one: for a

@@ -27,13 +27,13 @@ void Log::Impl::CutRuns(Segment& segment, uint32_t keep) {
   if (segment.sealed) table_bytes -= segment.runs.bytes();
   segment.sealed = false;
   std::optional<FrameRun> straddling;
-  uint32_t term = 0;
+  Segment::Mark of_straddling;
   uint32_t run_end = run_first;
   while (!segment.runs.empty() && run_end > keep) {
     const FrameRun run = segment.runs.back();
     if (run.first < keep) {
       straddling = run;
-      term = segment.marks.back().term;
+      of_straddling = segment.marks.back();
     }
     run_end = run.first;
     segment.runs.PopBack();
@@ -52,8 +52,15 @@ void Log::Impl::CutRuns(Segment& segment, uint32_t keep) {
   }
   segment.index_chain = end.chain;
   if (straddling.has_value()) {
-    AddRun(segment, straddling->first, *straddling, keep - straddling->first, segment.size,
-           Term(term), segment.digest);
+    AddRun(segment, *straddling,
+           {.count = keep - straddling->first,
+            .pos = segment.size,
+            .term = Term(of_straddling.term),
+            .digest = segment.digest,
+            .append = of_straddling.append_span_ms == kUnknownSpan
+                          ? kUnknownTime
+                          : WallTime::FromMillis(straddling->append_time_ms +
+                                                 int64_t{of_straddling.append_span_ms})});
   }
 }
 

@@ -16,6 +16,9 @@
 
 namespace tidemark {
 
+// When a frame was appended whose sidecar entry a crash has taken: not before the one before it.
+inline constexpr WallTime kUnknownTime = WallTime::FromMillis(INT64_MAX);
+
 // A segment as the log keeps it in memory.
 struct Segment {
   // The sidecar behind a run.
@@ -23,7 +26,7 @@ struct Segment {
     uint64_t index_end = 0;
     uint32_t chain = 0;
     uint32_t term = 0;
-    uint64_t digest = 0;
+    uint32_t append_span_ms = 0;
   };
 
   uint64_t number = 0;
@@ -35,6 +38,7 @@ struct Segment {
   uint32_t count = 0;                       // frames
   uint32_t end_offset = 0;                  // behind the last record, less base_offset
   uint64_t digest = 0;                      // of the log up to the last frame
+  // No frame was appended later, as far as this log knows its own clock.
   WallTime last_append;
 
   // All frames but those since Log::Impl::run_first, which is about the last segment.
@@ -78,6 +82,8 @@ struct Log::Impl {
     return segments.empty() ? LogIndex(0) : segments.back().end_index() - 1;
   }
   Offset next_offset() const { return segments.empty() ? Offset(0) : segments.back().end(); }
+  Offset FirstOffset() const { return segments.empty() ? Offset(0) : segments.front().base_offset; }
+  Term TermOf(LogIndex index) const;  // of an entry in the log
   Term last_term() const { return terms.empty() ? Term(0) : terms.back().second; }
   uint64_t last_digest() const { return segments.empty() ? 0 : segments.back().digest; }
   FileId SegmentFile(const Segment& segment) const {
@@ -106,8 +112,14 @@ struct Log::Impl {
   // log_seal.cc
   // Describes the frames from run_first on as a run.
   void EndRun();
-  void AddRun(Segment& segment, uint32_t first, const FrameRun& run, uint32_t count,
-              uint64_t end_pos, Term term, uint64_t digest);
+  struct RunEnd {
+    uint32_t count = 0;
+    uint64_t pos = 0;
+    Term term;
+    uint64_t digest = 0;
+    WallTime append;  // of the last frame
+  };
+  void AddRun(Segment& segment, const FrameRun& run, const RunEnd& end);
   void AddCheckpoint(Segment& segment);
   // Stages the sidecar's entries that are not written yet.
   void StageIndex(Segment& segment);

@@ -25,7 +25,10 @@ size_t Log::Impl::SegmentAt(LogIndex index) const {
 std::optional<Term> Log::TermAt(LogIndex index) const {
   if (index > last_index() || index + 1 < first_index()) return std::nullopt;
   if (index == LogIndex(0)) return Term(0);
-  const auto& terms = impl_->terms;
+  return impl_->TermOf(index);
+}
+
+Term Log::Impl::TermOf(LogIndex index) const {
   const auto after =
       std::upper_bound(terms.begin(), terms.end(), index,
                        [](LogIndex wanted, const auto& run) { return wanted < run.first; });
@@ -178,9 +181,14 @@ Offset Log::OffsetAtTime(WallTime time) const {
       segments.begin(), segments.end(), time,
       [](const Segment& each, WallTime wanted) { return each.last_append < wanted; });
   if (segment == segments.end()) return next_offset();
-  // The run before the first one that began at or after `time` may hold later appends.
+  if (segment->runs.empty()) return segment->base_offset;
+  // The run before the first one that began at or after `time` may hold later appends. So may those
+  // that seem to have begun with it: of frames whose sidecar entry a crash took, only that is known
+  // that they came later.
   const size_t run = segment->runs.FindTime(time.millis());
-  return segment->base_offset + (run == 0 ? 0 : segment->runs.at(run - 1).first_offset);
+  if (run == 0) return segment->base_offset;
+  const size_t early = segment->runs.FindTime(segment->runs.at(run - 1).append_time_ms);
+  return segment->base_offset + segment->runs.at(early).first_offset;
 }
 
 std::optional<FileRange> Log::Impl::SidecarOf(const Segment& segment) const {

@@ -27,33 +27,38 @@ void Log::Impl::EndRun() {
                           : InTail(first - 1)
                               ? FrameAtIndex(first - 1).end_offset
                               : static_cast<uint32_t>(floor.end_offset - segment.base_offset);
-  AddRun(segment, run_first,
+  AddRun(segment,
          {.pos = FrameAtIndex(first).pos,
           .first = run_first,
           .first_offset = offset,
           .append_time_ms = run_time.millis()},
-         segment.count - run_first, segment.size, last_term(), segment.digest);
+         {.count = segment.count - run_first,
+          .pos = segment.size,
+          .term = last_term(),
+          .digest = segment.digest,
+          .append = segment.last_append});
   run_first = segment.count;
 }
 
-void Log::Impl::AddRun(Segment& segment, uint32_t first, const FrameRun& run, uint32_t count,
-                       uint64_t end_pos, Term term, uint64_t digest) {
+void Log::Impl::AddRun(Segment& segment, const FrameRun& run, const RunEnd& end) {
+  const int64_t span = std::clamp<int64_t>(end.append.millis() - run.append_time_ms, 0, UINT32_MAX);
   const IndexEntry entry{.pos = run.pos,
-                         .length = static_cast<uint32_t>(end_pos - run.pos),
-                         .first = first,
-                         .count = count,
+                         .length = static_cast<uint32_t>(end.pos - run.pos),
+                         .first = run.first,
+                         .count = end.count,
                          .first_offset = run.first_offset,
-                         .term = static_cast<uint32_t>(term.value()),
+                         .term = static_cast<uint32_t>(end.term.value()),
                          .append_time_ms = run.append_time_ms,
+                         .append_span_ms = static_cast<uint32_t>(span),
                          .durable = FramesUpTo(segment, durable),
                          .committed = FramesUpTo(segment, std::min(committed, durable)),
-                         .digest = digest};
+                         .digest = end.digest};
   AppendIndexEntry(entry, {}, segment.index_chain, segment.unwritten);
   segment.runs.Add(run);
   segment.marks.push_back({.index_end = segment.index_bytes + segment.unwritten.size(),
                            .chain = segment.index_chain,
                            .term = entry.term,
-                           .digest = digest});
+                           .append_span_ms = entry.append_span_ms});
 }
 
 void Log::Impl::AddCheckpoint(Segment& segment) {
@@ -66,7 +71,7 @@ void Log::Impl::AddCheckpoint(Segment& segment) {
                          .count = 0,
                          .first_offset = segment.end_offset,
                          .term = static_cast<uint32_t>(last_term().value()),
-                         .append_time_ms = segment.last_append.millis(),
+                         .append_time_ms = last_append.millis(),
                          .durable = FramesUpTo(segment, durable),
                          .committed = FramesUpTo(segment, std::min(committed, durable)),
                          .digest = segment.digest};

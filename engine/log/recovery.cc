@@ -8,6 +8,7 @@
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "engine/base/status_macros.h"
+#include "engine/log/batch.h"
 #include "engine/log/frame.h"
 #include "engine/log/log_impl.h"
 #include "engine/log/scan.h"
@@ -52,6 +53,7 @@ class Recoverer {
     log_.durable = std::min(log_.last_index(), known_durable_);
     log_.written = log_.last_index();
     log_.committed = std::min(log_.last_index(), known_committed_);
+    TIDEMARK_RETURN_IF_ERROR(CheckHeadless());
     StageRepairs();
     log_.RaiseFloor();
     log_.DropTables();
@@ -107,6 +109,7 @@ class Recoverer {
                       !AllZeros(std::string_view(head).substr(0, kSectorBytes)))) {
         return RotError(file, 0, kSegmentHeaderBytes, std::string(header.status().message()));
       }
+      TIDEMARK_RETURN_IF_ERROR(NoteHeadless(file));
       unwanted_.push_back(file);
       if (has_index) unwanted_.push_back(found.sidecar());
       return absl::OkStatus();
@@ -118,6 +121,37 @@ class Recoverer {
     }
     found.header = *header;
     all_.push_back(std::move(found));
+    return absl::OkStatus();
+  }
+
+  // A header of zeros is what a crash leaves of a segment that never became whole, but also what a
+  // disk may make of one that did.
+  absl::Status NoteHeadless(const FileId& file) {
+    TIDEMARK_ASSIGN_OR_RETURN(
+        const std::string head,
+        directory_.ReadAt(file, FilePos(kSegmentHeaderBytes), kBatchBytesMax));
+    const absl::StatusOr<BatchHeader> first = DecodeBatchHeader(head);
+    if (first.ok() && first->total_bytes() <= head.size() &&
+        BatchChecksumMatches(std::string_view(head).substr(0, first->total_bytes()))) {
+      headless_.push_back(
+          {.file = file, .offset = first->base_offset, .term = first->leader_epoch});
+    }
+    return absl::OkStatus();
+  }
+
+  // Of two segments that hold the same place, the younger one is right. If that is committed, the
+  // younger one was durable, and its header is what the disk lost.
+  absl::Status CheckHeadless() {
+    for (const Headless& each : headless_) {
+      if (each.offset < log_.FirstOffset() || each.offset >= log_.next_offset()) continue;
+      const Segment& segment = log_.segments[log_.SegmentAtOffset(each.offset)];
+      const LogIndex index = log_.IndexAtOffset(segment, each.offset);
+      if (index <= known_committed_ && log_.TermOf(index) < each.term) {
+        return RotError(each.file, 0, kSegmentHeaderBytes,
+                        "its header is lost, and its frames are younger than the committed ones "
+                        "that are found instead");
+      }
+    }
     return absl::OkStatus();
   }
 
@@ -153,6 +187,12 @@ class Recoverer {
       }
       if (!live_.empty()) live_.back().end = found.header.base_index;
       live_.push_back(std::move(found));
+    }
+    // Frames behind what a footer counts were cut, and what replaced them was durable.
+    for (FoundSegment& found : live_) {
+      if (found.footer.has_value()) {
+        found.end = std::min(found.end, found.header.base_index + found.footer->count);
+      }
     }
   }
 
@@ -289,11 +329,16 @@ class Recoverer {
     log_.terms.insert(log_.terms.end(), scan.terms().begin(), scan.terms().end());
     log_.segments.push_back(scan.TakeSegment());
     Segment& segment = log_.segments.back();
-    log_.last_append = std::max(log_.last_append, segment.last_append);
+    log_.last_append = std::max(log_.last_append, scan.last_known_append());
     log_.since_checkpoint = segment.size - std::min(segment.size, scan.last_checkpoint_pos());
     const bool last = i + 1 == live_.size();
     const bool whole = segment.end_index() == found.end;
-    if (!last) AdoptFooter(found, segment);
+    if (!last) {
+      // The next one was begun with an append.
+      segment.last_append = std::min(
+          segment.last_append, std::max(live_[i + 1].header.created, scan.last_known_append()));
+      AdoptFooter(found, segment);
+    }
     const bool clean_end =
         last && log_.last_index() >= known_durable_ && scan.wrong().empty() &&
         AllZeros(found.bytes.substr(std::min<uint64_t>(segment.size, found.bytes.size())));
@@ -387,6 +432,12 @@ class Recoverer {
   std::vector<FoundSegment> all_;   // in order of creation
   std::vector<FoundSegment> live_;  // in order of the log
   std::vector<FileId> unwanted_;
+  struct Headless {
+    FileId file;
+    Offset offset;  // of its first frame
+    Term term;
+  };
+  std::vector<Headless> headless_;
   // Where reading frames begins: at the first frame, or behind what the checkpoint stands for.
   size_t scan_from_ = 0;
   const DecodedIndexEntry* checkpoint_ = nullptr;

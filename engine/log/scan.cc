@@ -73,7 +73,7 @@ SegmentScan::SegmentScan(Log::Impl* log, const FoundSegment& found, Term term,
   segment_.base_digest = found.header.previous_digest;
   segment_.digest = found.header.previous_digest;
   segment_.capacity = found.file_bytes;
-  segment_.last_append = found.header.created;
+  time_ = found.header.created;
   segment_.has_index = found.has_index;
   first_digest_ = segment_.digest;
   if (found.index.empty()) {
@@ -97,8 +97,7 @@ void SegmentScan::BeginAt(const DecodedIndexEntry& checkpoint) {
     const IndexEntry& entry = each.entry;
     if (!entry.is_checkpoint()) NoteTerm(entry.first, Term(entry.term));
     Adopt(each);
-    segment_.last_append =
-        std::max(segment_.last_append, WallTime::FromMillis(entry.append_time_ms));
+    NoteTime(entry);
     ++next_entry_;
     if (&each == &checkpoint) break;
   }
@@ -118,6 +117,8 @@ absl::Status SegmentScan::Run() {
   }
   const absl::Status status = AdoptIndex();
   if (!status.ok()) return status;
+  segment_.last_append = time_;
+  if (covered_ < segment_.count || end_unknown_) segment_.last_append = kUnknownTime;
   DescribeRest();
   segment_.index_stale = segment_.index_bytes != found_.index_file_bytes;
   return absl::OkStatus();
@@ -133,6 +134,14 @@ bool SegmentScan::Step() {
   }
   const std::string_view frame = rest().substr(0, header->total_bytes());
   const WallTime time = TimeOf(segment_.count);
+  if (next_entry_ > 0) {
+    const IndexEntry& entry = found_.index[next_entry_ - 1].entry;
+    if (segment_.count < uint64_t{entry.first} + entry.count &&
+        header->leader_epoch != Term(entry.term)) {
+      wrong_ = "a frame has another term than the sidecar remembers";
+      return false;
+    }
+  }
   if (observer_ != nullptr) {
     observer_->OnFrame(Entry{.index = segment_.end_index(),
                              .term = header->leader_epoch,
@@ -145,7 +154,6 @@ bool SegmentScan::Step() {
   NoteTerm(segment_.count, header->leader_epoch);
   segment_.digest = DigestFrame(segment_.digest, frame);
   segment_.end_offset = static_cast<uint32_t>(end_offset);
-  segment_.last_append = std::max(segment_.last_append, time);
   frames_.push_back({.pos = static_cast<uint32_t>(segment_.size),
                      .end_offset = segment_.end_offset,
                      .digest = segment_.digest});
@@ -164,10 +172,16 @@ WallTime SegmentScan::TimeOf(uint32_t ordinal) {
   for (; next_entry_ < found_.index.size(); ++next_entry_) {
     const IndexEntry& entry = found_.index[next_entry_].entry;
     if (entry.first > ordinal) break;
-    segment_.last_append =
-        std::max(segment_.last_append, WallTime::FromMillis(entry.append_time_ms));
+    NoteTime(entry);
   }
-  return segment_.last_append;
+  return time_;
+}
+
+void SegmentScan::NoteTime(const IndexEntry& entry) {
+  if (!entry.is_checkpoint()) end_unknown_ = entry.append_span_ms == kUnknownSpan;
+  const int64_t begin = std::min(entry.append_time_ms, INT64_MAX - kUnknownSpan);
+  const int64_t span = entry.append_span_ms == kUnknownSpan ? 0 : entry.append_span_ms;
+  time_ = std::max(time_, WallTime::FromMillis(begin + span));
 }
 
 uint64_t SegmentScan::PosOf(uint32_t ordinal) const {
@@ -203,7 +217,11 @@ void SegmentScan::Adopt(const DecodedIndexEntry& each) {
     covered_ = entry.first + entry.count;
   }
   Segment::Mark& mark = segment_.marks.empty() ? segment_.base_mark : segment_.marks.back();
-  mark = {.index_end = each.end, .chain = each.chain, .term = entry.term, .digest = entry.digest};
+  mark.index_end = each.end;
+  mark.chain = each.chain;
+  if (entry.is_checkpoint()) return;
+  mark.term = entry.term;
+  mark.append_span_ms = entry.append_span_ms;
 }
 
 // The sidecar may be ahead of the data (it is not synced with it). Where both are there they agree:
@@ -244,12 +262,16 @@ void SegmentScan::DescribeRest() {
            (term == terms_.size() || segment_.base_index + end < terms_[term].first)) {
       ++end;
     }
-    log_->AddRun(segment_, begin,
+    log_->AddRun(segment_,
                  {.pos = static_cast<uint32_t>(PosOf(begin)),
                   .first = begin,
                   .first_offset = OffsetOf(begin),
-                  .append_time_ms = segment_.last_append.millis()},
-                 end - begin, PosOf(end), run_term, frames_[end - first_ - 1].digest);
+                  .append_time_ms = time_.millis()},
+                 {.count = end - begin,
+                  .pos = PosOf(end),
+                  .term = run_term,
+                  .digest = frames_[end - first_ - 1].digest,
+                  .append = kUnknownTime});
     covered_ = end;
   }
 }

@@ -62,6 +62,7 @@ class SegmentScan {
   const std::vector<Log::Impl::Frame>& frames() const { return frames_; }
   uint32_t first() const { return first_; }
   const std::vector<std::pair<LogIndex, Term>>& terms() const { return terms_; }
+  WallTime last_known_append() const { return time_; }
   uint64_t last_checkpoint_pos() const { return last_checkpoint_pos_; }
   Segment TakeSegment() { return std::move(segment_); }
   // What the frames before the first one read end with.
@@ -74,7 +75,9 @@ class SegmentScan {
   void BeginAt(const DecodedIndexEntry& checkpoint);
   bool Step();
   void NoteTerm(uint32_t ordinal, Term term);
+  // When frame `ordinal` was appended: at the earliest, where the sidecar has lost its run.
   WallTime TimeOf(uint32_t ordinal);
+  void NoteTime(const IndexEntry& entry);
   absl::Status AdoptIndex();
   bool Agrees(const IndexEntry& entry) const;
   void Adopt(const DecodedIndexEntry& each);
@@ -92,6 +95,8 @@ class SegmentScan {
   uint64_t first_digest_ = 0;
   uint32_t covered_ = 0;  // frames that are in runs
   size_t next_entry_ = 0;
+  WallTime time_;             // the latest append time known so far
+  bool end_unknown_ = false;  // of the last entry
   Segment segment_;
   std::vector<Log::Impl::Frame> frames_;
   std::vector<std::pair<LogIndex, Term>> terms_;

@@ -80,6 +80,16 @@ TEST(HardState, OneBadSectorForgetsNothing) {
   }
 }
 
+TEST(HardState, ACutFileIsDataLossAndNotAnOlderPromise) {
+  MemoryDisk disk;
+  Write(disk, 1);
+  Write(disk, 2);
+  for (size_t size = 1; size < 8192; ++size) {
+    const auto read = DecodeHardState(disk.Contents(kFile).substr(0, size));
+    EXPECT_TRUE(absl::IsDataLoss(read.status())) << size;
+  }
+}
+
 TEST(HardState, LosingBothSlotsIsDataLossWithAdvice) {
   const auto read = DecodeHardState(std::string(8192, 'x'));
   EXPECT_TRUE(absl::IsDataLoss(read.status()));

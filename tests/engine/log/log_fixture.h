@@ -75,27 +75,8 @@ class LogOnDisk : private CheckpointSource {
     collector.frames.resize(std::min<size_t>(collector.frames.size(), log->last_index().value()));
     frames = collector.frames;
     outstanding.reset();
-    if (light) ReopenLightly(*view, committed);
     log->SetCheckpointSource(this);
     return absl::OkStatus();
-  }
-
-  // Recovers as a partition does: from footers and the last checkpoint. It must come to the same.
-  void ReopenLightly(const DirectoryView& view, LogIndex committed) {
-    Counter counter;
-    absl::StatusOr<Log> quick = Log::Recover(kGroup, options, view, committed, &counter);
-    TIDEMARK_CHECK(quick.ok());
-    TIDEMARK_CHECK_EQ(quick->last_index(), log->last_index());
-    TIDEMARK_CHECK_EQ(quick->next_offset(), log->next_offset());
-    TIDEMARK_CHECK_EQ(quick->durable_index(), log->durable_index());
-    TIDEMARK_CHECK_EQ(quick->committed_index(), log->committed_index());
-    TIDEMARK_CHECK_EQ(quick->digest(), log->digest());
-    TIDEMARK_CHECK_EQ(quick->size_bytes(), log->size_bytes());
-    for (LogIndex index{0}; index <= log->last_index(); ++index) {
-      TIDEMARK_CHECK(quick->TermAt(index) == log->TermAt(index));
-    }
-    TIDEMARK_CHECK_EQ(counter.count, frames.size());
-    log.emplace(*std::move(quick));
   }
 
   // `records` 0: a control frame.
@@ -113,7 +94,6 @@ class LogOnDisk : private CheckpointSource {
     }
     PatchBatch(frame.data(), log->next_offset(), term);
     frames.push_back(frame);
-    versions.push_back(frames);
     wall += 10;
     log->Append(*EntryOf(log->last_index() + 1, Bytes::From(std::move(frame))),
                 WallTime::FromMillis(wall));
@@ -122,7 +102,6 @@ class LogOnDisk : private CheckpointSource {
   void Truncate(LogIndex from) {
     log->TruncateSuffix(from);
     frames.resize(std::min<size_t>(frames.size(), from.value() - 1));
-    versions.push_back(frames);
   }
 
   // Hands what is staged to the disk, which has not synced it yet.
@@ -150,12 +129,9 @@ class LogOnDisk : private CheckpointSource {
   }
 
   LogOptions options;
-  bool light = false;
   MemoryDisk disk;
   std::optional<Log> log;
   std::vector<std::string> frames;
-  // Every state of the log so far.
-  std::vector<std::vector<std::string>> versions{{}};
   std::optional<FileBatch> outstanding;
   int64_t wall = 1'000'000;
 

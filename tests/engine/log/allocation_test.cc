@@ -1,0 +1,153 @@
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/log/batch.h"
+#include "engine/log/log.h"
+#include "tests/engine/log/memory_disk.h"
+
+// How often the log asks for memory once it runs steadily. The bounds are what it does today; they
+// may only be lowered.
+
+namespace {
+
+bool counting = false;
+size_t allocations = 0;
+
+// Not inlined: the compiler would take malloc for the partner of somebody else's delete.
+[[gnu::noinline]] void* Allocate(size_t bytes, size_t alignment) {
+  if (counting) ++allocations;
+  void* memory =
+      alignment <= alignof(std::max_align_t)
+          ? std::malloc(bytes)
+          : std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  if (memory == nullptr) std::abort();
+  return memory;
+}
+
+[[gnu::noinline]] void Release(void* memory) { std::free(memory); }
+
+}  // namespace
+
+void* operator new(size_t bytes) { return Allocate(bytes, 1); }
+void* operator new[](size_t bytes) { return Allocate(bytes, 1); }
+void* operator new(size_t bytes, std::align_val_t alignment) {
+  return Allocate(bytes, static_cast<size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { Release(memory); }
+void operator delete[](void* memory) noexcept { Release(memory); }
+void operator delete(void* memory, size_t) noexcept { Release(memory); }
+void operator delete[](void* memory, size_t) noexcept { Release(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { Release(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept { Release(memory); }
+
+namespace tidemark {
+namespace {
+
+// Of one append with its flush (Append, TakeBatch, OnBatchDurable), of eight appends with one
+// flush, and of a look-up.
+constexpr double kPerFlushMax = 10.2;
+constexpr double kPerFlushOfEightMax = 14.2;
+constexpr double kPerCachedEntriesMax = 1;
+constexpr double kPerRangeMax = 0;
+
+constexpr GroupId kGroupOfTest{7};
+
+class SteadyLog {
+ public:
+  SteadyLog() {
+    // No segment is full within the test: beginning one may cost what it needs.
+    const LogOptions options{.segment_bytes = 64 << 20, .cache_bytes = 64 << 10};
+    const DiskImage nothing;
+    log_.emplace(*Log::Recover(kGroupOfTest, options, ImageView(nothing), LogIndex(0)));
+    BatchBuilder builder;
+    builder.Add(std::nullopt, std::string(100, 'v'), 1000);
+    frame_ = builder.Finish();
+    for (int i = 0; i < 5000; ++i) AppendAndFlush(1);
+  }
+
+  // Mean number of allocations.
+  double AppendAndFlush(size_t appends) {
+    std::vector<Entry> entries;
+    for (size_t i = 0; i < appends; ++i) {
+      std::string frame = frame_;
+      PatchBatch(frame.data(), log_->next_offset() + i, Term(1));
+      entries.push_back(*EntryOf(log_->last_index() + 1 + i, Bytes::From(std::move(frame))));
+    }
+    FileBatch batch;
+    allocations = 0;
+    counting = true;
+    for (Entry& entry : entries) log_->Append(std::move(entry), WallTime::FromMillis(1000));
+    batch = log_->TakeBatch();
+    log_->OnBatchDurable();
+    counting = false;
+    return static_cast<double>(allocations);
+  }
+
+  template <typename Action>
+  static double Mean(const Action& action) {
+    constexpr int kTimes = 1000;
+    double sum = 0;
+    for (int i = 0; i < kTimes; ++i) sum += action();
+    return sum / kTimes;
+  }
+
+  template <typename LookUp>
+  static double Count(const LookUp& look_up) {
+    allocations = 0;
+    counting = true;
+    look_up();
+    counting = false;
+    return static_cast<double>(allocations);
+  }
+
+  Log& log() { return *log_; }
+
+ private:
+  std::optional<Log> log_;
+  std::string frame_;
+};
+
+TEST(Allocations, OfAnAppendWithItsFlushAreFew) {
+  SteadyLog steady;
+  const double one = SteadyLog::Mean([&] { return steady.AppendAndFlush(1); });
+  const double eight = SteadyLog::Mean([&] { return steady.AppendAndFlush(8); });
+  std::printf("allocations: %.2f per append with its flush, %.2f per eight appends with one\n", one,
+              eight);
+  EXPECT_LE(one, kPerFlushMax);
+  EXPECT_LE(eight, kPerFlushOfEightMax);
+}
+
+TEST(Allocations, OfLookUpsAreFew) {
+  SteadyLog steady;
+  const Log& log = steady.log();
+  size_t cached = 0;
+  const double entries = SteadyLog::Mean([&] {
+    return SteadyLog::Count(
+        [&] { cached += log.CachedEntries(log.last_index() - 2, 1 << 20, 1).size(); });
+  });
+  uint64_t length = 0;
+  const double range = SteadyLog::Mean([&] {
+    return SteadyLog::Count([&] {
+      length += log.RangeOfOffset(Offset(17), log.last_index(), 4096)->length;
+      length += log.RangeOf(LogIndex(18), 4096).length;
+      length += log.OffsetAtTime(WallTime::FromMillis(1000)).value();
+    });
+  });
+  std::printf("allocations: %.2f per CachedEntries of one, %.2f per look-up of a range\n", entries,
+              range);
+  EXPECT_EQ(cached, 1000u);
+  EXPECT_GT(length, 0u);
+  EXPECT_LE(entries, kPerCachedEntriesMax);
+  EXPECT_LE(range, kPerRangeMax);
+}
+
+}  // namespace
+}  // namespace tidemark
