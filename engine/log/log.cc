@@ -15,6 +15,8 @@ namespace tidemark {
 namespace {
 
 constexpr uint64_t kBlock = 4096;
+// More than one flush of one log has.
+constexpr size_t kSpareSlicesMax = 16;
 
 void AddOnce(std::vector<FileId>& files, const FileId& file) {
   // The last one first: nearly always it is the same segment again.
@@ -159,8 +161,33 @@ void Log::Impl::WriteSlice(const Segment& segment, Bytes bytes) {
       return;
     }
   }
-  staged.ops.push_back(WriteFile{file, FilePos(segment.size), {}});
-  std::get<WriteFile>(staged.ops.back()).data.push_back(std::move(bytes));
+  WriteFile write{file, FilePos(segment.size), {}};
+  if (!spare_slices.empty()) {
+    write.data = std::move(spare_slices.back());
+    spare_slices.pop_back();
+  }
+  write.data.push_back(std::move(bytes));
+  staged.ops.push_back(std::move(write));
+}
+
+void Log::Impl::Recycle(FileBatch spent) {
+  for (FileOp& op : spent.ops) {
+    auto* write = std::get_if<WriteFile>(&op);
+    if (write == nullptr) continue;
+    write->data.clear();
+    if (spare_slices.size() < kSpareSlicesMax) spare_slices.push_back(std::move(write->data));
+  }
+  spent.ops.clear();
+  spent.sync.clear();
+  if (spare.ops.capacity() < spent.ops.capacity()) spare.ops = std::move(spent.ops);
+  if (spare.sync.capacity() < spent.sync.capacity()) spare.sync = std::move(spent.sync);
+  // What nobody else refers to any more was lent to this batch.
+  for (std::shared_ptr<std::string>& bytes : lent_bytes) {
+    if (bytes.use_count() == 1 && spare_bytes.size() < kSpareSlicesMax) {
+      spare_bytes.push_back(std::move(bytes));
+    }
+  }
+  lent_bytes.clear();
 }
 
 void Log::Impl::RaiseFloor() {
@@ -215,10 +242,9 @@ FileBatch Log::TakeBatch(Syncs syncs) {
     log.StageIndex(segment);
   }
   log.checkpoint_wanted = false;
-  for (const FileId& file : std::exchange(log.unstaged_removals, {})) {
-    log.staged.ops.push_back(RemoveFile{file});
-  }
-  FileBatch batch = std::exchange(log.staged, {});
+  for (const FileId& file : log.unstaged_removals) log.staged.ops.push_back(RemoveFile{file});
+  log.unstaged_removals.clear();
+  FileBatch batch = std::exchange(log.staged, std::exchange(log.spare, {}));
   // What is removed need not, and cannot, be synced.
   for (const FileOp& op : batch.ops) {
     if (const auto* remove = std::get_if<RemoveFile>(&op)) {
@@ -226,7 +252,7 @@ FileBatch Log::TakeBatch(Syncs syncs) {
     }
   }
   if (syncs == Syncs::kAll) {
-    batch.sync = std::exchange(log.staged_sync, {});
+    std::swap(batch.sync, log.staged_sync);
     log.replaced_outstanding = std::exchange(log.replaced_staged, {});
   }
   log.staged_bytes = 0;
@@ -237,9 +263,10 @@ FileBatch Log::TakeBatch(Syncs syncs) {
   return batch;
 }
 
-void Log::OnBatchDurable() {
+void Log::OnBatchDurable(FileBatch spent) {
   Impl& log = *impl_;
   TIDEMARK_CHECK(log.outstanding && log.outstanding_syncs);
+  log.Recycle(std::move(spent));
   log.outstanding = false;
   log.durable = std::max(log.durable, log.outstanding_last);
   log.written = std::max(log.written, log.durable);
@@ -251,9 +278,10 @@ void Log::OnBatchDurable() {
   log.EvictCache();
 }
 
-void Log::OnBatchWritten() {
+void Log::OnBatchWritten(FileBatch spent) {
   Impl& log = *impl_;
   TIDEMARK_CHECK(log.outstanding && !log.outstanding_syncs);
+  log.Recycle(std::move(spent));
   log.outstanding = false;
   log.written = std::max(log.written, log.outstanding_last);
   log.EvictCache();

@@ -147,9 +147,11 @@ class Log {
   FileBatch TakeBatch(Syncs syncs = Syncs::kAll);
   // The outstanding batch, one with kAll, is durable. Entries cut meanwhile do not count as
   // durable, also when they were rewritten (the completion of a superseded append is ignored).
-  void OnBatchDurable();
+  // `spent`, if the caller still has it, is the batch: the next ones are then made of its memory,
+  // and a steady stream of appends allocates nothing.
+  void OnBatchDurable(FileBatch spent = {});
   // The outstanding batch, one with kNone, is executed: what it wrote can be read back.
-  void OnBatchWritten();
+  void OnBatchWritten(FileBatch spent = {});
   // Last index that can be read back from the files; at or above durable_index().
   LogIndex written_index() const;
 
@@ -210,5 +212,8 @@ absl::StatusOr<std::vector<Entry>> EntriesIn(const FileRange& range, const Bytes
 //   Errors  kDataLoss naming the position.
 absl::StatusOr<std::vector<Bytes>> ConsumerFrames(const FileRange& range, const Bytes& bytes,
                                                   Offset from, Offset limit);
+// The same, appended to `runs`: allocates nothing that `runs` has room for.
+absl::Status AppendConsumerFrames(const FileRange& range, const Bytes& bytes, Offset from,
+                                  Offset limit, std::vector<Bytes>& runs);
 
 }  // namespace tidemark

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -108,6 +109,8 @@ struct Log::Impl {
   void WriteSlice(const Segment& segment, Bytes bytes);
   void EvictCache();
   void RaiseFloor();
+  // Takes the memory of a batch that is done.
+  void Recycle(FileBatch spent);
 
   // log_seal.cc
   // Describes the frames from run_first on as a run.
@@ -177,6 +180,12 @@ struct Log::Impl {
   uint64_t since_checkpoint = 0;  // bytes appended
   LogIndex checkpoint_committed;  // what the last one vouches for
   bool checkpoint_wanted = false;
+  // Memory of batches that are done: their operations and lists, the slices of one write each, the
+  // bytes of sidecar entries (shared with the batch that writes them).
+  FileBatch spare;
+  std::vector<std::vector<Bytes>> spare_slices;
+  std::vector<std::shared_ptr<std::string>> spare_bytes;
+  std::vector<std::shared_ptr<std::string>> lent_bytes;
   bool outstanding = false;
   bool outstanding_syncs = true;
   LogIndex outstanding_last;

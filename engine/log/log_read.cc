@@ -292,6 +292,12 @@ absl::StatusOr<std::vector<Entry>> EntriesIn(const FileRange& range, const Bytes
 absl::StatusOr<std::vector<Bytes>> ConsumerFrames(const FileRange& range, const Bytes& bytes,
                                                   Offset from, Offset limit) {
   std::vector<Bytes> runs;
+  TIDEMARK_RETURN_IF_ERROR(AppendConsumerFrames(range, bytes, from, limit, runs));
+  return runs;
+}
+
+absl::Status AppendConsumerFrames(const FileRange& range, const Bytes& bytes, Offset from,
+                                  Offset limit, std::vector<Bytes>& runs) {
   size_t run_begin = 0;
   size_t run_end = 0;  // empty run where equal
   size_t pos = 0;
@@ -311,7 +317,7 @@ absl::StatusOr<std::vector<Bytes>> ConsumerFrames(const FileRange& range, const 
     }
   }));
   end_run();
-  return runs;
+  return absl::OkStatus();
 }
 
 }  // namespace tidemark

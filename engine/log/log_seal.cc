@@ -86,10 +86,25 @@ void Log::Impl::AddCheckpoint(Segment& segment) {
 
 void Log::Impl::StageIndex(Segment& segment) {
   if (segment.unwritten.empty()) return;
-  const uint64_t pos = segment.index_bytes;
-  segment.index_bytes += segment.unwritten.size();
-  staged.ops.push_back(WriteFile{
-      IndexFile(segment), FilePos(pos), {Bytes::From(std::exchange(segment.unwritten, {}))}});
+  std::shared_ptr<std::string> bytes;
+  if (spare_bytes.empty()) {
+    bytes = std::make_shared<std::string>();
+  } else {
+    bytes = std::move(spare_bytes.back());
+    spare_bytes.pop_back();
+  }
+  // The two keep their capacities.
+  bytes->assign(segment.unwritten);
+  segment.unwritten.clear();
+  WriteFile write{IndexFile(segment), FilePos(segment.index_bytes), {}};
+  if (!spare_slices.empty()) {
+    write.data = std::move(spare_slices.back());
+    spare_slices.pop_back();
+  }
+  write.data.push_back(Bytes::Share(bytes, *bytes));
+  segment.index_bytes += bytes->size();
+  lent_bytes.push_back(std::move(bytes));
+  staged.ops.push_back(std::move(write));
 }
 
 SegmentFooter Log::Impl::FooterOf(const Segment& segment) const {

@@ -107,15 +107,15 @@ struct LocalLog::Impl {
   }
 
   // On the thread that flushed, without the mutex.
-  void OnFlushed(const absl::Status& status) {
+  void OnFlushed(const absl::Status& status, FileBatch spent = {}) {
     std::unique_lock<std::mutex> hold(mutex);
     flushing = false;
     if (status.ok()) {
       if (flush_syncs) {
-        log.OnBatchDurable();
+        log.OnBatchDurable(std::move(spent));
         log.SetCommitted(log.durable_index());  // nobody else has a say
       } else {
-        log.OnBatchWritten();
+        log.OnBatchWritten(std::move(spent));
       }
       BeginFlush();
     } else {
@@ -210,9 +210,10 @@ absl::StatusOr<Offset> LocalLog::AppendAndWait(std::string batch) {
   TIDEMARK_RETURN_IF_ERROR(impl.WaitForRoom(hold));
   const auto [index, offset] = impl.Stage(header, std::move(batch));
   impl.sync_to = index;
-  if (const std::optional<FileBatch> flush = impl.NextFlush()) {
+  if (std::optional<FileBatch> flush = impl.NextFlush()) {
     hold.unlock();
-    impl.OnFlushed(impl.store->ExecuteHere(*flush));
+    const absl::Status status = impl.store->ExecuteHere(*flush);
+    impl.OnFlushed(status, *std::move(flush));
     hold.lock();
   }
   impl.changed.wait(hold, [&] { return !impl.failure.ok() || impl.log.durable_index() >= index; });
