@@ -2,6 +2,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
 #include "engine/base/status_macros.h"
 #include "engine/log/recovery.h"
@@ -65,6 +66,13 @@ absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& opt
   TIDEMARK_ASSIGN_OR_RETURN(
       recovered.log, Log::Recover(group, options, directory, recovered.hard_state.commit, &rebuild,
                                   std::max(recovered.hard_state.start, LogIndex(1))));
+  if (recovered.hard_state.generation == 0 && recovered.log->durable_index() > LogIndex(0)) {
+    return absl::DataLossError(absl::StrCat(
+        PathOf({.group = group, .kind = FileKind::kHardState, .number = 0}),
+        " is missing or empty, but the log has durable entries: this replica does not know what it "
+        "promised. Put the file back, or, if other replicas are healthy, move this node's data "
+        "directory away and start it empty"));
+  }
   return recovered;
 }
 
