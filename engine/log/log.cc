@@ -75,6 +75,7 @@ void Log::Append(Entry entry, WallTime wall) {
   const uint64_t run_pos = log.FrameAtIndex(segment.base_index + log.run_first).pos;
   segment.size += bytes;
   segment.last_append = wall;
+  segment.last_append_early = false;
   ++segment.count;
   if (entry.term != log.last_term()) log.terms.emplace_back(entry.index, entry.term);
   log.last_append = wall;
@@ -109,6 +110,7 @@ void Log::Impl::StartSegment(uint64_t frame_bytes, WallTime wall) {
   if (!segments.empty()) {
     EndRun();
     Segment& full = segments.back();
+    if (full.last_append_early) full.last_append = wall;
     if (full.has_index && !full.index_stale) StageIndex(full);
     if (!full.sealed) unsealed.push_back(full.number);
   }

@@ -36,6 +36,9 @@ struct Segment {
   uint32_t end_offset = 0;                  // behind the last record, less base_offset
   uint64_t digest = 0;                      // of the log up to the last frame
   WallTime last_append;
+  // Recovery knows no more than when a run of frames began: `last_append` may be too early, until
+  // something is appended.
+  bool last_append_early = false;
 
   // All frames but those since Log::Impl::run_first, which is about the last segment.
   RunIndex runs;

@@ -292,6 +292,11 @@ class Recoverer {
     log_.last_append = std::max(log_.last_append, segment.last_append);
     log_.since_checkpoint = segment.size - std::min(segment.size, scan.last_checkpoint_pos());
     const bool last = i + 1 == live_.size();
+    segment.last_append_early = last;
+    // Too late rather than too early: retention goes by it.
+    if (!last) {
+      segment.last_append = std::max(segment.last_append, live_[i + 1].header.created);
+    }
     const bool whole = segment.end_index() == found.end;
     if (!last) AdoptFooter(found, segment);
     const bool clean_end =
