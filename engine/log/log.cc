@@ -218,6 +218,8 @@ FileBatch Log::TakeBatch(Syncs syncs) {
   log.checkpoint_wanted = false;
   for (const FileId& file : std::exchange(log.unstaged_removals, {})) {
     log.staged.ops.push_back(RemoveFile{file});
+    // It may have got its footer since.
+    std::erase(log.staged_sync, file);
   }
   FileBatch batch = std::exchange(log.staged, {});
   if (syncs == Syncs::kAll) {
