@@ -136,7 +136,7 @@ void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallT
     known.resize(same);
   }
   const LogIndex recovered_to = replica.primed ? LogIndex{} : log.durable_index();
-  const bool first_look = !std::exchange(replica.primed, true);
+  if (!std::exchange(replica.primed, true)) replica.found_to = log.last_index();
   while (known.size() < log.last_index().value()) {
     const LogIndex next{known.size() + 1};
     const std::vector<Entry> entries = EntriesFrom(log, disk, next, false);
@@ -146,7 +146,7 @@ void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallT
       const EntryFact fact = FactOf(entry, before == nullptr ? 0 : before->prefix);
       matching_.OnEntry(view.group, id, before, fact);
       if (entry.index <= recovered_to) durable_.OnRecovered(view.group, id, fact);
-      if (first_look) {
+      if (entry.index <= replica.found_to) {
         retention_.OnRecovered(view.group, id, fact);
       } else {
         retention_.OnAppended(view.group, id, fact, wall);

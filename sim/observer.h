@@ -63,6 +63,7 @@ class Observer {
     std::vector<EntryFact> log;  // by index - 1
     bool primed = false;
     LogIndex first{1};  // where its log begins
+    LogIndex found_to;  // the last entry that recovery found
     LogIndex commit;
     Term leads;  // the term this node was last seen to lead
   };
