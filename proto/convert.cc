@@ -198,7 +198,9 @@ CreateTopicRequest ToCreateTopic(const v1::CreateTopicRequest& from) {
   return CreateTopicRequest{.name = from.name(),
                             .partitions = from.partitions(),
                             .replication_factor = from.replication_factor(),
-                            .segment_bytes = from.segment_bytes()};
+                            .segment_bytes = from.segment_bytes(),
+                            .retention_bytes = from.retention_bytes(),
+                            .retention_ms = from.retention_ms()};
 }
 
 v1::ProduceResponse FromProduce(const ProduceResponse& from) {
@@ -216,6 +218,8 @@ v1::Topic FromTopic(const TopicInfo& from) {
   to.set_name(from.name);
   to.set_id(from.id.value());
   to.set_segment_bytes(from.segment_bytes);
+  to.set_retention_bytes(from.retention_bytes);
+  to.set_retention_ms(from.retention_ms);
   for (const PartitionInfo& partition : from.partitions) {
     v1::Partition& added = *to.add_partitions();
     added.set_partition(partition.partition.value());

@@ -49,6 +49,7 @@ struct BodyEncoder {
     to.set_prev_index(from.prev_index.value());
     to.set_prev_term(from.prev_term.value());
     to.set_commit(from.commit.value());
+    to.set_all_durable(from.all_durable.value());
     to.set_sequence(from.sequence);
     to.set_entry_count(static_cast<uint32_t>(from.entries.size()));
   }
@@ -96,10 +97,12 @@ absl::StatusOr<raft::AppendRequest> DecodeAppend(const peer::v1::AppendRequest& 
   TIDEMARK_RETURN_IF_ERROR(CheckNumber("prev_index", from.prev_index()));
   TIDEMARK_RETURN_IF_ERROR(CheckNumber("prev_term", from.prev_term(), kTermMax));
   TIDEMARK_RETURN_IF_ERROR(CheckNumber("commit", from.commit()));
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("all_durable", from.all_durable()));
   raft::AppendRequest to;
   to.prev_index = LogIndex(from.prev_index());
   to.prev_term = Term(from.prev_term());
   to.commit = LogIndex(from.commit());
+  to.all_durable = LogIndex(from.all_durable());
   to.sequence = from.sequence();
   TIDEMARK_ASSIGN_OR_RETURN(to.entries,
                             DecodeEntries(to.prev_index + 1, from.entry_count(), std::move(rest)));

@@ -11,8 +11,9 @@
 namespace tidemark::sim {
 namespace {
 
-balancer::FetchOptions OptionsFor() {
+balancer::FetchOptions OptionsFor(Offset start) {
   balancer::FetchOptions options;
+  options.start = start;
   options.give_up_after = Duration::Seconds(1000);
   options.backoff = {.base = Duration::Millis(10), .max = Duration::Millis(300)};
   options.retry_not_found = true;
@@ -22,8 +23,8 @@ balancer::FetchOptions OptionsFor() {
 }  // namespace
 
 Consumer::Consumer(World* world, uint32_t actor, const std::string& topic, PartitionId partition,
-                   GroupId group)
-    : SessionClient(world, actor, topic, partition, group, OptionsFor()) {}
+                   GroupId group, Offset start)
+    : SessionClient(world, actor, topic, partition, group, OptionsFor(start)) {}
 
 void Consumer::Start() {
   RefreshView();
@@ -40,9 +41,24 @@ void Consumer::Perform(const balancer::FetchAction& action) {
       if (stream->waiting != RequestId()) world_->Cancel(stream->node, stream->waiting);
     });
   } else if (const auto* failed = std::get_if<balancer::FetchFailed>(&action)) {
-    world_->verdict().Fail(
-        "consumer", absl::StrCat("consumer ", actor_, " gave up: ", failed->status.ToString()));
+    OnFailed(failed->status);
   }
+}
+
+void Consumer::OnFailed(const absl::Status& status) {
+  const Offset start = last_error_.start_offset.value_or(Offset());
+  Observer& observer = world_->observer();
+  if (!absl::IsOutOfRange(status) || start <= position() ||
+      start > observer.retention().LetGoBefore(group_)) {
+    world_->verdict().Fail("consumer",
+                           absl::StrCat("consumer ", actor_, " gave up: ", status.ToString()));
+    return;
+  }
+  world_->coverage().Hit(Probe::kConsumerBehindRetention);
+  world_->scheduler().After(Latency(), [this, start] {
+    world_->observer().consumers().OnSkipped(actor_, group_, start);
+    on_left_behind(start);
+  });
 }
 
 void Consumer::Open(const balancer::OpenFetch& open) {
@@ -94,6 +110,15 @@ void Consumer::ServeFound(balancer::StreamId id, const StreamPtr& stream,
     } else {
       frames = read.status();
     }
+    for (const GroupView& view : world_->node(stream->node).Groups()) {
+      if (view.group != group_ || frames.ok()) continue;
+      if (found.range->first_index >= view.log->first_index()) continue;
+      // Removed meanwhile; what the driver says then.
+      const balancer::CallError gone{.code = absl::StatusCode::kUnavailable,
+                                     .reason = "OFFSET_NOT_AVAILABLE"};
+      Down(stream, [this, id, gone] { Close(id, gone); });
+      return;
+    }
     if (!frames.ok() || frames->empty()) {
       world_->verdict().Fail(
           "consumer",
@@ -132,6 +157,7 @@ void Consumer::OnData(balancer::StreamId id, const Bytes& frame, Offset high_wat
 
 void Consumer::Close(balancer::StreamId id, const balancer::CallError& error) {
   streams_.erase(id);
+  last_error_ = error;
   Closed(id, error);
 }
 

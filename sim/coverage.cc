@@ -31,6 +31,8 @@ constexpr std::array<std::string_view, kProbes> kNames = {
     "truncated",
     "recovered",
     "segment_rolled",
+    "prefix_removed",
+    "consumer_behind_retention",
     "cold_read",
     "batch_acked",
     "retry_recognised",

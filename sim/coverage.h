@@ -39,6 +39,8 @@ enum class Probe : uint8_t {
   kTruncated,
   kRecovered,
   kSegmentRolled,
+  kPrefixRemoved,
+  kConsumerBehindRetention,
   kColdRead,
   kBatchAcked,
   kRetryRecognised,

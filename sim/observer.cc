@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "engine/log/segment.h"
 
 namespace tidemark::sim {
 
@@ -20,7 +22,8 @@ Observer::Observer(Verdict* verdict, Coverage* coverage, Story* story)
       votes_(verdict),
       durable_(verdict),
       acked_(&committed_, verdict),
-      consumers_(&committed_, verdict) {}
+      consumers_(&committed_, verdict),
+      retention_(&committed_, &durable_, verdict) {}
 
 void Observer::OnRemoved(NodeId id, GroupId group) {
   if (ledger_groups_.contains(group)) {
@@ -30,9 +33,9 @@ void Observer::OnRemoved(NodeId id, GroupId group) {
   deleted_.insert(group);
 }
 
-void Observer::AfterStep(NodeId id, const Node& node, const Disk& disk) {
+void Observer::AfterStep(NodeId id, const Node& node, const Disk& disk, WallTime wall) {
   for (const GroupView& view : node.Groups()) {
-    if (view.failure == nullptr && !deleted_.contains(view.group)) Absorb(id, view, disk);
+    if (view.failure == nullptr && !deleted_.contains(view.group)) Absorb(id, view, disk, wall);
   }
 }
 
@@ -43,13 +46,50 @@ void Observer::OnCrash(NodeId id) {
   std::erase_if(replicas_, [&](const auto& entry) { return entry.first.first == id; });
 }
 
-void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk) {
+void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTime wall) {
   Replica& replica = replicas_[{id, view.group}];
   votes_.OnHardState(view.group, id, view.raft->hard_state());
-  ReadLog(id, view, disk, replica);
+  ReadLog(id, view, disk, wall, replica);
   commits_.OnState(view.group, id, view.raft->commit(), view.log->last_index());
   if (view.raft->commit() > replica.commit) AdvanceCommit(id, view, replica);
   if (view.raft->role() == raft::Role::kLeader) OnLeads(id, view, replica);
+  CheckRetention(id, view, wall, replica);
+}
+
+void Observer::CheckRetention(NodeId id, const GroupView& view, WallTime wall, Replica& replica) {
+  const LogIndex first = view.log->first_index();
+  if (!verdict_->ok()) return;
+  if (view.kept_from <= LogIndex{1} && first == LogIndex{1}) return;
+  // The frames that go, and the header of one segment at least.
+  uint64_t let_go = view.kept_from > first ? kSegmentHeaderBytes : 0;
+  for (LogIndex index = first; index < view.kept_from; ++index) {
+    let_go += replica.log[index.value() - 1].bytes;
+  }
+  retention_.OnDecision(view.group, view.raft->config().voters,
+                        {.node = id,
+                         .from = view.kept_from,
+                         .kept_bytes = view.log->size_bytes() - let_go,
+                         .commit = view.raft->commit(),
+                         .now = wall});
+  retention_.OnFirstIndex(view.group, id, first);
+  if (first == replica.first) return;
+  if (first > replica.first) {
+    coverage_->Hit(Probe::kPrefixRemoved);
+    story_->Tell("node ", id.value(), " has group ", view.group.value(), " from index ",
+                 first.value(), " on");
+  }
+  replica.first = first;
+}
+
+void Observer::BeginAt(NodeId id, GroupId group, LogIndex first, std::vector<EntryFact>& known) {
+  const std::vector<StateMachine::Committed>& committed = committed_.LogOf(group);
+  if (first.value() > committed.size() + 1) {
+    verdict_->Fail("retention", absl::StrCat("group ", group.value(), ": the log of node ",
+                                             id.value(), " begins at index ", first.value(),
+                                             ", behind all that was ever committed"));
+    return;
+  }
+  for (size_t i = 0; i + 1 < first.value(); ++i) known.push_back(committed[i].entry);
 }
 
 void Observer::OnLeads(NodeId id, const GroupView& view, Replica& replica) {
@@ -78,9 +118,12 @@ std::vector<Entry> Observer::EntriesFrom(const Log& log, const Disk& disk, LogIn
   return *std::move(read);
 }
 
-void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, Replica& replica) {
+void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallTime wall,
+                       Replica& replica) {
   const Log& log = *view.log;
   std::vector<EntryFact>& known = replica.log;
+  if (!replica.primed) BeginAt(id, view.group, log.first_index(), known);
+  if (!verdict_->ok()) return;
   // Cut or replaced entries: (index, term) names an entry, so terms tell.
   size_t same = std::min<size_t>(known.size(), log.last_index().value());
   while (same > 0 && log.TermAt(known[same - 1].index) != known[same - 1].term) --same;
@@ -93,7 +136,7 @@ void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, Repli
     known.resize(same);
   }
   const LogIndex recovered_to = replica.primed ? LogIndex{} : log.durable_index();
-  replica.primed = true;
+  if (!std::exchange(replica.primed, true)) replica.found_to = log.last_index();
   while (known.size() < log.last_index().value()) {
     const LogIndex next{known.size() + 1};
     const std::vector<Entry> entries = EntriesFrom(log, disk, next, false);
@@ -103,6 +146,11 @@ void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, Repli
       const EntryFact fact = FactOf(entry, before == nullptr ? 0 : before->prefix);
       matching_.OnEntry(view.group, id, before, fact);
       if (entry.index <= recovered_to) durable_.OnRecovered(view.group, id, fact);
+      if (entry.index <= replica.found_to) {
+        retention_.OnRecovered(view.group, id, fact);
+      } else {
+        retention_.OnAppended(view.group, id, fact, wall);
+      }
       if (!verdict_->ok()) return;
       known.push_back(fact);
     }
@@ -131,8 +179,14 @@ void Observer::Finish(NodeId id, const Node& node, const Disk& disk) {
                      absl::StrCat("group ", view.group.value(), " index ", index.value(),
                                   " on the disk of node ", id.value(), ": ", std::string(what)));
     };
-    LogIndex next{1};
-    uint64_t prefix = 0;
+    // What retention let go is excused, and nothing else: that no log begins further on was looked
+    // at after each step.
+    LogIndex next = view.log->first_index();
+    if (next.value() > expected.size()) {
+      fail(next, "is where its log begins, behind all that was committed");
+      continue;
+    }
+    uint64_t prefix = next == LogIndex{1} ? 0 : expected[next.value() - 2].entry.prefix;
     while (next.value() <= expected.size() && verdict_->ok()) {
       if (next > view.log->durable_index()) {
         fail(next, "is missing");

@@ -16,6 +16,7 @@
 #include "sim/checkers/leader_completeness.h"
 #include "sim/checkers/log_matching.h"
 #include "sim/checkers/progress.h"
+#include "sim/checkers/retention.h"
 #include "sim/checkers/state_machine.h"
 #include "sim/checkers/verdict.h"
 #include "sim/checkers/vote_once.h"
@@ -32,7 +33,7 @@ class Observer {
   Observer(Verdict* verdict, Coverage* coverage, Story* story);
 
   // After each step, before its effects are executed.
-  void AfterStep(NodeId id, const Node& node, const Disk& disk);
+  void AfterStep(NodeId id, const Node& node, const Disk& disk, WallTime wall);
   void OnCrash(NodeId id);
   // A message leaves its node.
   void OnSent(const PeerMessage& message) {
@@ -53,6 +54,7 @@ class Observer {
   AckedDurability& ledger() { return acked_; }
   ConsumerOrder& consumers() { return consumers_; }
   DurableQuorum& durable() { return durable_; }
+  Retention& retention() { return retention_; }
   const StateMachine& committed() const { return committed_; }
 
  private:
@@ -60,13 +62,18 @@ class Observer {
   struct Replica {
     std::vector<EntryFact> log;  // by index - 1
     bool primed = false;
+    LogIndex first{1};  // where its log begins
+    LogIndex found_to;  // the last entry that recovery found
     LogIndex commit;
     Term leads;  // the term this node was last seen to lead
   };
 
-  void Absorb(NodeId id, const GroupView& view, const Disk& disk);
+  void Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTime wall);
   // Brings `replica.log` up to date with the node's.
-  void ReadLog(NodeId id, const GroupView& view, const Disk& disk, Replica& replica);
+  void ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallTime wall, Replica& replica);
+  // A log whose prefix is gone begins with what was committed there.
+  void BeginAt(NodeId id, GroupId group, LogIndex first, std::vector<EntryFact>& known);
+  void CheckRetention(NodeId id, const GroupView& view, WallTime wall, Replica& replica);
   void OnLeads(NodeId id, const GroupView& view, Replica& replica);
   void AdvanceCommit(NodeId id, const GroupView& view, Replica& replica);
   static std::vector<Entry> EntriesFrom(const Log& log, const Disk& disk, LogIndex first,
@@ -84,6 +91,7 @@ class Observer {
   DurableQuorum durable_;
   AckedDurability acked_;
   ConsumerOrder consumers_;
+  Retention retention_;
   std::set<GroupId> ledger_groups_;
   std::set<GroupId> deleted_;
   std::map<std::pair<NodeId, GroupId>, Replica> replicas_;

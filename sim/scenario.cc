@@ -50,6 +50,14 @@ void DrawCluster(const Draw& draw, Scenario& s) {
   s.append_entries_max = draw.OneOf<uint64_t>("append_entries_max", {1, 2, 8, 64, 0});
   s.append_bytes_max = draw.OneOf<uint64_t>("append_bytes_max", {1, 4096, 65536, 0});
   s.segment_bytes = draw.OneOf<uint64_t>("segment_bytes", {16u << 10, 24u << 10, 64u << 10});
+  if (draw.Percent("retention_bytes.on", 35)) {
+    s.retention_bytes = draw.OneOf<uint64_t>("retention_bytes", {1, 40'000, 100'000});
+  }
+  if (draw.Percent("retention_ms.on", 25)) {
+    s.retention_ms = draw.OneOf<uint64_t>("retention_ms", {100, 1000, 4000});
+  }
+  s.retention_interval =
+      Duration::Millis(draw.OneOf<int64_t>("retention_interval", {100, 1000, 10'000}));
   s.index_interval_bytes = draw.OneOf<uint64_t>("index_interval", {1, 512, 4096});
   s.checkpoint_bytes = draw.OneOf<uint64_t>("checkpoint_interval", {1, 4096, 32u << 10});
   s.index_memory_bytes = draw.OneOf<uint64_t>("index_memory", {0, 2048, 1u << 20});
@@ -100,6 +108,7 @@ void DrawFaults(const Draw& draw, Scenario& s) {
 void DrawClients(const Draw& draw, Scenario& s) {
   s.producers = static_cast<uint32_t>(draw.Between("producers", 1, 4));
   s.consumers = static_cast<uint32_t>(draw.Between("consumers", 1, 3));
+  s.consumers_late = Duration::Millis(draw.OneOf<int64_t>("consumers_late", {0, 0, 0, 4000}));
   s.produce_gap_max = Duration::Millis(draw.OneOf<int64_t>("produce_gap", {10, 30, 100}));
   s.batches_in_flight = draw.OneOf<uint32_t>("in_flight", {1, 4, 16, 64});
   s.records_max = draw.OneOf<uint32_t>("records_max", {1, 3, 20});
@@ -127,7 +136,8 @@ std::string Scenario::Summary() const {
                       pre_vote ? "on" : "off", ", check-quorum ", check_quorum ? "on" : "off",
                       ", segments of ", segment_bytes >> 10, " KiB, ", append_entries_max,
                       " entries a message, ", producers, " producer(s) with ", batches_in_flight,
-                      " in flight, ", consumers, " consumer(s)");
+                      " in flight, ", consumers, " consumer(s), kept: ", retention_bytes,
+                      " bytes, ", retention_ms, " ms (0: all)");
 }
 
 }  // namespace tidemark::sim

@@ -27,6 +27,10 @@ struct Scenario {
   uint64_t append_bytes_max = 0;
   uint64_t append_entries_max = 0;
   uint64_t segment_bytes = 0;
+  // Of the topic that is produced to; 0: for ever.
+  uint64_t retention_bytes = 0;
+  uint64_t retention_ms = 0;
+  Duration retention_interval;
   uint64_t index_interval_bytes = 0;
   uint64_t checkpoint_bytes = 0;
   uint64_t index_memory_bytes = 0;
@@ -77,6 +81,7 @@ struct Scenario {
   // Clients.
   uint32_t producers = 1;
   uint32_t consumers = 1;
+  Duration consumers_late;  // how long after the producers they start
   Duration produce_gap_max;
   uint32_t batches_in_flight = 1;
   uint32_t records_max = 1;

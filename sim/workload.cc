@@ -36,11 +36,8 @@ void Admin::Insist(Request request, std::function<bool(const Response&)> accept)
        });
 }
 
-void Admin::CreateTopic(std::string name, uint32_t partitions, uint32_t replication_factor,
-                        std::function<void(TopicInfo)> done) {
-  const CreateTopicRequest create{
-      .name = name, .partitions = partitions, .replication_factor = replication_factor};
-  Insist(create, [this, name, done = std::move(done)](const Response& response) {
+void Admin::CreateTopic(CreateTopicRequest create, std::function<void(TopicInfo)> done) {
+  Insist(create, [this, name = create.name, done = std::move(done)](const Response& response) {
     if (const auto* created = std::get_if<CreateTopicResponse>(&response)) {
       world_->coverage().Hit(Probe::kTopicCreated);
       done(created->topic);
@@ -95,18 +92,32 @@ Workload::Workload(World* world)
 void Workload::Start() {
   world_->on_node_down = [this](size_t node) {
     for (const auto& producer : producers_) producer->OnNodeDown(node);
-    for (const auto& consumer : consumers_) consumer->OnNodeDown(node);
+    for (const auto& consumer : consumers_) {
+      if (consumer != nullptr) consumer->OnNodeDown(node);
+    }
   };
   const Scenario& scenario = world_->scenario();
-  admin_.CreateTopic("orders", scenario.partitions, scenario.replication_factor,
+  admin_.CreateTopic({.name = "orders",
+                      .partitions = scenario.partitions,
+                      .replication_factor = scenario.replication_factor,
+                      .retention_bytes = scenario.retention_bytes,
+                      .retention_ms = scenario.retention_ms},
                      [this](const TopicInfo& topic) { Begin(topic); });
   if (scenario.topic_churn) Churn(0);
 }
 
 void Workload::Begin(const TopicInfo& topic) {
   const Scenario& scenario = world_->scenario();
+  RetentionPolicy policy;
+  if (scenario.retention_bytes != 0) policy.bytes = scenario.retention_bytes;
+  if (scenario.retention_ms != 0) {
+    policy.age = Duration::Millis(static_cast<int64_t>(scenario.retention_ms));
+  }
   for (const PartitionInfo& partition : topic.partitions) {
     world_->observer().ProducedTo(partition.group);
+    if (policy.bytes.has_value() || policy.age.has_value()) {
+      world_->observer().retention().OnTopic(partition.group, policy);
+    }
   }
   const auto partition = [&](uint32_t i) -> const PartitionInfo& {
     return topic.partitions[i % topic.partitions.size()];
@@ -117,18 +128,30 @@ void Workload::Begin(const TopicInfo& topic) {
     producers_.back()->Start();
     if (stopped_) producers_.back()->Stop();
   }
-  for (uint32_t i = 0; i < scenario.consumers; ++i) {
-    consumers_.push_back(std::make_unique<Consumer>(world_, kFirstConsumer + i, topic.name,
-                                                    partition(i).partition, partition(i).group));
-    consumers_.back()->Start();
+  topic_ = topic;
+  consumers_.resize(scenario.consumers);
+  for (size_t i = 0; i < consumers_.size(); ++i) {
+    world_->scheduler().After(scenario.consumers_late, [this, i] { Consume(i, Offset()); });
   }
+}
+
+void Workload::Consume(size_t i, Offset from) {
+  const PartitionInfo& partition = topic_.partitions[i % topic_.partitions.size()];
+  const uint32_t actor = kFirstConsumer + static_cast<uint32_t>(i);
+  if (consumers_[i] != nullptr) retired_.push_back(std::move(consumers_[i]));
+  consumers_[i] = std::make_unique<Consumer>(world_, actor, topic_.name, partition.partition,
+                                             partition.group, from);
+  consumers_[i]->on_left_behind = [this, i](Offset start) { Consume(i, start); };
+  consumers_[i]->Start();
 }
 
 void Workload::Churn(uint64_t round) {
   if (stopped_) return;
   churning_ = true;
   const std::string name = absl::StrCat("fleeting-", round);
-  churner_.CreateTopic(name, 1 + round % 2, world_->scenario().replication_factor,
+  churner_.CreateTopic({.name = name,
+                        .partitions = static_cast<uint32_t>(1 + round % 2),
+                        .replication_factor = world_->scenario().replication_factor},
                        [this, name, round](const TopicInfo&) {
                          churner_.DeleteTopic(name, [this, round] {
                            churning_ = false;
@@ -156,6 +179,10 @@ void Workload::AddTo(ClusterFacts& facts) const {
   }
   const StateMachine& committed = world_->observer().committed();
   for (const auto& consumer : consumers_) {
+    if (consumer == nullptr) {
+      facts.clients.push_back({"a consumer", "its time to start"});
+      continue;
+    }
     const Offset end = committed.EndOffset(consumer->group());
     if (consumer->position() == end) continue;
     facts.clients.push_back({absl::StrCat("consumer ", consumer->actor()),

@@ -18,8 +18,7 @@ class Admin : public Client {
   Admin(World* world, uint32_t actor);
 
   // Repeats until it is answered for good; then `done`, with the topic as created or found.
-  void CreateTopic(std::string name, uint32_t partitions, uint32_t replication_factor,
-                   std::function<void(TopicInfo)> done);
+  void CreateTopic(CreateTopicRequest create, std::function<void(TopicInfo)> done);
   void DeleteTopic(std::string name, std::function<void()> done);
   // Asks a catalog leader again and again which groups exist and where.
   void WatchPlacement();
@@ -49,6 +48,8 @@ class Workload {
 
  private:
   void Begin(const TopicInfo& topic);
+  // The `i`-th consumer begins at `from`: for the first time, or because retention left it behind.
+  void Consume(size_t i, Offset from);
   void Churn(uint64_t round);
 
   World* world_;
@@ -56,7 +57,10 @@ class Workload {
   Admin churner_;
   Admin watcher_;
   std::vector<std::unique_ptr<Producer>> producers_;
+  TopicInfo topic_;
   std::vector<std::unique_ptr<Consumer>> consumers_;
+  // Left behind; what is still on its way to them finds them.
+  std::vector<std::unique_ptr<Consumer>> retired_;
   bool stopped_ = false;
   bool churning_ = false;
 };

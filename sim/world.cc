@@ -82,6 +82,7 @@ NodeOptions World::OptionsFor(size_t node) const {
   options.check_quorum = scenario_->check_quorum;
   options.append_bytes_max = scenario_->append_bytes_max;
   options.append_entries_max = scenario_->append_entries_max;
+  options.retention_interval = scenario_->retention_interval;
   options.gossip_speed = scenario_->gossip_speed;
   return options;
 }
@@ -117,8 +118,9 @@ void World::Start(size_t node) {
   if (slot.incarnation > 0) coverage_.Hit(Probe::kRecovered);
   trace_.Add(uint64_t{node} << 8 | 0xff);
   Effects effects;
-  slot.node->Start(LocalNow(node), effects);
-  observer_.AfterStep(id(node), *slot.node, slot.disk);
+  const Now now = LocalNow(node);
+  slot.node->Start(now, effects);
+  observer_.AfterStep(id(node), *slot.node, slot.disk, now.wall);
   Execute(node, effects);
   if (!up(node)) return;
   ArmTimer(node);
@@ -157,7 +159,7 @@ void World::Step(size_t node) {
   effects.clear();
   slot.node->Step(now, events, effects);
   CheckDeadline(node, now);
-  observer_.AfterStep(id(node), *slot.node, slot.disk);
+  observer_.AfterStep(id(node), *slot.node, slot.disk, now.wall);
   Execute(node, effects);
   effects_ = std::move(effects);
   if (up(node)) ArmTimer(node);

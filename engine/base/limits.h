@@ -32,6 +32,8 @@ inline constexpr size_t kProducersPerPartitionMax = 4096;
 inline constexpr size_t kProducerBatchesMax = 64;
 // Size of a log segment. File positions in the index are 32 bits wide.
 inline constexpr uint64_t kSegmentBytesMin = 16u << 10;
+// The longest time records may be kept for, but for ever: 100 years.
+inline constexpr uint64_t kRetentionMillisMax = uint64_t{36500} * 24 * 3600 * 1000;
 // Topics of a cluster and partitions of one topic.
 inline constexpr size_t kTopicsMax = 10'000;
 inline constexpr uint32_t kPartitionsPerTopicMax = 1024;

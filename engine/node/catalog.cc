@@ -11,6 +11,7 @@ namespace tidemark {
 namespace {
 
 constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersionWithRetention = 2;
 constexpr uint8_t kCreateTopic = 1;
 constexpr uint8_t kDeleteTopic = 2;
 
@@ -59,10 +60,14 @@ absl::Status Malformed() {
       "a catalog entry is malformed: it was written by a newer version or damaged");
 }
 
-absl::StatusOr<CatalogCommand> DecodeCreate(Reader& reader) {
+absl::StatusOr<CatalogCommand> DecodeCreate(Reader& reader, uint8_t version) {
   CreateTopicCommand create;
   create.name = reader.String();
   create.segment_bytes = reader.Integer<uint64_t>();
+  if (version == kVersionWithRetention) {
+    create.retention_bytes = reader.Integer<uint64_t>();
+    create.retention_ms = reader.Integer<uint64_t>();
+  }
   const uint32_t partitions = reader.Integer<uint32_t>();
   if (reader.broken() || partitions > kPartitionsPerTopicMax) return Malformed();
   for (uint32_t i = 0; i < partitions; ++i) {
@@ -79,17 +84,23 @@ absl::StatusOr<CatalogCommand> DecodeCreate(Reader& reader) {
 
 std::string EncodeCatalogCommand(const CatalogCommand& command) {
   std::string out;
-  AppendLittle<uint8_t>(out, kVersion);
   if (const auto* create = std::get_if<CreateTopicCommand>(&command)) {
+    const bool retention = create->retention_bytes != 0 || create->retention_ms != 0;
+    AppendLittle<uint8_t>(out, retention ? kVersionWithRetention : kVersion);
     AppendLittle<uint8_t>(out, kCreateTopic);
     AppendString(out, create->name);
     AppendLittle<uint64_t>(out, create->segment_bytes);
+    if (retention) {
+      AppendLittle<uint64_t>(out, create->retention_bytes);
+      AppendLittle<uint64_t>(out, create->retention_ms);
+    }
     AppendLittle<uint32_t>(out, static_cast<uint32_t>(create->replicas.size()));
     for (const std::vector<NodeId>& replicas : create->replicas) {
       AppendLittle<uint32_t>(out, static_cast<uint32_t>(replicas.size()));
       for (const NodeId node : replicas) AppendLittle<uint64_t>(out, node.value());
     }
   } else {
+    AppendLittle<uint8_t>(out, kVersion);
     AppendLittle<uint8_t>(out, kDeleteTopic);
     AppendString(out, std::get<DeleteTopicCommand>(command).name);
   }
@@ -100,9 +111,9 @@ absl::StatusOr<CatalogCommand> DecodeCatalogCommand(std::string_view bytes) {
   Reader reader(bytes);
   const uint8_t version = reader.Integer<uint8_t>();
   const uint8_t kind = reader.Integer<uint8_t>();
-  if (reader.broken() || version != kVersion) return Malformed();
-  if (kind == kCreateTopic) return DecodeCreate(reader);
-  if (kind != kDeleteTopic) return Malformed();
+  if (reader.broken() || version < kVersion || version > kVersionWithRetention) return Malformed();
+  if (kind == kCreateTopic) return DecodeCreate(reader, version);
+  if (kind != kDeleteTopic || version != kVersion) return Malformed();
   DeleteTopicCommand remove{.name = reader.String()};
   if (!reader.done()) return Malformed();
   return CatalogCommand(std::move(remove));
@@ -143,6 +154,8 @@ absl::Status Catalog::Apply(const CatalogCommand& command) {
   CatalogTopic topic{.name = create.name,
                      .id = next_topic_,
                      .segment_bytes = create.segment_bytes,
+                     .retention_bytes = create.retention_bytes,
+                     .retention_ms = create.retention_ms,
                      .partitions = {}};
   ++next_topic_;
   for (size_t i = 0; i < create.replicas.size(); ++i) {

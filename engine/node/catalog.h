@@ -26,7 +26,9 @@ struct CatalogPartition {
 struct CatalogTopic {
   std::string name;
   TopicId id;
-  uint64_t segment_bytes = 0;  // 0: the node's default
+  uint64_t segment_bytes = 0;    // 0: the node's default
+  uint64_t retention_bytes = 0;  // of each partition; 0: no bound
+  uint64_t retention_ms = 0;     // 0: for ever
   std::vector<CatalogPartition> partitions;
   friend bool operator==(const CatalogTopic&, const CatalogTopic&) = default;
 };
@@ -35,6 +37,8 @@ struct CatalogTopic {
 struct CreateTopicCommand {
   std::string name;
   uint64_t segment_bytes = 0;
+  uint64_t retention_bytes = 0;
+  uint64_t retention_ms = 0;
   std::vector<std::vector<NodeId>> replicas;  // per partition
   friend bool operator==(const CreateTopicCommand&, const CreateTopicCommand&) = default;
 };
@@ -44,8 +48,9 @@ struct DeleteTopicCommand {
 };
 using CatalogCommand = std::variant<CreateTopicCommand, DeleteTopicCommand>;
 
-// The command as the value of a record. Layout: u8 version (1), u8 kind, fields; integers
-// little-endian, strings and lists with a u32 length before them.
+// The command as the value of a record. Layout: u8 version, u8 kind, fields; integers
+// little-endian, strings and lists with a u32 length before them. Version 1 has no retention;
+// version 2 is written only where there is one.
 std::string EncodeCatalogCommand(const CatalogCommand& command);
 // kDataLoss: not a command this version knows.
 absl::StatusOr<CatalogCommand> DecodeCatalogCommand(std::string_view bytes);

@@ -119,7 +119,8 @@ std::vector<GroupView> Node::Groups() const {
     views.push_back({.group = group,
                      .raft = &replica->raft(),
                      .log = &replica->log(),
-                     .failure = replica->failure().empty() ? nullptr : &replica->failure()});
+                     .failure = replica->failure().empty() ? nullptr : &replica->failure(),
+                     .kept_from = replica->kept_from()});
   }
   return views;
 }

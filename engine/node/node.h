@@ -51,6 +51,8 @@ struct NodeOptions {
   size_t append_entries_max = 0;
   // Divides all gossip intervals; simulations and the demo use it to converge sooner.
   int64_t gossip_speed = 1;
+  // How often, besides whenever a segment begins, it is looked at what retention may remove.
+  Duration retention_interval = Duration::Seconds(10);
   // Produce is refused below this much free space.
   uint64_t disk_headroom_bytes = 256u << 20;
   // A shutdown that cannot hand leadership over completes after this long.
@@ -65,6 +67,8 @@ struct GroupView {
   const Log* log = nullptr;
   // Set when its storage failed: it takes no further part until the node restarts.
   const std::string* failure = nullptr;
+  // The first index to keep, as retention has decided: what is before goes once that is durable.
+  LogIndex kept_from;
 };
 
 // Counters since start, for metrics.

@@ -3,9 +3,23 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
+#include "engine/base/limits.h"
 #include "engine/node/node_impl.h"
 
 namespace tidemark {
+namespace {
+
+RetentionPolicy RetentionOf(const CatalogTopic& topic) {
+  RetentionPolicy policy;
+  if (topic.retention_bytes != 0) policy.bytes = topic.retention_bytes;
+  if (topic.retention_ms != 0) {
+    policy.age =
+        Duration::Millis(static_cast<int64_t>(std::min(topic.retention_ms, kRetentionMillisMax)));
+  }
+  return policy;
+}
+
+}  // namespace
 
 void Node::Impl::ProposeCommand(Now now, RequestId request, const CatalogCommand& command,
                                 Effects& out) {
@@ -153,7 +167,9 @@ void Node::Impl::StartGroup(Now now, GroupId group, const CatalogTopic& topic,
                                             .check_quorum = options.check_quorum,
                                             .append_bytes_max = options.append_bytes_max,
                                             .append_entries_max = options.append_entries_max},
-                                   .keep_entries = false};
+                                   .keep_entries = false,
+                                   .retention = RetentionOf(topic),
+                                   .retention_interval = options.retention_interval};
   // The first of the list is the preferred first leader: a new partition need not wait for a
   // timeout, and leaders spread over the nodes.
   replica_options.raft.campaign_at_start =

@@ -223,6 +223,9 @@ void Node::Impl::CreateTopic(Now now, const RequestReceived& request,
              (create.segment_bytes < kSegmentBytesMin || create.segment_bytes > kSegmentBytesMax)) {
     problem =
         absl::StrCat("segment_bytes must be between ", kSegmentBytesMin, " and ", kSegmentBytesMax);
+  } else if (create.retention_ms > kRetentionMillisMax) {
+    problem = absl::StrCat("retention_ms must be between 1 and ", kRetentionMillisMax,
+                           " (100 years), or 0 to keep records for ever");
   }
   if (!problem.empty()) {
     Refuse(request.id,
@@ -245,6 +248,8 @@ void Node::Impl::CreateTopic(Now now, const RequestReceived& request,
   ProposeCommand(now, request.id,
                  CreateTopicCommand{.name = create.name,
                                     .segment_bytes = create.segment_bytes,
+                                    .retention_bytes = create.retention_bytes,
+                                    .retention_ms = create.retention_ms,
                                     .replicas = Place(partitions, factor)},
                  out);
 }

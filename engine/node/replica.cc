@@ -31,7 +31,8 @@ Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, 
             raft::HardState{.term = recovered.hard_state.term, .vote = recovered.hard_state.vote},
             log_->committed_index(), this, prng),
       producers_(std::move(recovered.producers)),
-      unapplied_(std::move(recovered.entries)) {
+      unapplied_(std::move(recovered.entries)),
+      kept_from_(std::max(hard_record_.start, LogIndex(1))) {
   log_->SetCheckpointSource(this);
 }
 
@@ -39,6 +40,7 @@ Replica::~Replica() = default;
 
 void Replica::Start(Now now, Effects& out) {
   wall_ = now.wall;
+  if (has_retention()) retention_deadline_ = now.instant;
   raft::Effects fx;
   raft_.Start(now.instant, fx);
   Absorb(std::move(fx), out);
@@ -81,6 +83,7 @@ void Replica::OnFlushed(Now now, const absl::Status& status, Effects& out) {
   }
   wall_ = now.wall;
   if (done.has_log) log_->OnBatchDurable();
+  if (done.start.has_value()) log_->TruncatePrefix(*done.start);
   raft::Effects fx;
   raft_.OnPersisted(now.instant, done.hard_state, fx);
   // A promise made in an older term is void: its receiver could count it against what this node
@@ -161,6 +164,9 @@ void Replica::ReadForPeer(const PeerRead& peer, Effects& out) {
 }
 
 void Replica::NoteFailedRead(const FileRange& range, const absl::Status& status, Effects& out) {
+  // Removed while it was being read: nobody needs it any more.
+  const std::vector<FileId> files = log_->Files();
+  if (std::find(files.begin(), files.end(), range.file) == files.end()) return;
   out.push_back(Note{Note::Level::kError,
                      "cold_read_failed",
                      {{"group", NumberText(options_.group.value())},
@@ -203,6 +209,8 @@ void Replica::Settle(Now now, Effects& out) {
     log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
     AnswerCommitted(out);
     WakeFetches(out);
+    // Last: whatever it lets go has been answered for.
+    if (has_retention()) DecideRetention(now, out);
   }
   BeginFlush(out);
 }
@@ -212,7 +220,8 @@ void Replica::BeginFlush(Effects& out) {
   // The identity of the directory goes first and alone: a log without it would be nobody's.
   const bool identity = !removing_ && !node_files_.empty();
   const bool has_log = !removing_ && !identity && log_->has_staged();
-  if (!has_log && !unsaved_.has_value() && node_files_.empty()) {
+  const bool moved = active() && kept_from_ > std::max(hard_record_.start, LogIndex(1));
+  if (!has_log && !unsaved_.has_value() && !moved && node_files_.empty()) {
     // Nothing has to become durable first: what is held hangs on nothing.
     for (raft::Message& message : std::exchange(held_, {})) Send(std::move(message), out);
     return;
@@ -222,14 +231,24 @@ void Replica::BeginFlush(Effects& out) {
   FileBatch batch = std::exchange(node_files_, {});
   if (has_log) {
     FileBatch staged = log_->TakeBatch();
+    for (const FileOp& op : staged.ops) {
+      const auto* create = std::get_if<CreateFile>(&op);
+      segment_begun_ |= create != nullptr && create->file.kind == FileKind::kSegment;
+    }
     std::move(staged.ops.begin(), staged.ops.end(), std::back_inserter(batch.ops));
     batch.sync.insert(batch.sync.end(), staged.sync.begin(), staged.sync.end());
   }
-  if (unsaved_.has_value() && !identity) {
+  if ((unsaved_.has_value() || moved) && !identity) {
     flush.hard_state = std::exchange(unsaved_, std::nullopt);
     ++hard_record_.generation;
-    hard_record_.term = flush.hard_state->term;
-    hard_record_.vote = flush.hard_state->vote;
+    if (flush.hard_state.has_value()) {
+      hard_record_.term = flush.hard_state->term;
+      hard_record_.vote = flush.hard_state->vote;
+    }
+    if (moved) {
+      hard_record_.start = kept_from_;
+      flush.start = kept_from_;
+    }
     hard_record_.commit =
         std::max(hard_record_.commit, std::min(raft_.commit(), log_->durable_index()));
     AppendHardState(options_.group, hard_record_, batch);
@@ -357,8 +376,9 @@ void Replica::AnswerCommitted(Effects& out) {
   }
   while (!waiting_.empty() && waiting_.front().index <= commit) {
     const Waiting& front = waiting_.front();
-    // Another leader's entry may have taken the place within this step.
-    if (log_->TermAt(front.index) != front.entry_term) break;
+    // Another leader's entry may have taken the place within this step. (What is removed is
+    // committed: a retry of something that old.)
+    if (front.index >= log_->first_index() && log_->TermAt(front.index) != front.entry_term) break;
     out.push_back(Reply{front.request, front.response});
     waiting_.pop_front();
   }
@@ -435,7 +455,9 @@ void Replica::FetchNow(RequestId request, const FetchRequest& fetch, Effects& ou
                  .message = absl::StrCat(
                      "offset ", from.value(),
                      behind ? " is past what this replica has; ask another one or the leader. "
-                            : " is not in the log. ",
+                     : from > end ? " is not in the log. "
+                                  : " was removed by the topic's retention; begin at the earliest "
+                                    "offset. ",
                      "Readable here: ", log_->start_offset().value(), " up to ", end.value()),
                  .metadata = {{"start_offset", NumberText(log_->start_offset().value())},
                               {"high_watermark", NumberText(end.value())}}}});
@@ -542,7 +564,7 @@ void Replica::Remove(Now now, Effects& out) {
 }
 
 Instant Replica::next_deadline() const {
-  return active() ? raft_.next_deadline() : Instant::Never();
+  return active() ? std::min(raft_.next_deadline(), retention_deadline_) : Instant::Never();
 }
 
 bool Replica::idle_disk() const {
@@ -550,49 +572,5 @@ bool Replica::idle_disk() const {
 }
 
 bool Replica::leadership_changed() { return std::exchange(leadership_changed_, false); }
-
-bool Replica::Fits(const Entry& entry) const {
-  return entry.base_offset == log_->EndOffsetOf(entry.index - 1);
-}
-
-void Replica::Append(const Entry& entry) {
-  // First: a checkpoint that it brings about holds what came before.
-  log_->Append(entry, wall_);
-  if (entry.kind == EntryKind::kData) {
-    const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(entry.frame.view());
-    TIDEMARK_CHECK(header.ok());
-    producers_.Record(*header, entry.index, entry.base_offset);
-  }
-  if (options_.keep_entries) unapplied_.push_back(entry);
-}
-
-void Replica::TruncateSuffix(LogIndex from) {
-  producers_.TruncateSuffix(from);
-  while (!unapplied_.empty() && unapplied_.back().index >= from) unapplied_.pop_back();
-  while (!uncommitted_.empty() && uncommitted_.back().first >= from) {
-    uncommitted_bytes_ -= uncommitted_.back().second;
-    uncommitted_.pop_back();
-  }
-  log_->TruncateSuffix(from);
-}
-
-void Replica::AppendNoop(Term term) {
-  std::string frame = EncodeControlFrame("");
-  PatchBatch(frame.data(), log_->next_offset(), term);
-  Append(Entry{.index = log_->last_index() + 1,
-               .term = term,
-               .kind = EntryKind::kControl,
-               .base_offset = log_->next_offset(),
-               .offset_span = 0,
-               .frame = Bytes::From(std::move(frame))});
-}
-
-std::vector<Entry> Replica::Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) {
-  return log_->CachedEntries(first, max_bytes, max_entries);
-}
-
-void Replica::ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) {
-  wanted_reads_.push_back({.to = to, .first = first, .max_bytes = max_bytes});
-}
 
 }  // namespace tidemark

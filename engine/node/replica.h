@@ -66,6 +66,9 @@ class Replica : private raft::RaftLog, private CheckpointSource {
     raft::Config raft;
     // Keep entries until TakeCommitted hands them to a state machine (the catalog).
     bool keep_entries = false;
+    // What of the log to keep, and how often, besides whenever a segment begins, to look.
+    RetentionPolicy retention = {};
+    Duration retention_interval = {};
   };
 
   Replica(Options options, RecoveredGroup recovered, NodeShared* shared, Prng prng);
@@ -121,6 +124,8 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // First offset consumers may not see here yet: committed and durable on this node.
   Offset visible_end() const;
   bool leadership_changed();  // since the last call
+  // First index to keep: what is before is removed, or will be once this is durable.
+  LogIndex kept_from() const { return kept_from_; }
 
  private:
   struct Waiting {
@@ -154,6 +159,8 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   struct OutstandingFlush {
     bool has_log = false;
     std::optional<raft::HardState> hard_state;
+    // The start in the hard state that goes with it, if it goes.
+    std::optional<LogIndex> start;
     std::vector<raft::Message> held;
   };
 
@@ -189,6 +196,10 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   PendingRead& ReadSidecar(const FileRange& sidecar, Effects& out);
   void OnSidecarRead(Now now, PendingRead read, const absl::StatusOr<Bytes>& bytes, Effects& out);
   void BeginFlush(Effects& out);
+  // replica_retention.cc: decides what of the log may go, and says once who holds it back.
+  bool has_retention() const;
+  void DecideRetention(Now now, Effects& out);
+  void NoteHeldBack(LogIndex wanted, Effects& out);
   void Fail(const absl::Status& status, Effects& out);
   std::optional<RpcError> RefusalOfProposal() const;
 
@@ -199,6 +210,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   raft::Raft raft_;
   ProducerTable producers_;
   std::deque<Entry> unapplied_;
+  LogIndex kept_from_;
   WallTime wall_;  // of the step under way
 
   bool proposed_ = false;  // appended as leader, raft not told yet
@@ -216,6 +228,11 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   uint64_t uncommitted_bytes_ = 0;
   Offset woken_to_;
   bool leadership_changed_ = false;
+  bool segment_begun_ = false;  // since retention was last decided
+  Instant retention_deadline_ = Instant::Never();
+  // What the policy alone would have kept from when it was last looked at by time.
+  LogIndex wanted_from_;
+  NodeId held_back_by_;  // as last noted
   bool removing_ = false;
   bool removed_ = false;
   std::string failure_;

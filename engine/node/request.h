@@ -61,6 +61,8 @@ struct CreateTopicRequest {
   uint32_t partitions = 0;
   uint32_t replication_factor = 0;
   uint64_t segment_bytes = 0;
+  uint64_t retention_bytes = 0;
+  uint64_t retention_ms = 0;
 };
 struct DeleteTopicRequest {
   std::string name;
@@ -88,6 +90,8 @@ struct TopicInfo {
   TopicId id;
   std::vector<PartitionInfo> partitions;
   uint64_t segment_bytes = 0;
+  uint64_t retention_bytes = 0;
+  uint64_t retention_ms = 0;
 };
 
 struct CreateTopicResponse {

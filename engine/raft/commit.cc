@@ -12,6 +12,13 @@ LogIndex Raft::Impl::own_match() const {
   return std::min(log_->durable_index(), log_->last_index());
 }
 
+LogIndex Raft::Impl::AllDurable() const {
+  if (role_ != Role::kLeader) return all_durable_;
+  LogIndex lowest = own_match();
+  for (const Progress& peer : peers_) lowest = std::min(lowest, peer.match);
+  return std::max(all_durable_, lowest);
+}
+
 bool Raft::Impl::AdvanceLeaderCommit(Effects& out) {
   const LogIndex reached = voters_.CommittedIndex([this](NodeId voter) {
     return voter == config_.self ? own_match() : FindPeer(voter)->match;

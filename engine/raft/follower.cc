@@ -34,6 +34,7 @@ void Raft::Impl::OnAppendRequest(Instant now, NodeId from, AppendRequest& reques
   // What is committed agrees with every later leader's log.
   ack_.verified = std::max({ack_.verified, end, commit_});
   ack_.sequence = std::max(ack_.sequence, request.sequence);
+  all_durable_ = std::max(all_durable_, request.all_durable);
   AdvanceFollowerCommit(leader_commit, out);
   // What was staged is acknowledged when it is durable; everything else is answered at once.
   MaybeAcknowledge(/*answer_owed=*/staged == Stage::kNothingNew, out);

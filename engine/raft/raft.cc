@@ -311,6 +311,7 @@ Term Raft::term() const { return impl_->state_.term; }
 NodeId Raft::leader() const { return impl_->leader_; }
 NodeId Raft::self() const { return impl_->config_.self; }
 LogIndex Raft::commit() const { return impl_->commit_; }
+LogIndex Raft::all_durable() const { return impl_->AllDurable(); }
 HardState Raft::hard_state() const { return impl_->state_; }
 bool Raft::serving() const { return accepts_proposals() && impl_->commit_ >= impl_->term_start_; }
 bool Raft::accepts_proposals() const {

@@ -153,6 +153,9 @@ class Raft {
   NodeId leader() const;  // kNoNode if unknown
   NodeId self() const;
   LogIndex commit() const;
+  // Highest index that every voter is known to have durable: the leader counts, the others are told
+  // (they know it late). May be above this node's commit or durable index; after a restart 0.
+  LogIndex all_durable() const;
   HardState hard_state() const;
   // Leader, not handing over, and an entry of its own term is committed (safe to answer reads).
   bool serving() const;

@@ -102,6 +102,8 @@ struct Raft::Impl {
   // Tells `peer` about a commit no append is about to carry.
   void TellCommit(Progress& peer, Effects& out);
   LogIndex own_match() const;
+  // The greater of what is known of old and, on the leader, the lowest match of all voters.
+  LogIndex AllDurable() const;
   // Leader: steps down if no quorum was heard from for an election timeout. True if it did.
   bool CheckQuorum(Instant now, Effects& out);
 
@@ -123,6 +125,8 @@ struct Raft::Impl {
   // What a crash now would bring back at least.
   HardState durable_;
   LogIndex commit_;
+  // Outlives roles and terms: what all voters have, every later leader has.
+  LogIndex all_durable_;
   Role role_ = Role::kFollower;
   NodeId leader_;
   std::optional<Instant> leaderless_since_;

@@ -57,11 +57,13 @@ void Raft::Impl::SendAppend(Progress& peer, std::vector<Entry> entries, Effects&
   if (!entries.empty()) TIDEMARK_CHECK_EQ(entries.front().index, prev + 1);
   const std::optional<Term> prev_term = log_->TermAt(prev);
   TIDEMARK_CHECK(prev_term.has_value());
+  all_durable_ = AllDurable();
   peer.commit_sent = std::max(peer.commit_sent, std::min(commit_, prev + entries.size()));
   out.messages.push_back(Make(peer.id, AppendRequest{.prev_index = prev,
                                                      .prev_term = *prev_term,
                                                      .commit = commit_,
                                                      .entries = std::move(entries),
+                                                     .all_durable = all_durable_,
                                                      .sequence = ++peer.sequence}));
 }
 

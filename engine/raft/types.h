@@ -42,6 +42,9 @@ struct AppendRequest {
   Term prev_term;
   LogIndex commit;
   std::vector<Entry> entries;
+  // Every voter has the entries up to here durable, as the sender knows: none of them will be asked
+  // of anybody again. Lower than before tells nothing.
+  LogIndex all_durable;
   // Rises with every message of a sender to one receiver, from 1. Echoed in the reply: tells a late
   // reply of an earlier session or probe from a current one.
   uint64_t sequence = 0;

@@ -20,6 +20,10 @@ class ConsumerOrder {
   // A server sent `frame` (one whole batch) of `group` to `consumer`, which delivered all but its
   // first `skip` records.
   void OnDelivered(uint32_t consumer, GroupId group, std::string_view frame, uint64_t skip);
+  // `consumer` goes on at `to`: what is before is gone, which Retention vouches for.
+  void OnSkipped(uint32_t consumer, GroupId group, Offset to) {
+    positions_[{consumer, group}] = to;
+  }
   // The next offset `consumer` is owed.
   Offset PositionOf(uint32_t consumer, GroupId group) const;
 

@@ -58,6 +58,15 @@ void DurableQuorum::OnCrash(NodeId node) {
   std::erase_if(written_, [&](const auto& entry) { return entry.first.first == node; });
 }
 
+bool DurableQuorum::Holds(GroupId group, NodeId node, const EntryFact& entry) const {
+  if (entry.kind != EntryKind::kData) return true;
+  const auto replica = durable_.find({node, group});
+  if (replica == durable_.end()) return false;
+  const auto held = replica->second.find(entry.base_offset);
+  return held != replica->second.end() && held->second.term == entry.term &&
+         held->second.crc == entry.crc;
+}
+
 void DurableQuorum::OnCommitted(GroupId group, std::span<const NodeId> voters,
                                 const EntryFact& entry) {
   if (entry.kind != EntryKind::kData) return;

@@ -28,6 +28,9 @@ class DurableQuorum {
   void OnCrash(NodeId node);
   // Some node committed `entry` for the first time; `voters` are the members of the group.
   void OnCommitted(GroupId group, std::span<const NodeId> voters, const EntryFact& entry);
+  // Whether `entry` is durable on `node`, as it was last written there. (Only client batches are
+  // followed; of anything else it is taken for granted.)
+  bool Holds(GroupId group, NodeId node, const EntryFact& entry) const;
 
  private:
   struct Frame {

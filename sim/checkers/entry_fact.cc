@@ -20,7 +20,8 @@ EntryFact FactOf(const Entry& entry, uint64_t before) {
                  .term = entry.term,
                  .kind = entry.kind,
                  .base_offset = entry.base_offset,
-                 .offset_span = entry.offset_span};
+                 .offset_span = entry.offset_span,
+                 .bytes = static_cast<uint32_t>(entry.frame.size())};
   const std::string_view frame = entry.frame.view();
   if (frame.size() >= kBatchHeaderBytes) {
     fact.crc = LoadBig<uint32_t>(frame.data() + 17);

@@ -15,6 +15,7 @@ struct EntryFact {
   EntryKind kind = EntryKind::kData;
   Offset base_offset;
   uint32_t offset_span = 0;
+  uint32_t bytes = 0;  // of the frame
   // The frame's own checksum.
   uint32_t crc = 0;
   // Names the batch of an idempotent producer (id, epoch, sequence); 0 for everything else.

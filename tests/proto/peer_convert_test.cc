@@ -28,6 +28,7 @@ PeerMessage AppendWith(uint64_t prev_index, const std::vector<std::string>& valu
                              .prev_term = Term(2),
                              .commit = LogIndex(prev_index),
                              .entries = {},
+                             .all_durable = LogIndex(7),
                              .sequence = 77};
   for (const std::string& value : values) {
     append.entries.push_back(EntryAt(prev_index + 1 + append.entries.size(), value));
@@ -65,6 +66,7 @@ TEST(PeerConvert, AppendKeepsEntriesAsTheBytesTheyAre) {
   EXPECT_EQ(back.prev_index, LogIndex(41));
   EXPECT_EQ(back.prev_term, Term(2));
   EXPECT_EQ(back.commit, LogIndex(41));
+  EXPECT_EQ(back.all_durable, LogIndex(7));
   EXPECT_EQ(back.sequence, 77u);
   ASSERT_EQ(back.entries.size(), 3u);
   for (size_t i = 0; i < 3; ++i) {

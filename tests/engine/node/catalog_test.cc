@@ -41,9 +41,13 @@ TEST(Catalog, NamesAreCheckedAsDocumented) {
   EXPECT_FALSE(CheckTopicName(std::string(250, 'x')).ok());
 }
 
-RC_GTEST_PROP(Catalog, CommandsRoundTrip, (const std::string& name, uint64_t segment_bytes)) {
+RC_GTEST_PROP(Catalog, CommandsRoundTrip,
+              (const std::string& name, uint64_t segment_bytes, uint64_t retention_bytes,
+               uint64_t retention_ms)) {
   CreateTopicCommand create = Create(name, segment_bytes % 5);
   create.segment_bytes = segment_bytes;
+  create.retention_bytes = retention_bytes;
+  create.retention_ms = retention_ms;
   const auto decoded = DecodeCatalogCommand(EncodeCatalogCommand(create));
   RC_ASSERT(decoded.ok());
   RC_ASSERT(std::get<CreateTopicCommand>(*decoded) == create);
@@ -53,11 +57,22 @@ RC_GTEST_PROP(Catalog, CommandsRoundTrip, (const std::string& name, uint64_t seg
 }
 
 TEST(Catalog, EveryTruncationOfACommandIsRefused) {
-  const std::string whole = EncodeCatalogCommand(Create("orders", 3));
-  for (size_t length = 0; length < whole.size(); ++length) {
-    EXPECT_FALSE(DecodeCatalogCommand(whole.substr(0, length)).ok()) << length;
+  CreateTopicCommand create = Create("orders", 3);
+  for (const uint64_t retention_ms : {0, 1}) {
+    create.retention_ms = retention_ms;
+    const std::string whole = EncodeCatalogCommand(create);
+    for (size_t length = 0; length < whole.size(); ++length) {
+      EXPECT_FALSE(DecodeCatalogCommand(whole.substr(0, length)).ok()) << length;
+    }
+    EXPECT_FALSE(DecodeCatalogCommand(whole + "x").ok());
   }
-  EXPECT_FALSE(DecodeCatalogCommand(whole + "x").ok());
+}
+
+TEST(Catalog, CommandsWithoutRetentionStayReadableForOlderVersions) {
+  EXPECT_EQ(EncodeCatalogCommand(Create("a"))[0], 1);
+  CreateTopicCommand create = Create("a");
+  create.retention_bytes = 1;
+  EXPECT_EQ(EncodeCatalogCommand(create)[0], 2);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "tests/engine/raft/cluster.h"
 #include "tests/engine/raft/member.h"
 
 // Mirrors engine/raft/commit.cc.
@@ -46,6 +47,48 @@ TEST(Commit, S10_2_1_AMajorityOfOthersCommitsWithoutTheLeadersDisk) {
   const Effects acked = member.Receive(kThree, 1, Ack(1));
   EXPECT_EQ(acked.commit, LogIndex{1});
   EXPECT_EQ(member.log().durable_index(), LogIndex{0});
+}
+
+TEST(Commit, WhatEveryVoterHasDurableIsTheLowestMatchTheLeadersOwnIncluded) {
+  Member member({});
+  member.Elect();
+  member.Receive(kTwo, 1, Ack(1));
+  member.Receive(kThree, 1, Ack(1));
+  EXPECT_EQ(member.raft().all_durable(), LogIndex{0}) << "the leader's own disk lags";
+  member.Persist();
+  EXPECT_EQ(member.raft().all_durable(), LogIndex{1});
+  member.Propose("a");
+  member.Persist();
+  member.Receive(kTwo, 1, Ack(2, 2));
+  EXPECT_EQ(member.raft().commit(), LogIndex{2});
+  EXPECT_EQ(member.raft().all_durable(), LogIndex{1}) << "one voter lags";
+}
+
+TEST(Commit, FollowersLearnWhatEveryVoterHasAndForgetNothingOfIt) {
+  Cluster cluster({.config = TestConfig()});
+  ASSERT_NE(cluster.WaitForLeader(), kNoNode);
+  ASSERT_TRUE(cluster.ProposeAndSettle("a"));
+  const LogIndex last = cluster.log(kTwo).last_index();
+  ASSERT_TRUE(cluster.RunUntilTrue(
+      [&] {
+        for (const NodeId id : cluster.ids()) {
+          if (cluster.raft(id).all_durable() < last) return false;
+        }
+        return true;
+      },
+      Duration::Seconds(5)));
+  // With one voter down it stays where it was, on whoever leads.
+  const NodeId leader = cluster.leader();
+  const NodeId down = leader == kTwo ? kThree : kTwo;
+  cluster.Crash(down);
+  ASSERT_TRUE(cluster.Propose(leader, "b").has_value());
+  cluster.RunFor(Duration::Seconds(2));
+  for (const NodeId id : cluster.ids()) {
+    if (id == down) continue;
+    EXPECT_GT(cluster.raft(id).commit(), last);
+    EXPECT_EQ(cluster.raft(id).all_durable(), last);
+  }
+  EXPECT_TRUE(cluster.failures().empty());
 }
 
 TEST(Commit, HalfOfAnEvenNumberIsNotEnough) {

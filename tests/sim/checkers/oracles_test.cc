@@ -12,6 +12,7 @@
 #include "sim/checkers/leader_completeness.h"
 #include "sim/checkers/log_matching.h"
 #include "sim/checkers/progress.h"
+#include "sim/checkers/retention.h"
 #include "sim/checkers/state_machine.h"
 #include "sim/checkers/vote_once.h"
 
@@ -185,6 +186,83 @@ TEST(DurableQuorum, SpeaksOfACommitThatAMajorityHasNotSynced) {
   other.OnWritten(kB, batch);
   other.OnCommitted(kGroup, voters, entry);
   EXPECT_EQ(unsynced.oracle(), "durable_quorum");
+}
+
+class RetentionTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (uint64_t index = 1; index <= 3; ++index) {
+      const int32_t sequence = static_cast<int32_t>(index) - 1;
+      const EntryFact entry = Fact(index, 1, sequence, 0);
+      committed_.OnCommitted(kGroup, kA, Term{1}, entry);
+      for (const NodeId node : {kA, kB}) {
+        const FileBatch batch = WriteOf(Frame(index - 1, 1, sequence));
+        durable_.OnWritten(node, batch);
+        durable_.OnSynced(node, batch);
+      }
+      entries_.push_back(entry);
+    }
+  }
+  void Tell(const RetentionPolicy& policy) {
+    oracle_.OnTopic(kGroup, policy);
+    for (const EntryFact& entry : entries_) {
+      oracle_.OnAppended(kGroup, kA, entry, WallTime::FromMillis(1000));
+    }
+  }
+  void Decide(uint64_t from, uint64_t kept_bytes, int64_t now_ms, uint64_t commit = 3) {
+    oracle_.OnDecision(kGroup, voters_,
+                       {.node = kA,
+                        .from = LogIndex{from},
+                        .kept_bytes = kept_bytes,
+                        .commit = LogIndex{commit},
+                        .now = WallTime::FromMillis(now_ms)});
+  }
+  Verdict verdict_;
+  StateMachine committed_{&verdict_};
+  DurableQuorum durable_{&verdict_};
+  Retention oracle_{&committed_, &durable_, &verdict_};
+  std::vector<EntryFact> entries_;
+  std::vector<NodeId> voters_ = {kA, kB};
+};
+
+TEST_F(RetentionTest, AcceptsWhatThePolicyLetsGo) {
+  Tell({.bytes = 100, .age = Duration::Millis(500)});
+  Decide(2, 100, 1000);
+  EXPECT_EQ(oracle_.LetGoBefore(kGroup), Offset{1});
+  Decide(3, 0, 1501);
+  oracle_.OnFirstIndex(kGroup, kA, LogIndex{3});
+  EXPECT_TRUE(verdict_.ok()) << verdict_.what();
+}
+
+TEST_F(RetentionTest, SpeaksOfWhatIsNeitherOldNorTooMuch) {
+  Tell({.bytes = 100, .age = Duration::Millis(500)});
+  Decide(2, 99, 1500);
+  EXPECT_EQ(verdict_.oracle(), "retention");
+}
+
+TEST_F(RetentionTest, SpeaksOfATopicThatKeepsEverything) {
+  Decide(2, 1u << 30, 1 << 30);
+  EXPECT_EQ(verdict_.oracle(), "retention");
+}
+
+TEST_F(RetentionTest, SpeaksOfWhatAVoterLacks) {
+  Tell({.bytes = 1});
+  voters_.push_back(kC);
+  Decide(2, 100, 1000);
+  EXPECT_NE(verdict_.what().find("not durable on node 3"), std::string::npos) << verdict_.what();
+}
+
+TEST_F(RetentionTest, SpeaksOfWhatIsNotCommitted) {
+  Tell({.bytes = 1});
+  Decide(3, 100, 1000, 1);
+  EXPECT_NE(verdict_.what().find("not all committed"), std::string::npos) << verdict_.what();
+}
+
+TEST_F(RetentionTest, SpeaksOfALogThatBeginsFurtherOnThanWasDecided) {
+  Tell({.bytes = 1});
+  Decide(2, 100, 1000);
+  oracle_.OnFirstIndex(kGroup, kA, LogIndex{3});
+  EXPECT_EQ(verdict_.oracle(), "retention");
 }
 
 class LedgerTest : public testing::Test {

@@ -1,0 +1,54 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/node/replica.h"
+
+// What of a log retention lets go. The order that a crash cannot hurt: the decision is made durable
+// (the hard state's start), then the log forgets the entries, then their files go. FORMAT.md
+// section 4.
+
+namespace tidemark {
+
+bool Replica::has_retention() const {
+  return options_.retention.bytes.has_value() || options_.retention.age.has_value();
+}
+
+void Replica::DecideRetention(Now now, Effects& out) {
+  const bool by_time = now.instant >= retention_deadline_;
+  if (!by_time && !segment_begun_) return;
+  segment_begun_ = false;
+  const LogIndex here = std::min(raft_.commit(), log_->durable_index());
+  const LogIndex limit = std::min(here, raft_.all_durable());
+  kept_from_ = std::max(kept_from_, log_->RetentionPoint(options_.retention, now.wall, limit));
+  if (!by_time) return;
+  retention_deadline_ = now.instant + options_.retention_interval;
+  NoteHeldBack(log_->RetentionPoint(options_.retention, now.wall, here), out);
+}
+
+void Replica::NoteHeldBack(LogIndex wanted, Effects& out) {
+  const bool leads = raft_.role() == raft::Role::kLeader;
+  const LogIndex before = std::exchange(wanted_from_, leads ? wanted : LogIndex());
+  // A voter that has had a whole interval is more than a little late.
+  if (!leads || before <= raft_.all_durable() + 1) {
+    held_back_by_ = kNoNode;
+    return;
+  }
+  NodeId slowest;
+  for (const NodeId voter : raft_.config().voters) {
+    if (voter == raft_.self()) continue;
+    if (slowest == kNoNode || raft_.MatchOf(voter) < raft_.MatchOf(slowest)) slowest = voter;
+  }
+  if (slowest == std::exchange(held_back_by_, slowest)) return;
+  out.push_back(Note{Note::Level::kWarning,
+                     "retention_held_back",
+                     {{"group", absl::StrCat(options_.group.value())},
+                      {"voter", absl::StrCat(slowest.value())},
+                      {"durable_there", absl::StrCat(raft_.MatchOf(slowest).value())},
+                      {"wanted_from", absl::StrCat(wanted.value())},
+                      {"hint",
+                       "what a replica still lacks is kept, whatever the topic's retention says; "
+                       "bring that node back"}}});
+}
+
+}  // namespace tidemark

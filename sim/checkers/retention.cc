@@ -1,0 +1,85 @@
+#include "sim/checkers/retention.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace tidemark::sim {
+
+void Retention::Fail(GroupId group, NodeId node, std::string_view what) {
+  verdict_->Fail("retention", absl::StrCat("group ", group.value(), ": node ", node.value(), " ",
+                                           std::string(what)));
+}
+
+void Retention::OnAppended(GroupId group, NodeId node, const EntryFact& entry, WallTime wall) {
+  if (!policies_.contains(group)) return;
+  appended_[{node, group}][entry.index] = {.term = entry.term, .wall = wall};
+}
+
+void Retention::OnRecovered(GroupId group, NodeId node, const EntryFact& entry) {
+  if (!policies_.contains(group)) return;
+  Appended& appended = appended_[{node, group}][entry.index];
+  // One that was cut and that a crash brought back: when it was appended nobody noted.
+  if (appended.term != entry.term) appended = {.term = entry.term, .wall = WallTime()};
+}
+
+void Retention::OnDecision(GroupId group, std::span<const NodeId> voters,
+                           const Decision& decision) {
+  LogIndex& let_go = let_go_.try_emplace({decision.node, group}, LogIndex{1}).first->second;
+  if (decision.from <= let_go) return;
+  const LogIndex before = std::exchange(let_go, decision.from);
+  const auto fail = [&](std::string_view what) {
+    Fail(group, decision.node,
+         absl::StrCat("lets go of what is before index ", decision.from.value(), ", ",
+                      std::string(what)));
+  };
+  const auto policy = policies_.find(group);
+  if (policy == policies_.end()) return fail("of a topic that keeps everything");
+  const std::vector<StateMachine::Committed>& committed = committed_->LogOf(group);
+  if (decision.from > decision.commit + 1 || decision.from.value() > committed.size() + 1) {
+    return fail("which is not all committed");
+  }
+  for (LogIndex index = before; index < decision.from; ++index) {
+    const EntryFact& entry = committed[index.value() - 1].entry;
+    for (const NodeId voter : voters) {
+      if (durable_->Holds(group, voter, entry)) continue;
+      return fail(absl::StrCat("although index ", index.value(), " is not durable on node ",
+                               voter.value()));
+    }
+  }
+  const bool large =
+      policy->second.bytes.has_value() && decision.kept_bytes >= *policy->second.bytes;
+  const auto& appended = appended_[{decision.node, group}];
+  const auto last = appended.find(decision.from - 1);
+  const bool old =
+      policy->second.age.has_value() && last != appended.end() &&
+      last->second.wall.millis() < decision.now.millis() - policy->second.age->millis();
+  if (!large && !old) {
+    fail(absl::StrCat("neither old enough nor more than enough: ", decision.kept_bytes,
+                      " bytes would be left"));
+  }
+}
+
+void Retention::OnFirstIndex(GroupId group, NodeId node, LogIndex first) {
+  const auto let_go = let_go_.find({node, group});
+  const LogIndex allowed = let_go == let_go_.end() ? LogIndex{1} : let_go->second;
+  if (first <= allowed) return;
+  Fail(group, node,
+       absl::StrCat("has a log that begins at index ", first.value(),
+                    ", having let go of what is "
+                    "before ",
+                    allowed.value()));
+}
+
+Offset Retention::LetGoBefore(GroupId group) const {
+  LogIndex from{1};
+  for (const auto& [key, let_go] : let_go_) {
+    if (key.second == group) from = std::max(from, let_go);
+  }
+  const std::vector<StateMachine::Committed>& committed = committed_->LogOf(group);
+  return from == LogIndex{1} ? Offset{} : committed[from.value() - 2].entry.end_offset();
+}
+
+}  // namespace tidemark::sim
