@@ -67,7 +67,9 @@ class Walker {
     if (next_ != nullptr && header->base_offset > next_->base_offset) return false;
     const IndexEntry* const run = RunOf(walk_.count);
     if (run != nullptr && header->leader_epoch.value() != run->term) {
-      return Gap("a frame's term is not the one the sidecar remembers");
+      const bool more = Gap("a frame's term is not the one the sidecar remembers");
+      walk_.gaps.back().contradicted = true;
+      return more;
     }
     if (walk_.end > UINT32_MAX || walk_.end_offset > UINT32_MAX) return false;
     walk_.frames.push_back({.pos = static_cast<uint32_t>(walk_.end),
@@ -130,8 +132,9 @@ class Walker {
     const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(rest());
     if (!header.ok() || header->total_bytes() > rest().size()) return std::nullopt;
     const uint64_t end = walk_.end + header->total_bytes();
-    if (LaterFrameAt(end) || OrdinalAt(end) == uint64_t{walk_.count} + 1 || end == bytes_.size() ||
-        AllZeros(bytes_.substr(end))) {
+    const Offset next = context().next_offset + header->offset_span();
+    if ((LaterFrameAt(end) && DecodeBatchHeader(bytes_.substr(end))->base_offset == next) ||
+        OrdinalAt(end) == uint64_t{walk_.count} + 1) {
       return end;
     }
     return std::nullopt;
@@ -144,7 +147,7 @@ class Walker {
                 .first_offset = walk_.end_offset,
                 .wrong = std::string(wrong)};
     std::optional<uint64_t> next = OwnEnd();
-    const bool own = next.has_value();
+    bool own = next.has_value();
     if (!own) {
       bool gave_up = false;
       next = FindLaterFrame(bytes_, walk_.end + 1, context(), gave_up);
@@ -156,6 +159,13 @@ class Walker {
       end = end == std::string_view::npos ? 0 : end + 1;
       if (end <= walk_.end && !Expected()) return false;
       next = std::max<uint64_t>(end, walk_.end);
+      // The last frame, if its own length says so.
+      const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(rest());
+      if (header.ok() && header->total_bytes() <= rest().size() &&
+          walk_.end + header->total_bytes() >= *next) {
+        next = walk_.end + header->total_bytes();
+        own = true;
+      }
       if (found_.footer.has_value() && found_.footer->count <= limit_) {
         next = std::max<uint64_t>(*next, found_.footer->size);
       }

@@ -38,6 +38,8 @@ struct WalkGap {
   std::string wrong;
   // An intact frame follows in the segment; only zeros follow, or nothing.
   bool frame_follows = false;
+  // It begins with a frame that is intact, but not the one that the sidecar remembers.
+  bool contradicted = false;
   // Some sector in it is all zeros: what a crash that interrupted a flush leaves.
   bool lost_sector = false;
 };

@@ -117,6 +117,11 @@ class Verifier {
       return;
     }
     CheckContinues(i);
+    // Where the next segment cannot tell where this one ends, the footer can: behind that may be
+    // frames that were cut.
+    if (NextOf(i) == nullptr && found.footer.has_value()) {
+      found.end = std::min(found.end, found.header.base_index + found.footer->count);
+    }
     const bool last = i + 1 == files_.segments.size();
     const SegmentWalk walk = WalkSegment(found, NextOf(i));
     Count(found, walk);
@@ -261,7 +266,7 @@ class Verifier {
   void CheckGap(const Found& found, const WalkGap& gap) {
     if (ended_) return;
     const LogIndex index = found.header.base_index + gap.first;
-    const bool durable = index <= result_.known_durable ||
+    const bool durable = index <= result_.known_durable || gap.contradicted ||
                          (gap.frame_follows && !gap.lost_sector) ||
                          gap.wrong == "it cannot be told from rot";
     Finding finding{.kind = durable ? FindingKind::kRot : FindingKind::kTornTail,
@@ -332,17 +337,28 @@ class Verifier {
 
   // What was durable must be there.
   void CheckEnd() {
-    if (ended_ || unknown_ || index_ > result_.known_durable) return;
+    if (ended_ || unknown_ || files_.segments.empty()) return CheckEmpty();
+    // A segment gets its footer when the one that continues it is durable.
+    const bool continued = files_.segments.back().footer.has_value();
+    if (!continued && index_ > result_.known_durable) return;
     if (!whole_ && cut_.has_value()) return;
+    MissingEnd();
+  }
+
+  void CheckEmpty() {
+    if (files_.segments.empty() && index_ <= result_.known_durable) MissingEnd();
+  }
+
+  void MissingEnd() {
     Add({.kind = FindingKind::kMissingFile,
          .file = {.group = result_.group, .kind = FileKind::kSegment, .number = number_ + 1},
          .first_index = index_,
-         .end_index = result_.known_durable + 1,
+         .end_index = std::max(index_ + 1, result_.known_durable + 1),
          .first_offset = offset_,
          .end_offset = offset_,
          .durable = true,
          .what = absl::StrCat("the log ends at index ", (index_ - 1).value(), ", but ",
-                              Entries(index_, result_.known_durable + 1),
+                              Entries(index_, std::max(index_ + 1, result_.known_durable + 1)),
                               " were durable: files are missing, or older ones were put back (the "
                               "number of the file is a guess)"),
          .remedy = absl::StrCat("put the files back, or, ", std::string(kFromPeers))});
