@@ -12,9 +12,10 @@ namespace tidemark {
 namespace {
 
 constexpr size_t kSlotBytes = 4096;
-constexpr size_t kCopyBytes = kSlotBytes / 2;
+constexpr size_t kCopyBytes = kHardStateCopyBytes;
+static_assert(kCopyBytes == kSlotBytes / 2);
 constexpr uint64_t kMagic = 0x3253484b52414d54;  // "TMARKHS2"
-constexpr size_t kRecordBytes = 6 * 8 + 4;
+constexpr size_t kRecordBytes = kHardStateRecordBytes;
 
 // The record twice, in different sectors: one bad sector never makes a replica forget a promise.
 std::string EncodeSlot(const HardStateRecord& record) {
@@ -30,7 +31,9 @@ std::string EncodeSlot(const HardStateRecord& record) {
   return slot + slot;
 }
 
-std::optional<HardStateRecord> DecodeCopy(std::string_view slot) {
+}  // namespace
+
+std::optional<HardStateRecord> DecodeHardStateCopy(std::string_view slot) {
   if (slot.size() < kRecordBytes || LoadLittle<uint64_t>(slot.data()) != kMagic) {
     return std::nullopt;
   }
@@ -43,8 +46,6 @@ std::optional<HardStateRecord> DecodeCopy(std::string_view slot) {
                          .start = LogIndex(LoadLittle<uint64_t>(slot.data() + 40))};
 }
 
-}  // namespace
-
 absl::StatusOr<HardStateRecord> DecodeHardState(std::string_view file) {
   // Cut short it could lack the newer slot, and show a promise that was superseded.
   if (!file.empty() && file.size() != 2 * kSlotBytes) {
@@ -56,7 +57,7 @@ absl::StatusOr<HardStateRecord> DecodeHardState(std::string_view file) {
   HardStateRecord newest;
   bool any = false;
   for (size_t at = 0; at < 2 * kSlotBytes && at < file.size(); at += kCopyBytes) {
-    const auto record = DecodeCopy(file.substr(at, kCopyBytes));
+    const auto record = DecodeHardStateCopy(file.substr(at, kCopyBytes));
     if (record.has_value() && record->generation >= newest.generation) {
       newest = *record;
       any = true;

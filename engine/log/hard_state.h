@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +25,13 @@ struct HardStateRecord {
 
   friend bool operator==(const HardStateRecord&, const HardStateRecord&) = default;
 };
+
+// The file holds kHardStateCopies copies of this size, two a slot; the record is at the front.
+inline constexpr size_t kHardStateCopyBytes = 2048;
+inline constexpr size_t kHardStateCopies = 4;
+inline constexpr size_t kHardStateRecordBytes = 6 * 8 + 4;
+// One copy; nullopt if it is damaged or was never written.
+std::optional<HardStateRecord> DecodeHardStateCopy(std::string_view copy);
 
 // The newest valid slot of the file; generation 0 if nothing was ever written (all zeros).
 //   Errors  kDataLoss: neither slot is valid and the file is not all zeros, or it is not whole.

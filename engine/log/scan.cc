@@ -56,12 +56,17 @@ size_t FoundSegment::ConsistentEntries() const {
 }
 
 absl::Status RotError(const FileId& file, uint64_t begin, uint64_t end, std::string_view what) {
+  const std::string group = absl::StrCat(file.group.value());
   return absl::DataLossError(absl::StrCat(
       PathOf(file), ": bytes ", begin, " to ", end, " are damaged (", std::string(what),
-      ") although they were durable: the disk lost or changed them. The file is left as it is. If "
-      "other replicas are healthy, move this node's data directory away and start it empty; "
-      "'tidemark log verify' shows all that is damaged, 'tidemark log repair' what can be done "
-      "without other replicas"));
+      ") although they were durable: the disk lost or changed them. Nothing was changed. If other "
+      "replicas are healthy, move this node's data directory away and start it empty: it gets "
+      "everything from them. Otherwise 'tidemark log verify DIR "
+      "--group ",
+      group,
+      "' shows all that is damaged, which offsets are lost with it, and the exact 'tidemark "
+      "log repair DIR --group ",
+      group, " --accept-loss ...' that goes on without them"));
 }
 
 SegmentScan::SegmentScan(Log::Impl* log, const FoundSegment& found, Term term,

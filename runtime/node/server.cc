@@ -10,6 +10,8 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "engine/base/status_macros.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
@@ -121,8 +123,15 @@ absl::Status Server::Prepare() {
   TIDEMARK_ASSIGN_OR_RETURN(net::PortSockets sockets, net::OpenPort(listen));
   udp_ = std::move(sockets.udp);
   bound_ = sockets.bound;
-  TIDEMARK_ASSIGN_OR_RETURN(Node node,
-                            Node::Recover(options, *directory, ReadNow(), Prng(SecureRandom64())));
+  absl::StatusOr<Node> recovered =
+      Node::Recover(options, *directory, ReadNow(), Prng(SecureRandom64()));
+  if (!recovered.ok()) {
+    // The engine does not know where its files are; whoever copies the command should not ask.
+    return absl::Status(recovered.status().code(),
+                        absl::StrReplaceAll(recovered.status().message(),
+                                            {{" DIR ", absl::StrCat(" ", config_.data_dir, " ")}}));
+  }
+  Node node = *std::move(recovered);
 
   net::PeerTransport::Options transport;
   transport.self = {

@@ -32,7 +32,8 @@ class CommandLine(unittest.TestCase):
         return file.name
 
     def test_every_command_teaches_by_example(self):
-        for command in (["server"], ["produce"], ["consume"], ["topic"], ["status"], ["cert"]):
+        for command in (["server"], ["produce"], ["consume"], ["topic"], ["status"], ["cert"],
+                        ["log"]):
             result = run(*command, "--help")
             self.assertEqual(result.returncode, 0, result.stderr)
             self.assertIn("Examples:", result.stdout)

@@ -66,5 +66,6 @@ void AddTopicCommand(CLI::App& root, int& exit_code);
 void AddStatusCommand(CLI::App& root, int& exit_code);
 void AddCertCommand(CLI::App& root, int& exit_code);
 void AddServerCommand(CLI::App& root, int& exit_code);
+void AddLogCommand(CLI::App& root, int& exit_code);
 
 }  // namespace tidemark

@@ -46,6 +46,7 @@ Every flag can also be set in the environment (--servers: TIDEMARK_SERVERS) and 
   AddTopicCommand(root, exit_code);
   AddStatusCommand(root, exit_code);
   AddCertCommand(root, exit_code);
+  AddLogCommand(root, exit_code);
   AddBenchCommand(root, exit_code);
   root.add_subcommand("version", "Print the version")->callback([] {
     std::printf("tidemark %s\n", VersionText().c_str());

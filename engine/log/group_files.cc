@@ -1,0 +1,144 @@
+#include "engine/log/group_files.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/status_macros.h"
+#include "engine/log/frame.h"
+
+namespace tidemark {
+namespace {
+
+using Found = GroupFiles::Found;
+
+// Reads the two files of a segment. False: it never became whole.
+absl::StatusOr<bool> ReadSegment(const DirectoryView& directory, Found& found) {
+  const FileId file = found.file();
+  if (found.has_index) {
+    const absl::StatusOr<std::string_view> sidecar = directory.Contents(found.sidecar());
+    if (sidecar.ok()) found.sidecar_bytes = *sidecar;
+    found.index_file_bytes = found.sidecar_bytes.size();
+    found.index = DecodeIndex(found.sidecar_bytes);
+    found.footer = DecodeFooter(found.sidecar_bytes);
+  }
+  const absl::StatusOr<std::string_view> bytes = directory.Contents(file);
+  if (absl::IsResourceExhausted(bytes.status())) return bytes.status();
+  if (!bytes.ok()) {
+    found.damage = std::string(bytes.status().message());
+    return true;
+  }
+  found.bytes = *bytes;
+  found.file_bytes = bytes->size();
+  const absl::StatusOr<SegmentHeader> header = DecodeSegmentHeader(found.bytes);
+  if (absl::IsFailedPrecondition(header.status())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(PathOf(file), ": ", header.status().message()));
+  }
+  if (!header.ok()) {
+    const bool vouched =
+        found.footer.has_value() ||
+        std::any_of(found.index.begin(), found.index.end(),
+                    [](const DecodedIndexEntry& each) { return each.entry.durable > 0; });
+    found.damage = std::string(header.status().message());
+    return vouched || (found.bytes.size() >= kSegmentHeaderBytes &&
+                       !AllZeros(found.bytes.substr(0, kSectorBytes)));
+  }
+  if (header->group != found.header.group || header->number != found.header.number) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        PathOf(file), " is segment ", header->number, " of group ", header->group.value(),
+        ": it was copied or renamed; put it back where it belongs"));
+  }
+  found.header = *header;
+  return true;
+}
+
+class Sorter {
+ public:
+  explicit Sorter(GroupFiles& files) : files_(files) {}
+
+  void Leftover(const Found& found) {
+    files_.leftovers.push_back(found.file());
+    if (found.has_index) files_.leftovers.push_back(found.sidecar());
+  }
+
+  // A segment replaces what earlier ones have from its base index on.
+  void Add(Found found) {
+    std::vector<Found>& live = files_.segments;
+    if (found.damage.empty()) {
+      const auto replaced = [&](const Found& each) {
+        return each.damage.empty() && each.header.base_index >= found.header.base_index;
+      };
+      for (const Found& each : live) {
+        if (replaced(each)) Leftover(each);
+      }
+      std::erase_if(live, replaced);
+      for (auto at = live.rbegin(); at != live.rend(); ++at) {
+        if (!at->damage.empty()) continue;
+        at->end = found.header.base_index;
+        break;
+      }
+    }
+    live.push_back(std::move(found));
+  }
+
+  void DropRemovedPrefix(LogIndex start) {
+    std::vector<Found>& live = files_.segments;
+    size_t first = 0;
+    while (first + 1 < live.size() && live[first].damage.empty() &&
+           live[first + 1].damage.empty() && live[first + 1].header.base_index <= start) {
+      Leftover(live[first]);
+      ++first;
+    }
+    live.erase(live.begin(), live.begin() + static_cast<ptrdiff_t>(first));
+  }
+
+ private:
+  GroupFiles& files_;
+};
+
+}  // namespace
+
+absl::StatusOr<GroupFiles> GroupFiles::Read(GroupId group, LogIndex start,
+                                            const DirectoryView& directory) {
+  GroupFiles files;
+  Sorter sorter(files);
+  std::set<uint64_t> sidecars;
+  std::set<uint64_t> segments;
+  for (const FileId& file : directory.List(group)) {
+    if (file.number > UINT64_MAX / 2) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(PathOf(file), " was not written by this program; move it away"));
+    }
+    if (file.kind == FileKind::kIndex) sidecars.insert(file.number);
+    if (file.kind == FileKind::kSegment) segments.insert(file.number);
+    if (file.kind == FileKind::kTemporary) files.leftovers.push_back(file);
+  }
+  for (const uint64_t number : segments) {
+    Found found;
+    found.header.group = group;
+    found.header.number = number;
+    found.has_index = sidecars.contains(number);
+    TIDEMARK_ASSIGN_OR_RETURN(const bool whole, ReadSegment(directory, found));
+    if (whole) {
+      sorter.Add(std::move(found));
+    } else {
+      sorter.Leftover(found);
+    }
+  }
+  sorter.DropRemovedPrefix(start);
+  for (const uint64_t number : sidecars) {
+    if (!segments.contains(number)) {
+      files.orphans.push_back({.group = group, .kind = FileKind::kIndex, .number = number});
+    }
+  }
+  for (const Found& found : files.segments) {
+    if (!found.damage.empty()) continue;
+    files.durable = std::max(files.durable, found.durable());
+    files.committed = std::max(files.committed, found.committed());
+  }
+  return files;
+}
+
+}  // namespace tidemark

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/log/scan.h"
+
+namespace tidemark {
+
+// All files of one group, read whole, and which of them make up the log: the first two steps of
+// FORMAT.md section 6, without giving up at what is damaged.
+struct GroupFiles {
+  struct Found : FoundSegment {
+    std::string_view sidecar_bytes;  // the whole file; empty if it cannot be read
+    // What is wrong with the header; empty: nothing. Else only its group and number are set.
+    std::string damage;
+  };
+
+  // In the order of the log, those with a damaged header where their number puts them.
+  std::vector<Found> segments;
+  // Files that recovery removes: replaced, removed, never whole.
+  std::vector<FileId> leftovers;
+  // Sidecars without a segment.
+  std::vector<FileId> orphans;
+  // The highest index that the files of the log vouch for.
+  LogIndex durable;
+  LogIndex committed;
+
+  // `start` is the hard state's.
+  //   Errors  kFailedPrecondition: another format version, or a file of another group.
+  //   Lives   as long as `directory`.
+  static absl::StatusOr<GroupFiles> Read(GroupId group, LogIndex start,
+                                         const DirectoryView& directory);
+};
+
+}  // namespace tidemark
