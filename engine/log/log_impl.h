@@ -145,6 +145,7 @@ struct Log::Impl {
   void StageRemoval(const Segment& segment);
 
   // log_read.cc
+  // The one with the first record at or behind `offset`; segments.size() if there is none.
   size_t SegmentAtOffset(Offset offset) const;
   // The entry with the record `offset`, or the first one of its run.
   LogIndex IndexAtOffset(const Segment& segment, Offset offset) const;

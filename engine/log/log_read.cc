@@ -164,9 +164,10 @@ size_t Log::Impl::SegmentAtOffset(Offset offset) const {
     return segments.size() - 1;
   }
   // The first segment that has records at or behind the offset; those without are passed over.
-  const auto segment = std::upper_bound(
+  auto segment = std::upper_bound(
       segments.begin(), segments.end(), offset,
       [](Offset wanted, const Segment& each) { return wanted < each.frames_end(); });
+  while (segment != segments.end() && segment->frames_end() == segment->base_offset) ++segment;
   return static_cast<size_t>(segment - segments.begin());
 }
 

@@ -20,7 +20,8 @@ class Reading {
         segment_(segment),
         observer_(observer),
         pos_(kSegmentHeaderBytes),
-        digest_(segment.base_digest) {
+        digest_(segment.base_digest),
+        records_end_(segment.base_offset) {
     context_.next_offset = segment.base_offset;
     context_.gaps = true;
   }
@@ -37,7 +38,7 @@ class Reading {
   }
 
   absl::Status Finish() const {
-    if (pos_ != segment_.size || context_.next_offset != segment_.frames_end() ||
+    if (pos_ != segment_.size || records_end_ != segment_.frames_end() ||
         digest_ != segment_.sparse->digest) {
       return Rot(pos_, "its frames are not those its footer names");
     }
@@ -69,6 +70,7 @@ class Reading {
     pos_ += frame.size();
     context_.next_offset = header->base_offset + header->offset_span();
     context_.term = header->leader_epoch;
+    if (header->magic == EntryKind::kData) records_end_ = context_.next_offset;
     return absl::OkStatus();
   }
 
@@ -77,6 +79,7 @@ class Reading {
   RecoveryObserver* const observer_;
   uint64_t pos_;
   uint64_t digest_;
+  Offset records_end_;
   FrameContext context_;
 };
 

@@ -31,9 +31,9 @@ void SparseWriter::Add(const CompactionFrame& frame, const BatchHeader& header) 
   }
   Segment::Sparse& sparse = *segment_.sparse;
   sparse.digest = DigestFrame(sparse.digest, frame.bytes);
-  sparse.frames_end =
-      static_cast<uint32_t>(header.base_offset + header.offset_span() - segment_.base_offset);
   if (header.magic == EntryKind::kData) {
+    sparse.frames_end =
+        static_cast<uint32_t>(header.base_offset + header.offset_span() - segment_.base_offset);
     for (; unresolved_ < entries_.size(); ++unresolved_) {
       entries_[unresolved_].first_offset =
           static_cast<uint32_t>(header.base_offset - segment_.base_offset);

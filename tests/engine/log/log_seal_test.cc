@@ -265,8 +265,7 @@ TEST(Seal, ASegmentThatDoesNotContinueTheDigestIsRefused) {
   sidecar.resize(footer.index_bytes);
   sidecar += EncodeFooter(footer);
   Counter counter;
-  const auto log =
-      Log::Recover(kGroup, on_disk.options, *on_disk.disk.View(), kLast, &counter);
+  const auto log = Log::Recover(kGroup, on_disk.options, *on_disk.disk.View(), kLast, &counter);
   EXPECT_TRUE(absl::IsDataLoss(log.status())) << log.status().message();
 }
 
