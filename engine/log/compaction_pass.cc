@@ -168,9 +168,14 @@ void CompactionPass::BeginRewrite(WallTime now) {
   compactor_.BeginRewrite(now);
   stage_ = Stage::kRewriting;
   at_ = log_->segments.front().base_index;
+  // A removed prefix took all of it.
+  if (at_ >= end_) {
+    stage_ = Stage::kOver;
+    return;
+  }
   if (!clean_end_.has_value()) clean_end_ = log_->segments[log_->SegmentAt(end_ - 1)].end();
   // The table was full before it had taken a batch.
-  if (at_ >= end_ || *clean_end_ <= dirty_begin_) stage_ = Stage::kOver;
+  if (*clean_end_ <= dirty_begin_) stage_ = Stage::kOver;
 }
 
 absl::Status CompactionPass::Step(const CompactionContext& context, WallTime now, int64_t budget) {

@@ -90,7 +90,10 @@ class KeyedLog final : public CompactionContext {
     Flush();
     return absl::OkStatus();
   }
-  void Retain(LogIndex first_kept) {
+  // Removes segments from the front while the rest has `bytes`.
+  void Retain(uint64_t bytes) {
+    const LogIndex first_kept = log->RetentionPoint(
+        {.bytes = bytes, .age = {}}, WallTime::FromMillis(wall), log->committed_index());
     start = std::max(start, first_kept);
     log->TruncatePrefix(first_kept);
   }
@@ -166,10 +169,10 @@ class KeyedLog final : public CompactionContext {
     }
     return state;
   }
-  // What it must be.
+  // What it must be: a removed prefix takes the keys along that were not written since.
   State Expected() const {
     State state;
-    for (const Change& put : history) Apply(put, state);
+    for (size_t i = log->start_offset().value(); i < history.size(); ++i) Apply(history[i], state);
     return state;
   }
 
@@ -205,8 +208,8 @@ class KeyedLog final : public CompactionContext {
 
  private:
   Bytes BytesAt(const FileRange& range) {
-    return Bytes::Copy(
-        std::string_view(disk.Contents(range.file)).substr(range.pos.value(), range.length));
+    const std::string_view file = disk.Contents(range.file);
+    return Bytes::Copy(file.substr(std::min<size_t>(range.pos.value(), file.size()), range.length));
   }
   void Append(std::string frame) {
     PatchBatch(frame.data(), log->next_offset(), term);

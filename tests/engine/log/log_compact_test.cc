@@ -133,6 +133,68 @@ TEST(LogCompaction, ASegmentOfNothingIsPassedOver) {
   EXPECT_LT(keyed.Consume().size(), 25u) << "the tombstones are gone";
 }
 
+TEST(LogCompaction, ARemovedPrefixEndsAPassOnlyIfItNeedsTheFiles) {
+  KeyedLog keyed;
+  Fill(keyed, 100, 100);
+  ASSERT_TRUE(keyed.BeginPass());
+  ASSERT_TRUE(keyed.Work().ok());
+  ASSERT_TRUE(keyed.log->has_compaction_batch());
+  const std::vector<FileId> all = keyed.log->Files();
+  const FileBatch batch = keyed.log->TakeCompactionBatch();
+  keyed.disk.Apply(batch);
+  keyed.Retain(20'000);
+  EXPECT_TRUE(keyed.log->compacting()) << "its batch is not done";
+  EXPECT_FALSE(keyed.BeginPass());
+  keyed.disk.Sync(batch);
+  keyed.log->OnCompactionBatchDurable();
+  EXPECT_FALSE(keyed.log->compacting());
+  keyed.Flush();
+  EXPECT_EQ(keyed.disk.Files().size(), keyed.log->Files().size()) << "what it wrote is gone";
+  EXPECT_LT(keyed.log->Files().size(), all.size());
+  EXPECT_EQ(keyed.Read(), keyed.Expected());
+
+  // What a pass has put in its place already may go without it.
+  ASSERT_TRUE(keyed.BeginPass());
+  const uint64_t first = keyed.log->Files().front().number;
+  while (keyed.log->Files().front().number == first) {
+    ASSERT_TRUE(keyed.Work().ok());
+    ASSERT_TRUE(keyed.log->has_compaction_batch());
+    keyed.disk.ApplyAndSync(keyed.log->TakeCompactionBatch());
+    keyed.log->OnCompactionBatchDurable();
+  }
+  const uint64_t bytes = keyed.log->size_bytes();
+  keyed.Retain(bytes - 8000);
+  EXPECT_GT(keyed.log->first_index(), LogIndex(1));
+  EXPECT_TRUE(keyed.log->compacting());
+  while (keyed.log->compacting()) {
+    ASSERT_TRUE(keyed.Work().ok());
+    if (!keyed.log->has_compaction_batch()) break;
+    keyed.disk.ApplyAndSync(keyed.log->TakeCompactionBatch());
+    keyed.log->OnCompactionBatchDurable();
+  }
+  keyed.Flush();
+  ASSERT_TRUE(keyed.Reopen().ok());
+  EXPECT_EQ(keyed.Read(), keyed.Expected());
+}
+
+TEST(LogCompaction, CompactsRetainsAndCompactsAgain) {
+  KeyedLog keyed;
+  for (int round = 0; round < 4; ++round) {
+    for (int i = 0; i < 40; ++i) {
+      keyed.Put("round" + std::to_string(round) + "key" + std::to_string(i % 20), Value(i, 700));
+    }
+    keyed.Flush();
+    ASSERT_TRUE(keyed.Compact().ok());
+    keyed.Retain(15'000);
+    keyed.Flush();
+    EXPECT_EQ(keyed.Read(), keyed.Expected());
+    ASSERT_TRUE(keyed.Reopen().ok());
+    EXPECT_EQ(keyed.Read(), keyed.Expected());
+    EXPECT_LT(keyed.log->size_bytes(), 33'000u);
+  }
+  EXPECT_GT(keyed.log->first_index(), LogIndex(1));
+}
+
 // Appends and flushes run while a pass does; the power fails anywhere, and anything survives.
 bool LiveWithPasses(KeyedLog& keyed, const auto& alive) {
   Fill(keyed, 24, 3);
@@ -161,7 +223,15 @@ bool LiveWithPasses(KeyedLog& keyed, const auto& alive) {
       keyed.Complete();
       if (!alive()) return false;
     }
-    if (pass == 0) Fill(keyed, 12, 3);
+    if (pass > 0) break;
+    Fill(keyed, 12, 3);
+    keyed.Put("large", Value(0, 7000));
+    keyed.Put("larger", Value(0, 7500));
+    Fill(keyed, 12, 3);
+    keyed.Retain(20'000);
+    keyed.Begin();
+    if (!alive()) return false;
+    keyed.Complete();
   }
   return true;
 }
@@ -244,7 +314,7 @@ void Live(uint64_t seed, MemoryDisk::Tear tear) {
         keyed.disk.Apply(*batch);
       }
     } else if (action < 91) {
-      log.CancelCompaction();
+      prng.Chance(1, 2) ? log.CancelCompaction() : keyed.Retain(prng.Below(20'000));
     } else if (action < 93) {
       keyed.wall += 1000;
     } else if (action < 95) {
