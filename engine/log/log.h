@@ -145,8 +145,8 @@ class Log {
 
   // First index to keep under `policy`: a candidate for TruncatePrefix, never above `limit` + 1.
   LogIndex RetentionPoint(const RetentionPolicy& policy, WallTime now, LogIndex limit) const;
-  // Removes the segments that lie wholly before `first_kept`; first_index() tells what is left. The
-  // files go with the next batch.
+  // Removes the segments that lie wholly before `first_kept`, as long as the rest holds a durable
+  // entry; first_index() tells what is left. The files go with the next batch.
   //   Before  `first_kept` is durable in the hard state: without it a restart takes the missing
   //           files for a loss.
   //   Checks  dies if `first_kept` is above both committed_index() and durable_index() + 1.

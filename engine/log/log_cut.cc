@@ -110,7 +110,9 @@ LogIndex Log::RetentionPoint(const RetentionPolicy& policy, WallTime now, LogInd
   const std::vector<Segment>& segments = impl_->segments;
   LogIndex keep = first_index();
   uint64_t rest = size_bytes();
-  for (size_t i = 0; i + 1 < segments.size() && segments[i].end_index() <= limit + 1; ++i) {
+  // Something durable stays: after a crash it tells where the log goes on.
+  const LogIndex last = std::min(limit + 1, impl_->durable);
+  for (size_t i = 0; i + 1 < segments.size() && segments[i].end_index() <= last; ++i) {
     rest -= segments[i].size;
     const bool large = policy.bytes.has_value() && rest >= *policy.bytes;
     const bool old = policy.age.has_value() &&
@@ -125,7 +127,8 @@ void Log::TruncatePrefix(LogIndex first_kept) {
   Impl& log = *impl_;
   TIDEMARK_CHECK_LE(first_kept, std::min(log.committed, log.durable) + 1);
   size_t gone = 0;
-  while (gone + 1 < log.segments.size() && log.segments[gone].end_index() <= first_kept) {
+  const LogIndex last = std::min(first_kept, log.durable);
+  while (gone + 1 < log.segments.size() && log.segments[gone].end_index() <= last) {
     const Segment& segment = log.segments[gone];
     log.StageRemoval(segment);
     ++gone;

@@ -37,6 +37,8 @@ class Recoverer {
       known_committed_ = std::max(known_committed_, found.committed());
       known_durable_ = std::max(known_durable_, found.durable());
     }
+    // Only what is committed and durable is removed; the files that vouched for it are gone.
+    if (!live_.empty()) known_committed_ = std::max(known_committed_, start_ - 1);
     known_durable_ = std::max(known_durable_, known_committed_);
     log_.durable = known_durable_;
     log_.committed = known_committed_;
