@@ -49,7 +49,7 @@ int64_t BytesOf(const std::vector<std::string>& log) {
 
 class NoContext final : public CompactionContext {
  public:
-  std::optional<LogIndex> LastBatchOf(int64_t) const override { return std::nullopt; }
+  std::optional<Offset> LastBatchOf(int64_t) const override { return std::nullopt; }
   bool IsSuperseded(const CompactionFrame&) const override { return false; }
 };
 

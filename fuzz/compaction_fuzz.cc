@@ -58,7 +58,7 @@ void Run(std::string_view input) {
                                  .tombstone_retention = Duration::Millis(100)};
   CompactionRange range{.begin_index = LogIndex(1), .begins_at_log_start = (option(1) & 1) != 0};
   FakeContext context;
-  if ((option(1) & 2) != 0) context.last[option(2)] = LogIndex(option(3));
+  if ((option(1) & 2) != 0) context.last[option(2)] = Offset(option(3));
   const int64_t step = (option(1) & 4) != 0 ? 1 : 1 << 20;
   const StoredLog log = FramesIn(input.substr(4));
   const Compacted once = Compact(log, options, range, context, WallTime::FromMillis(0), step);

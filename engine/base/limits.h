@@ -85,6 +85,8 @@ inline constexpr size_t kCheckpointBytesMax = 64u << 20;
 // Keys one pass of compaction tells apart (72 MiB); at least those of one batch, or none would fit.
 inline constexpr size_t kCompactionKeysMax = 2u << 20;
 static_assert(kCompactionKeysMax >= kBatchRecordsMax);
+// What a pass of compaction reads at a time, and writes before it waits for the disk.
+inline constexpr size_t kCompactionPieceBytes = 1u << 20;
 // What a record costs of a compaction step's budget of bytes, its own bytes aside: hashing its key
 // and finding it in the table takes about as long as checking and copying a KiB.
 inline constexpr int64_t kCompactionRecordWork = 1024;

@@ -197,8 +197,8 @@ void Compactor::Emit(const CompactionFrame& frame, const CompactionContext& cont
   }
   if (kept_ == 0) {
     if (header.producer_id < 0) return;
-    const std::optional<LogIndex> last = context.LastBatchOf(header.producer_id);
-    if (!last.has_value() || frame.index < *last) return;
+    const std::optional<Offset> last = context.LastBatchOf(header.producer_id);
+    if (!last.has_value() || header.base_offset < *last) return;
     ++stats_.empty_batches;
   }
   CompactionFrame out = frame;

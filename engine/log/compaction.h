@@ -69,6 +69,7 @@ struct CompactionRange {
 
 // One frame as the log has it.
 struct CompactionFrame {
+  // In a log that was compacted before, of a data frame: at most its index.
   LogIndex index;
   WallTime append_time;    // of its run, from the index
   std::string_view bytes;  // the whole frame
@@ -78,9 +79,9 @@ struct CompactionFrame {
 class CompactionContext {
  public:
   virtual ~CompactionContext() = default;
-  // Index of the last committed batch of this producer; nullopt if it was forgotten. Batches before
-  // that one do not matter to the producer's state.
-  virtual std::optional<LogIndex> LastBatchOf(int64_t producer_id) const = 0;
+  // Base offset of the last committed batch of this producer; nullopt if it was forgotten. Batches
+  // before that one do not matter to the producer's state.
+  virtual std::optional<Offset> LastBatchOf(int64_t producer_id) const = 0;
   // Whether a later entry of the log makes this control frame superfluous.
   virtual bool IsSuperseded(const CompactionFrame& control) const = 0;
 };

@@ -16,7 +16,8 @@ std::optional<BatchHeader> FrameAt(std::string_view rest, const FrameContext& co
     wrong = "a frame header makes no sense";
   } else if (header->total_bytes() > rest.size()) {
     wrong = "a frame reaches past the file's end";
-  } else if (header->base_offset != context.next_offset) {
+  } else if (header->base_offset < context.next_offset ||
+             (header->base_offset != context.next_offset && !context.gaps)) {
     wrong = "a frame has a wrong offset";
   } else if (header->leader_epoch < context.term) {
     wrong = "a frame has a term that went back";

@@ -20,6 +20,8 @@ inline constexpr uint64_t kSectorBytes = 512;
 struct FrameContext {
   Offset next_offset;
   Term term;  // of the frame before; terms never go back
+  // Compaction may have left out what was before the frame: its offset is next_offset or higher.
+  bool gaps = false;
 };
 
 // The frame at the front of `rest`, if a whole, intact one that fits `context` begins there;

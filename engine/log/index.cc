@@ -16,9 +16,10 @@ constexpr std::string_view kFooterMagic("TMFOOT\2\0", 8);
 constexpr size_t kFooterFields = 5 * 4 + 8 + 8 + 2 * 4;
 constexpr size_t kTermBytes = 8;
 constexpr size_t kRunBytes = 20;
+constexpr size_t kCompactionBytes = 4 * 8;
 constexpr size_t kTrailerBytes = 4 + 4 + 8;  // length, checksum, magic
 static_assert(kFooterFields + kSegmentTermsMax * kTermBytes + kFooterRunsMax * kRunBytes +
-                  kTrailerBytes <=
+                  kCompactionBytes + kTrailerBytes <=
               kFooterBytesMax);
 
 IndexEntry LoadEntry(const char* from) {
@@ -106,6 +107,12 @@ std::string EncodeFooter(const SegmentFooter& footer) {
     AppendLittle<uint32_t>(out, run.first_offset);
     AppendLittle<int64_t>(out, run.append_time_ms);
   }
+  if (footer.compaction.has_value()) {
+    AppendLittle<uint64_t>(out, footer.compaction->clean_end.value());
+    AppendLittle<uint64_t>(out, footer.compaction->settled_end.value());
+    AppendLittle<uint64_t>(out, footer.compaction->pending_end.value());
+    AppendLittle<int64_t>(out, footer.compaction->pending_since.millis());
+  }
   AppendLittle<uint32_t>(out, static_cast<uint32_t>(out.size()));
   AppendLittle<uint32_t>(out, Crc32c(out));
   out.append(kFooterMagic);
@@ -133,10 +140,10 @@ std::optional<SegmentFooter> DecodeFooter(std::string_view tail) {
                        .runs = {}};
   const uint32_t terms = u32(36);
   const uint32_t runs = u32(40);
-  if (terms > kSegmentTermsMax || runs > kFooterRunsMax ||
-      length != kFooterFields + terms * kTermBytes + runs * kRunBytes) {
-    return std::nullopt;
-  }
+  if (terms > kSegmentTermsMax || runs > kFooterRunsMax) return std::nullopt;
+  const size_t dense_length = kFooterFields + terms * kTermBytes + runs * kRunBytes;
+  const bool sparse = length == dense_length + kCompactionBytes;
+  if (length != dense_length && !sparse) return std::nullopt;
   size_t at = kFooterFields;
   for (uint32_t i = 0; i < terms; ++i, at += kTermBytes) {
     footer.terms.push_back({.first = u32(at), .term = u32(at + 4)});
@@ -152,7 +159,8 @@ std::optional<SegmentFooter> DecodeFooter(std::string_view tail) {
                            .first_offset = u32(at + 8),
                            .append_time_ms = LoadLittle<int64_t>(summed.data() + at + 12)});
     const FrameRun& run = footer.runs[i];
-    const bool begins = run.pos == kSegmentHeaderBytes && run.first == 0 && run.first_offset == 0;
+    const bool begins =
+        run.pos == kSegmentHeaderBytes && (sparse || (run.first == 0 && run.first_offset == 0));
     if (i == 0 ? !begins
                : run.pos <= footer.runs[i - 1].pos || run.first <= footer.runs[i - 1].first ||
                      run.first_offset < footer.runs[i - 1].first_offset ||
@@ -164,8 +172,18 @@ std::optional<SegmentFooter> DecodeFooter(std::string_view tail) {
       return std::nullopt;
     }
   }
-  if (footer.committed > footer.count || (footer.count > 0) != (runs > 0) ||
-      footer.size < kSegmentHeaderBytes) {
+  if (footer.committed > footer.count || footer.size < kSegmentHeaderBytes ||
+      (sparse ? footer.size > kSegmentHeaderBytes : footer.count > 0) != (runs > 0)) {
+    return std::nullopt;
+  }
+  if (!sparse) return footer;
+  const auto u64 = [&](size_t i) { return LoadLittle<uint64_t>(summed.data() + at + 8 * i); };
+  footer.compaction = {.clean_end = Offset(u64(0)),
+                       .settled_end = Offset(u64(1)),
+                       .pending_end = Offset(u64(2)),
+                       .pending_since = WallTime::FromMillis(static_cast<int64_t>(u64(3)))};
+  if (footer.compaction->settled_end > footer.compaction->clean_end ||
+      footer.compaction->pending_end > footer.compaction->clean_end) {
     return std::nullopt;
   }
   return footer;

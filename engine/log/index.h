@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/log/compaction_policy.h"
 #include "engine/log/run_index.h"
 
 // The sidecar of a segment: what its frames are, again, and where. Format: FORMAT.md section 3.
@@ -61,7 +62,8 @@ struct DecodedIndexEntry {
 std::vector<DecodedIndexEntry> DecodeIndex(std::string_view file);
 
 // The last thing in the sidecar of a segment that gets no more frames: what a restart needs of it.
-// It is written when all of the segment is durable.
+// It is written when all of the segment is durable. Of a sparse segment `count` and `committed` are
+// indexes that it stands for, and `end_offset`, `size` and `digest` are about the frames it has.
 struct SegmentFooter {
   struct TermRun {
     uint32_t first = 0;  // less the base index
@@ -78,6 +80,8 @@ struct SegmentFooter {
   uint64_t digest = 0;         // of the log up to the last frame
   std::vector<TermRun> terms;  // where the term changes; at most kSegmentTermsMax
   std::vector<FrameRun> runs;  // some of the runs, ascending; at most kFooterRunsMax
+  // Of a sparse segment: what passes had achieved when it was written.
+  std::optional<CompactionCheckpoint> compaction = std::nullopt;
 
   friend bool operator==(const SegmentFooter&, const SegmentFooter&) = default;
 };

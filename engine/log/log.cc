@@ -6,6 +6,7 @@
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "engine/log/batch.h"
+#include "engine/log/compaction_pass.h"
 #include "engine/log/digest.h"
 #include "engine/log/log_impl.h"
 
@@ -25,6 +26,9 @@ void AddOnce(std::vector<FileId>& files, const FileId& file) {
 
 }  // namespace
 
+Log::Impl::Impl(GroupId group_in, const LogOptions& options_in)
+    : group(group_in), options(options_in) {}
+Log::Impl::~Impl() = default;
 Log::Log(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Log::~Log() = default;
 Log::Log(Log&&) noexcept = default;
@@ -127,15 +131,16 @@ void Log::Impl::StartSegment(uint64_t frame_bytes, WallTime wall) {
   segment.digest = segment.base_digest;
   segment.capacity = (wanted + kBlock - 1) / kBlock * kBlock;
   segment.last_append = wall;
-  const SegmentHeader header{.group = group,
-                             .number = segment.number,
-                             .base_index = segment.base_index,
-                             .base_offset = segment.base_offset,
-                             .previous_number = segments.empty() ? 0 : segments.back().number,
-                             .previous_term = last_term(),
-                             .previous_digest = segment.base_digest,
-                             .created = wall,
-                             .durable = std::min(durable, last_index())};
+  const SegmentHeader header{
+      .group = group,
+      .number = segment.number,
+      .base_index = segment.base_index,
+      .base_offset = segment.base_offset,
+      .previous_number = segments.empty() ? 0 : segments.back().chain_number(),
+      .previous_term = last_term(),
+      .previous_digest = segment.base_digest,
+      .created = wall,
+      .durable = std::min(durable, last_index())};
   const FileId file = SegmentFile(segment);
   staged.ops.push_back(CreateFile{file, segment.capacity});
   staged.ops.push_back(CreateFile{IndexFile(segment), 0});
@@ -304,6 +309,10 @@ std::vector<FileId> Log::Files() const {
   for (const Segment& segment : impl_->segments) {
     files.push_back(impl_->SegmentFile(segment));
     if (segment.has_index) files.push_back(impl_->IndexFile(segment));
+  }
+  if (impl_->pass != nullptr) {
+    const std::vector<FileId> unfinished = impl_->pass->Files();
+    files.insert(files.end(), unfinished.begin(), unfinished.end());
   }
   for (const auto* dead : {&impl_->replaced, &impl_->replaced_staged, &impl_->replaced_outstanding,
                            &impl_->unstaged_removals}) {

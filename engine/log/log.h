@@ -11,12 +11,17 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/base/ids.h"
+#include "engine/base/limits.h"
 #include "engine/base/time.h"
+#include "engine/log/compaction_policy.h"
 #include "engine/log/entry.h"
 #include "engine/log/file.h"
+#include "engine/log/key_table.h"
 
 namespace tidemark {
 
+class CompactionContext;  // compaction.h
+class CompactionPass;
 class RecoveryObserver;  // recovery.h
 class Recoverer;
 class SegmentScan;
@@ -52,6 +57,14 @@ struct RetentionPolicy {
   std::optional<Duration> age;
 };
 
+// One pass of compaction; see compaction.h.
+struct CompactionOptions {
+  size_t keys_max = kCompactionKeysMax;
+  Duration tombstone_retention = Duration::Seconds(24 * 60 * 60);
+  // Drawn anew for each pass.
+  KeySeed seed;
+};
+
 // A run of bytes of one segment that holds whole frames, to be read by the driver.
 struct FileRange {
   FileId file;
@@ -60,6 +73,10 @@ struct FileRange {
   // The first frame in the range.
   LogIndex first_index;
   Offset first_offset;
+  // Compaction wrote the segment: there are gaps between the frames, first_index and first_offset
+  // are at most those of the first frame, and there may be no frame (length 0).
+  bool sparse = false;
+  friend bool operator==(const FileRange&, const FileRange&) = default;
 };
 
 // The log of one raft group: segments of frames with their index. Holds metadata and a cache of
@@ -128,8 +145,8 @@ class Log {
 
   // First index to keep under `policy`: a candidate for TruncatePrefix, never above `limit` + 1.
   LogIndex RetentionPoint(const RetentionPolicy& policy, WallTime now, LogIndex limit) const;
-  // Removes the segments that lie wholly before `first_kept`; first_index() tells what is left. The
-  // files go with the next batch.
+  // Removes the segments that lie wholly before `first_kept`, as long as the rest holds a durable
+  // entry; first_index() tells what is left. The files go with the next batch.
   //   Before  `first_kept` is durable in the hard state: without it a restart takes the missing
   //           files for a loss.
   //   Checks  dies if `first_kept` is above both committed_index() and durable_index() + 1.
@@ -167,11 +184,13 @@ class Log {
   void OnIndexRead(const FileRange& range, std::string_view sidecar);
 
   // Where the entries from `first` are on disk: one range of whole frames that begins at or before
-  // `first` and holds at least that entry, about `max_bytes` long.
+  // `first` and holds at least that entry, about `max_bytes` long. In a sparse range it may be
+  // gone, and look-ups by index are not exact: readers of what was compacted go by offset.
   //   Checks  dies if `first` is outside [first_index, written_index].
   FileRange RangeOf(LogIndex first, uint64_t max_bytes) const;
   // The same by client offset, for consumers; never reaches past entry `limit`, nor past
-  // written_index().
+  // written_index(). If the record was compacted away, that is the next one there is; of length 0
+  // if there is none up to `limit`.
   //   Errors  kOutOfRange if `offset` is before start_offset() or not below the end offset of that
   //           entry.
   absl::StatusOr<FileRange> RangeOfOffset(Offset offset, LogIndex limit, uint64_t max_bytes) const;
@@ -187,6 +206,37 @@ class Log {
   // Changes LogOptions::segment_bytes for segments begun from now on.
   void SetSegmentBytes(uint64_t segment_bytes);
 
+  // Compaction by key (compaction.h) of the segments that are full and committed, beside everything
+  // else. A pass reads what CompactionRead names and hands it to OnCompactionRead, works in
+  // CompactionStep, and writes batches of its own, one at a time, which do not wait for those of
+  // TakeBatch, nor these for them. It replaces segments by smaller ones, some at a time, in the
+  // order of the log; what it replaced goes with a batch of TakeBatch. Whenever it ends, all that
+  // it has replaced until then stays so. A crash leaves what was, or what replaces it.
+  //
+  // What a pass up to entry `limit` would find: decides whether it is worth it (WorthCompacting).
+  CompactionSizes SizesForCompaction(LogIndex limit) const;
+  // Begins a pass over entries up to `limit`: at most what every replica has durably, or one that
+  // lags keeps records whose tombstones it never gets. False: there is nothing to do, or a pass or
+  // its last batch is under way.
+  bool BeginCompaction(const CompactionOptions& options, LogIndex limit, WallTime now);
+  bool compacting() const;
+  // What to read next, at most 1 MiB, and the same until that is handed in; nullopt: nothing now.
+  std::optional<FileRange> CompactionRead() const;
+  // `bytes` were read from `range`. Those of a pass that is over are ignored.
+  void OnCompactionRead(const FileRange& range, const Bytes& bytes);
+  // Works on what was read, about `budget` bytes at most. Nothing to do if there is something to
+  // read, or a batch to take or complete, first.
+  //   Errors  kDataLoss: what is damaged. The pass is cancelled.
+  absl::Status CompactionStep(const CompactionContext& context, WallTime now, int64_t budget);
+  bool has_compaction_batch() const;
+  //   Checks  dies unless has_compaction_batch().
+  FileBatch TakeCompactionBatch();
+  void OnCompactionBatchDurable();
+  // Ends the pass, if there is one. What it had not replaced yet is as it was.
+  void CancelCompaction();
+  // What passes have achieved; kept in the files.
+  const CompactionCheckpoint& compaction_checkpoint() const;
+
   // Whole files of the log (to remove the group's data).
   std::vector<FileId> Files() const;
 
@@ -195,6 +245,7 @@ class Log {
   Log& operator=(Log&&) noexcept;
 
  private:
+  friend class CompactionPass;
   friend class Recoverer;
   friend class SegmentScan;
   struct Impl;
@@ -203,7 +254,7 @@ class Log {
 };
 
 // Splits `bytes`, read from `range`, into entries; the first has range.first_index. Verifies header
-// sanity and checksum of each frame.
+// sanity and checksum of each frame. In a sparse range the indexes of entries are at most theirs.
 //   Errors  kDataLoss naming the position.
 absl::StatusOr<std::vector<Entry>> EntriesIn(const FileRange& range, const Bytes& bytes);
 

@@ -21,6 +21,16 @@ void Log::Impl::PopSegment() {
   run_first = segments.empty() ? 0 : segments.back().count;
 }
 
+void Log::Impl::StageRemoval(const Segment& segment) {
+  unstaged_removals.push_back(SegmentFile(segment));
+  if (segment.has_index) unstaged_removals.push_back(IndexFile(segment));
+  // Nothing is owed to it any more, and it could not be synced behind its removal.
+  std::erase(staged_sync, SegmentFile(segment));
+  std::erase(staged_sync, IndexFile(segment));
+  std::erase(unsealed, segment.number);
+  if (segment.sealed && !segment.coarse) table_bytes -= segment.runs.bytes();
+}
+
 void Log::Impl::CutRuns(Segment& segment, uint32_t keep) {
   TIDEMARK_CHECK(!segment.coarse);
   TIDEMARK_CHECK_EQ(segment.runs.size(), segment.marks.size());
@@ -107,7 +117,9 @@ LogIndex Log::RetentionPoint(const RetentionPolicy& policy, WallTime now, LogInd
   const std::vector<Segment>& segments = impl_->segments;
   LogIndex keep = first_index();
   uint64_t rest = size_bytes();
-  for (size_t i = 0; i + 1 < segments.size() && segments[i].end_index() <= limit + 1; ++i) {
+  // Something durable stays: after a crash it tells where the log goes on.
+  const LogIndex last = std::min(limit + 1, impl_->durable);
+  for (size_t i = 0; i + 1 < segments.size() && segments[i].end_index() <= last; ++i) {
     rest -= segments[i].size;
     const bool large = policy.bytes.has_value() && rest >= *policy.bytes;
     const bool old = policy.age.has_value() &&
@@ -122,15 +134,14 @@ void Log::TruncatePrefix(LogIndex first_kept) {
   Impl& log = *impl_;
   TIDEMARK_CHECK_LE(first_kept, std::min(log.committed, log.durable) + 1);
   size_t gone = 0;
-  while (gone + 1 < log.segments.size() && log.segments[gone].end_index() <= first_kept) {
+  const LogIndex last = std::min(first_kept, log.durable);
+  while (gone + 1 < log.segments.size() && log.segments[gone].end_index() <= last) {
     const Segment& segment = log.segments[gone];
-    log.unstaged_removals.push_back(log.SegmentFile(segment));
-    if (segment.has_index) log.unstaged_removals.push_back(log.IndexFile(segment));
-    std::erase(log.unsealed, segment.number);
-    if (segment.sealed && !segment.coarse) log.table_bytes -= segment.runs.bytes();
+    log.StageRemoval(segment);
     ++gone;
   }
   log.segments.erase(log.segments.begin(), log.segments.begin() + static_cast<ptrdiff_t>(gone));
+  if (gone > 0) log.TellPass();
   // The term of the entry before the first one is still asked for.
   const LogIndex before = first_index() - 1;
   size_t terms = 0;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,7 +14,7 @@
 #include "engine/log/segment.h"
 
 // The inside of Log, shared by log.cc (appending), log_cut.cc (removing from both ends),
-// log_read.cc (look-ups), log_seal.cc (sidecars) and recovery.cc.
+// log_read.cc (look-ups), log_seal.cc (sidecars), log_compact.cc and recovery.cc.
 
 namespace tidemark {
 
@@ -30,17 +31,26 @@ struct Segment {
     uint32_t append_span_ms = 0;
   };
 
+  // Of one that compaction wrote: about the frames it has, where that differs from what it stands
+  // for.
+  struct Sparse {
+    uint64_t last_number = 0;  // of the last segment it stands for
+    uint32_t frames_end = 0;   // behind the last record it has, less base_offset
+    uint64_t digest = 0;       // from base_digest over its own frames
+  };
+
   uint64_t number = 0;
   LogIndex base_index;
   Offset base_offset;
   uint64_t base_digest = 0;
   uint64_t capacity = kSegmentHeaderBytes;  // of the file
   uint64_t size = kSegmentHeaderBytes;      // end of the last frame
-  uint32_t count = 0;                       // frames
+  uint32_t count = 0;                       // frames; if sparse, indexes that it stands for
   uint32_t end_offset = 0;                  // behind the last record, less base_offset
   uint64_t digest = 0;                      // of the log up to the last frame
   // No frame was appended later, as far as this log knows its own clock.
   WallTime last_append;
+  std::optional<Sparse> sparse;
 
   // All frames but those since Log::Impl::run_first, which is about the last segment.
   RunIndex runs;
@@ -61,10 +71,19 @@ struct Segment {
 
   LogIndex end_index() const { return base_index + count; }
   Offset end() const { return base_offset + end_offset; }
+  // Behind the last record it has.
+  Offset frames_end() const { return sparse ? base_offset + sparse->frames_end : end(); }
+  // What the segment behind names as the one it continues.
+  uint64_t chain_number() const { return sparse ? sparse->last_number : number; }
 };
 
+// The runs that `sidecar`, as far as it is not the footer, describes; nullopt if they are not those
+// of `segment`.
+std::optional<RunIndex> RunsIn(const Segment& segment, std::string_view sidecar);
+
 struct Log::Impl {
-  Impl(GroupId group_in, const LogOptions& options_in) : group(group_in), options(options_in) {}
+  Impl(GroupId group_in, const LogOptions& options_in);
+  ~Impl();
 
   // A frame that may yet be cut, or ends where a reader must stop.
   struct Frame {
@@ -128,14 +147,19 @@ struct Log::Impl {
   void StageIndex(Segment& segment);
   void StageFooters();
   SegmentFooter FooterOf(const Segment& segment) const;
+  // Where the term changes in [begin, end), the first entry included; relative to `begin`.
+  std::vector<SegmentFooter::TermRun> TermsIn(LogIndex begin, LogIndex end) const;
   void DropTables();
 
   // log_cut.cc
   // Drops the last segment from memory; its files go when what replaces them is durable.
   void PopSegment();
   void CutRuns(Segment& segment, uint32_t keep);
+  // The files of `segment`, which the log has no more, go with the next batch.
+  void StageRemoval(const Segment& segment);
 
   // log_read.cc
+  // The one with the first record at or behind `offset`; segments.size() if there is none.
   size_t SegmentAtOffset(Offset offset) const;
   // The entry with the record `offset`, or the first one of its run.
   LogIndex IndexAtOffset(const Segment& segment, Offset offset) const;
@@ -143,7 +167,21 @@ struct Log::Impl {
   Offset OffsetAt(const Segment& segment, LogIndex index) const;
   FileRange RangeFrom(const Segment& segment, LogIndex first, LogIndex limit,
                       uint64_t max_bytes) const;
+  // In a sparse segment: from run `first_run` on, at least up to and with the first frame that has
+  // records behind that run; empty if there are no frames.
+  FileRange SparseRange(const Segment& segment, size_t first_run, uint64_t max_bytes) const;
   std::optional<FileRange> SidecarOf(const Segment& segment) const;
+
+  // log_compact.cc
+  // Puts `segment`, which is durable, in the place of those that it stands for.
+  void Install(Segment segment);
+  bool MayCompact(const Segment& segment, LogIndex limit) const;
+  // A prefix was removed.
+  void TellPass();
+  // Forgets the pass if it is over.
+  void EndPass();
+  // Of the entry before `index`.
+  Term TermBefore(LogIndex index) const;
 
   const GroupId group;
   LogOptions options;
@@ -192,6 +230,9 @@ struct Log::Impl {
   uint64_t outstanding_number = 0;  // highest number of a segment in it
   mutable uint64_t clock = 0;       // of Segment::used
   uint64_t table_bytes = 0;         // of `runs` of sealed segments that are not coarse
+
+  std::unique_ptr<CompactionPass> pass;
+  CompactionCheckpoint compacted;
 };
 
 }  // namespace tidemark

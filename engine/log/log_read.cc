@@ -67,6 +67,12 @@ std::vector<Entry> Log::CachedEntries(LogIndex first, uint64_t max_bytes,
 // one ends, or, where frames are known one by one, exactly. Frames above `limit` are known so.
 FileRange Log::Impl::RangeFrom(const Segment& segment, LogIndex first, LogIndex limit,
                                uint64_t max_bytes) const {
+  if (segment.sparse.has_value()) {
+    if (segment.runs.empty()) return SparseRange(segment, 0, max_bytes);
+    const uint32_t wanted = static_cast<uint32_t>(first - segment.base_index);
+    return SparseRange(segment, segment.runs.FindIndex(std::max(wanted, segment.runs.at(0).first)),
+                       max_bytes);
+  }
   limit = std::min(limit, segment.end_index() - 1);
   TIDEMARK_CHECK(limit >= floor.index || limit + 1 == segment.end_index());
   FileRange range{.file = SegmentFile(segment),
@@ -117,6 +123,32 @@ FileRange Log::Impl::RangeFrom(const Segment& segment, LogIndex first, LogIndex 
   return range;
 }
 
+FileRange Log::Impl::SparseRange(const Segment& segment, size_t first_run,
+                                 uint64_t max_bytes) const {
+  const RunIndex& runs = segment.runs;
+  FileRange range{.file = SegmentFile(segment),
+                  .pos = FilePos(kSegmentHeaderBytes),
+                  .length = 0,
+                  .first_index = segment.base_index,
+                  .first_offset = segment.base_offset,
+                  .sparse = true};
+  if (runs.empty()) return range;
+  const FrameRun first = runs.at(first_run);
+  range.pos = FilePos(first.pos);
+  range.first_index = segment.base_index + first.first;
+  const uint64_t wanted = first.pos + std::max<uint64_t>(max_bytes, 1);
+  size_t end_run = runs.FindPos(static_cast<uint32_t>(std::min<uint64_t>(wanted, UINT32_MAX)));
+  // The run may end before what is looked for, which then comes with the next records: in the last
+  // of the runs that name their offset.
+  if (first_run + 1 < runs.size()) {
+    end_run = std::max(end_run, runs.FindOffset(runs.at(first_run + 1).first_offset) + 1);
+  }
+  end_run = std::max(end_run, first_run + 1);
+  const uint64_t end = end_run < runs.size() ? runs.at(end_run).pos : segment.size;
+  range.length = static_cast<uint32_t>(end - first.pos);
+  return range;
+}
+
 Offset Log::Impl::OffsetAt(const Segment& segment, LogIndex index) const {
   if (index == segment.base_index) return segment.base_offset;
   const LogIndex before = index - 1;
@@ -131,14 +163,14 @@ FileRange Log::RangeOf(LogIndex first, uint64_t max_bytes) const {
 }
 
 size_t Log::Impl::SegmentAtOffset(Offset offset) const {
-  if (segments.back().base_offset <= offset && offset < segments.back().end()) {
+  if (segments.back().base_offset <= offset && offset < segments.back().frames_end()) {
     return segments.size() - 1;
   }
-  // The first segment that ends behind the offset: frames without offsets are passed over.
-  const auto segment =
-      std::upper_bound(segments.begin(), segments.end(), offset,
-                       [](Offset wanted, const Segment& each) { return wanted < each.end(); });
-  TIDEMARK_CHECK(segment != segments.end());
+  // The first segment that has records at or behind the offset; those without are passed over.
+  auto segment = std::upper_bound(
+      segments.begin(), segments.end(), offset,
+      [](Offset wanted, const Segment& each) { return wanted < each.frames_end(); });
+  while (segment != segments.end() && segment->frames_end() == segment->base_offset) ++segment;
   return static_cast<size_t>(segment - segments.begin());
 }
 
@@ -171,7 +203,23 @@ absl::StatusOr<FileRange> Log::RangeOfOffset(Offset offset, LogIndex limit,
                                               start_offset().value(), ", ",
                                               EndOffsetOf(limit).value(), ")"));
   }
-  const Segment& segment = log.segments[log.SegmentAtOffset(offset)];
+  const size_t at = log.SegmentAtOffset(offset);
+  if (at == log.segments.size() || log.segments[at].base_index > limit) {
+    return FileRange{.file = log.SegmentFile(log.segments.front()),
+                     .pos = FilePos(kSegmentHeaderBytes),
+                     .length = 0,
+                     .first_index = first_index(),
+                     .first_offset = start_offset(),
+                     .sparse = true};
+  }
+  const Segment& segment = log.segments[at];
+  offset = std::max(offset, segment.base_offset);
+  if (segment.sparse.has_value()) {
+    const uint32_t wanted = static_cast<uint32_t>(offset - segment.base_offset);
+    return log.SparseRange(
+        segment, segment.runs.FindOffset(std::max(wanted, segment.runs.at(0).first_offset)),
+        max_bytes);
+  }
   return log.RangeFrom(segment, log.IndexAtOffset(segment, offset), limit, max_bytes);
 }
 
@@ -209,37 +257,52 @@ std::optional<FileRange> Log::IndexOf(LogIndex index) const {
 
 std::optional<FileRange> Log::IndexOfOffset(Offset offset) const {
   if (offset < start_offset() || offset >= next_offset()) return std::nullopt;
-  return impl_->SidecarOf(impl_->segments[impl_->SegmentAtOffset(offset)]);
+  const size_t at = impl_->SegmentAtOffset(offset);
+  if (at == impl_->segments.size()) return std::nullopt;
+  return impl_->SidecarOf(impl_->segments[at]);
+}
+
+std::optional<RunIndex> RunsIn(const Segment& segment, std::string_view sidecar) {
+  RunIndex runs;
+  uint64_t frames = 0;
+  uint64_t digest = segment.base_digest;
+  const bool sparse = segment.sparse.has_value();
+  for (const DecodedIndexEntry& each : DecodeIndex(sidecar)) {
+    const IndexEntry& entry = each.entry;
+    if (entry.is_checkpoint()) continue;
+    if (entry.first < frames || (!sparse && entry.first != frames) ||
+        (runs.empty() && entry.pos != kSegmentHeaderBytes) ||
+        (!runs.empty() &&
+         (entry.pos <= runs.back().pos || entry.first_offset < runs.back().first_offset ||
+          entry.append_time_ms < runs.back().append_time_ms))) {
+      return std::nullopt;
+    }
+    runs.Add({.pos = entry.pos,
+              .first = entry.first,
+              .first_offset = entry.first_offset,
+              .append_time_ms = entry.append_time_ms});
+    frames = uint64_t{entry.first} + entry.count;
+    digest = entry.digest;
+  }
+  if (frames > segment.count || (!sparse && frames != segment.count) ||
+      digest != (sparse ? segment.sparse->digest : segment.digest) ||
+      runs.empty() != (segment.size == kSegmentHeaderBytes)) {
+    return std::nullopt;
+  }
+  if (!runs.empty() && (runs.back().pos >= segment.size ||
+                        segment.base_offset + runs.back().first_offset > segment.frames_end())) {
+    return std::nullopt;
+  }
+  return runs;
 }
 
 void Log::OnIndexRead(const FileRange& range, std::string_view sidecar) {
   Impl& log = *impl_;
   for (Segment& segment : log.segments) {
     if (log.IndexFile(segment) != range.file || !segment.coarse) continue;
-    RunIndex runs;
-    uint64_t frames = 0;
-    uint64_t digest = 0;
-    for (const DecodedIndexEntry& each : DecodeIndex(sidecar)) {
-      const IndexEntry& entry = each.entry;
-      if (entry.is_checkpoint()) continue;
-      if (entry.first != frames || (runs.empty() && entry.pos != kSegmentHeaderBytes) ||
-          (!runs.empty() &&
-           (entry.pos <= runs.back().pos || entry.first_offset < runs.back().first_offset ||
-            entry.append_time_ms < runs.back().append_time_ms))) {
-        return;
-      }
-      runs.Add({.pos = entry.pos,
-                .first = entry.first,
-                .first_offset = entry.first_offset,
-                .append_time_ms = entry.append_time_ms});
-      frames += entry.count;
-      digest = entry.digest;
-    }
-    if (frames != segment.count || digest != segment.digest || runs.back().pos >= segment.size ||
-        runs.back().first_offset > segment.end_offset) {
-      return;
-    }
-    segment.runs = std::move(runs);
+    std::optional<RunIndex> runs = RunsIn(segment, sidecar);
+    if (!runs.has_value()) return;
+    segment.runs = *std::move(runs);
     segment.coarse = false;
     segment.used = ++log.clock;
     log.table_bytes += segment.runs.bytes();
@@ -254,7 +317,7 @@ namespace {
 template <typename Visit>
 absl::Status ForEachFrame(const FileRange& range, const Bytes& bytes, Visit visit) {
   size_t pos = 0;
-  FrameContext context{.next_offset = range.first_offset, .term = Term(0)};
+  FrameContext context{.next_offset = range.first_offset, .term = Term(0), .gaps = range.sparse};
   while (pos < bytes.size()) {
     const std::string_view rest = bytes.view().substr(pos);
     std::string_view wrong;
@@ -265,7 +328,8 @@ absl::Status ForEachFrame(const FileRange& range, const Bytes& bytes, Visit visi
                        std::string(wrong.empty() ? "no frame begins there" : wrong), ")"));
     }
     context = {.next_offset = header->base_offset + header->offset_span(),
-               .term = header->leader_epoch};
+               .term = header->leader_epoch,
+               .gaps = range.sparse};
     visit(*header, bytes.Slice(pos, header->total_bytes()));
     pos += header->total_bytes();
   }

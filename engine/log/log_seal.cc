@@ -116,19 +116,23 @@ SegmentFooter Log::Impl::FooterOf(const Segment& segment) const {
       .index_bytes = static_cast<uint32_t>(segment.index_bytes + segment.unwritten.size()),
       .append_time_ms = segment.last_append.millis(),
       .digest = segment.digest,
-      .terms = {},
+      .terms = TermsIn(segment.base_index, segment.end_index()),
       .runs = {}};
-  auto run = std::upper_bound(terms.begin(), terms.end(), segment.base_index,
-                              [](LogIndex at, const auto& each) { return at < each.first; });
-  TIDEMARK_CHECK(run != terms.begin());
-  for (--run; run != terms.end() && run->first < segment.end_index(); ++run) {
-    const LogIndex first = std::max(run->first, segment.base_index);
-    footer.terms.push_back({.first = static_cast<uint32_t>(first - segment.base_index),
-                            .term = static_cast<uint32_t>(run->second.value())});
-  }
   const RunIndex some = segment.runs.Coarser(kFooterRunsMax);
   for (size_t i = 0; i < some.size(); ++i) footer.runs.push_back(some.at(i));
   return footer;
+}
+
+std::vector<SegmentFooter::TermRun> Log::Impl::TermsIn(LogIndex begin, LogIndex end) const {
+  std::vector<SegmentFooter::TermRun> found;
+  auto run = std::upper_bound(terms.begin(), terms.end(), begin,
+                              [](LogIndex at, const auto& each) { return at < each.first; });
+  TIDEMARK_CHECK(run != terms.begin());
+  for (--run; run != terms.end() && run->first < end; ++run) {
+    found.push_back({.first = static_cast<uint32_t>(std::max(run->first, begin) - begin),
+                     .term = static_cast<uint32_t>(run->second.value())});
+  }
+  return found;
 }
 
 void Log::Impl::StageFooters() {

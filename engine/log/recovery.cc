@@ -12,6 +12,7 @@
 #include "engine/log/frame.h"
 #include "engine/log/log_impl.h"
 #include "engine/log/scan.h"
+#include "engine/log/sparse_scan.h"
 
 // Rebuilding a log from its files. FORMAT.md section 6 states the rule that tells rot from a torn
 // tail; this is its code.
@@ -31,11 +32,14 @@ class Recoverer {
   absl::Status Run() {
     TIDEMARK_RETURN_IF_ERROR(ReadDirectory());
     DropReplaced();
+    TIDEMARK_RETURN_IF_ERROR(PlaceSparse());
     DropRemovedPrefix();
     for (const FoundSegment& found : live_) {
       known_committed_ = std::max(known_committed_, found.committed());
       known_durable_ = std::max(known_durable_, found.durable());
     }
+    // Only what is committed and durable is removed; the files that vouched for it are gone.
+    if (!live_.empty()) known_committed_ = std::max(known_committed_, start_ - 1);
     known_durable_ = std::max(known_durable_, known_committed_);
     log_.durable = known_durable_;
     log_.committed = known_committed_;
@@ -54,6 +58,7 @@ class Recoverer {
     log_.written = log_.last_index();
     log_.committed = std::min(log_.last_index(), known_committed_);
     TIDEMARK_RETURN_IF_ERROR(CheckHeadless());
+    if (log_.compacted.clean_end > log_.next_offset()) log_.compacted = {};
     StageRepairs();
     log_.RaiseFloor();
     log_.DropTables();
@@ -181,6 +186,7 @@ class Recoverer {
   // A segment replaces what earlier ones have from its base index on.
   void DropReplaced() {
     for (FoundSegment& found : all_) {
+      if (found.header.sparse.has_value()) continue;
       while (!live_.empty() && live_.back().header.base_index >= found.header.base_index) {
         Unwanted(live_.back());
         live_.pop_back();
@@ -196,6 +202,60 @@ class Recoverer {
     }
   }
 
+  // A sparse segment replaces those of lower numbers in its range, once it is whole.
+  absl::Status PlaceSparse() {
+    std::vector<FoundSegment> unfinished;
+    for (FoundSegment& found : all_) {
+      if (!found.header.sparse.has_value()) continue;
+      if (IsWhole(found)) {
+        Place(std::move(found));
+      } else {
+        unfinished.push_back(std::move(found));
+      }
+    }
+    for (const FoundSegment& found : unfinished) {
+      const LogIndex base = found.header.base_index;
+      const bool stood_for = std::any_of(live_.begin(), live_.end(), [&](const FoundSegment& each) {
+        return each.header.base_index <= base && base < each.end;
+      });
+      if (!stood_for && base >= start_) {
+        return RotError(found.sidecar(), 0, found.index_file_bytes,
+                        "its footer is gone, and so are the segments that it replaced");
+      }
+      Unwanted(found);
+    }
+    return absl::OkStatus();
+  }
+
+  static bool IsWhole(const FoundSegment& found) {
+    const SegmentHeader& header = found.header;
+    const std::optional<SegmentFooter>& footer = found.footer;
+    return footer.has_value() && footer->compaction.has_value() &&
+           footer->count == header.sparse->end_index - header.base_index &&
+           footer->committed == footer->count &&
+           header.base_offset + footer->end_offset <= header.sparse->end_offset;
+  }
+
+  void Place(FoundSegment found) {
+    const LogIndex base = found.header.base_index;
+    found.end = found.header.sparse->end_index;
+    const auto is_inside = [&](const FoundSegment& each) {
+      return each.header.base_index >= base && each.header.base_index < found.end &&
+             each.header.number < found.header.number;
+    };
+    for (const FoundSegment& each : live_) {
+      if (!is_inside(each)) continue;
+      Unwanted(each);
+      found.replaces_files = true;
+    }
+    std::erase_if(live_, is_inside);
+    const auto at = std::upper_bound(
+        live_.begin(), live_.end(), base,
+        [](LogIndex wanted, const FoundSegment& each) { return wanted < each.header.base_index; });
+    if (at != live_.begin()) std::prev(at)->end = std::min(std::prev(at)->end, base);
+    live_.insert(at, std::move(found));
+  }
+
   // The hard state says that a prefix may be gone; a crash may have kept some of its files.
   void DropRemovedPrefix() {
     size_t first = 0;
@@ -207,6 +267,8 @@ class Recoverer {
   // Whether the footer of segment `i` says all that is needed of it.
   bool FooterIsEnough(size_t i) const {
     if (i + 1 >= live_.size() || !live_[i].footer.has_value()) return false;
+    if (live_[i].header.sparse.has_value()) return true;
+    if (live_[i].footer->compaction.has_value()) return false;
     const LogIndex end = live_[i].header.base_index + live_[i].footer->count;
     return end == live_[i].end && end <= known_committed_ + 1;
   }
@@ -215,7 +277,7 @@ class Recoverer {
   void ChooseBeginning() {
     if (live_.empty() || (observer_ != nullptr && observer_->needs_all_entries())) return;
     size_t i = 0;
-    while (FooterIsEnough(i)) ++i;
+    while (i + 1 < live_.size() && FooterIsEnough(i)) ++i;
     for (;; --i) {
       FoundSegment& found = live_[i];
       ReadIndex(found);
@@ -240,7 +302,7 @@ class Recoverer {
     const FoundSegment& found = live_[i];
     const SegmentHeader& header = found.header;
     LogIndex expected = log_.last_index() + 1;
-    uint64_t previous = log_.segments.empty() ? 0 : log_.segments.back().number;
+    uint64_t previous = log_.segments.empty() ? 0 : log_.segments.back().chain_number();
     if (i == 0 && start_ > LogIndex(1) && header.base_index > LogIndex(1) &&
         header.base_index <= start_) {
       expected = header.base_index;
@@ -275,6 +337,7 @@ class Recoverer {
       CutBefore(i);
       return absl::OkStatus();
     }
+    if (live_[i].header.sparse.has_value()) return ReadSparse(i);
     if (i < scan_from_) return TrustFooter(live_[i]);
     return Scan(i);
   }
@@ -284,22 +347,7 @@ class Recoverer {
     if (found.file_bytes < footer.size) {
       return RotError(found.file(), found.file_bytes, footer.size, "the file is cut short");
     }
-    Segment segment;
-    segment.number = found.header.number;
-    segment.base_index = found.header.base_index;
-    segment.base_offset = found.header.base_offset;
-    segment.base_digest = found.header.previous_digest;
-    segment.capacity = found.file_bytes;
-    segment.size = footer.size;
-    segment.count = footer.count;
-    segment.end_offset = footer.end_offset;
-    segment.digest = footer.digest;
-    segment.last_append = WallTime::FromMillis(footer.append_time_ms);
-    segment.runs = RunIndex(footer.runs);
-    segment.coarse = true;
-    segment.sealed = true;
-    segment.index_bytes = footer.index_bytes;
-    segment.index_stale = true;
+    Segment segment = SegmentOf(found);
     for (const SegmentFooter::TermRun& run : footer.terms) {
       const Term term(run.term);
       if (term < log_.last_term()) {
@@ -314,6 +362,28 @@ class Recoverer {
     log_.floor = {
         .index = segment.end_index() - 1, .end_offset = segment.end(), .digest = segment.digest};
     log_.segments.push_back(std::move(segment));
+    return absl::OkStatus();
+  }
+
+  // It is durable and committed, as all that it stands for.
+  absl::Status ReadSparse(size_t i) {
+    FoundSegment& found = live_[i];
+    TIDEMARK_RETURN_IF_ERROR(TrustFooter(found));
+    log_.tail.clear();
+    Segment& segment = log_.segments.back();
+    const CompactionCheckpoint& checkpoint = *found.footer->compaction;
+    if (found.header.number > checkpoint_number_) {
+      checkpoint_number_ = found.header.number;
+      log_.compacted = checkpoint;
+    }
+    if (i < scan_from_) return absl::OkStatus();
+    TIDEMARK_ASSIGN_OR_RETURN(found.bytes, directory_.Contents(found.file()));
+    TIDEMARK_ASSIGN_OR_RETURN(const std::string_view sidecar, directory_.Contents(found.sidecar()));
+    found.index = DecodeIndex(sidecar);
+    TIDEMARK_ASSIGN_OR_RETURN(RunIndex runs, ScanSparse(found, segment, sidecar, observer_));
+    segment.coarse = false;
+    segment.runs = std::move(runs);
+    log_.table_bytes += segment.runs.bytes();
     return absl::OkStatus();
   }
 
@@ -408,7 +478,15 @@ class Recoverer {
   }
 
   void StageRepairs() {
-    for (size_t i = 0; i < log_.segments.size(); ++i) StageRewrite(log_.segments[i], live_[i]);
+    for (size_t i = 0; i < log_.segments.size(); ++i) {
+      StageRewrite(log_.segments[i], live_[i]);
+      // What it stands for goes when its footer is durable, which may be in the page cache alone.
+      if (!live_[i].replaces_files) continue;
+      const SegmentFooter& footer = *live_[i].footer;
+      log_.staged.ops.push_back(WriteFile{
+          live_[i].sidecar(), FilePos(footer.index_bytes), {Bytes::From(EncodeFooter(footer))}});
+      log_.staged_sync.push_back(live_[i].sidecar());
+    }
     if (!log_.segments.empty()) {
       const Segment& segment = log_.segments.back();
       log_.run_first = segment.count;
@@ -442,6 +520,7 @@ class Recoverer {
   size_t scan_from_ = 0;
   const DecodedIndexEntry* checkpoint_ = nullptr;
   bool torn_ = false;
+  uint64_t checkpoint_number_ = 0;  // of the segment whose word on compaction counts
 };
 
 absl::StatusOr<Log> Log::Recover(GroupId group, const LogOptions& options,

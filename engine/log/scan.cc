@@ -27,6 +27,36 @@ LogIndex FoundSegment::committed() const {
   return std::min(header.base_index + frames, end) - 1;
 }
 
+Segment SegmentOf(const FoundSegment& found) {
+  const SegmentFooter& footer = *found.footer;
+  Segment segment;
+  segment.number = found.header.number;
+  segment.base_index = found.header.base_index;
+  segment.base_offset = found.header.base_offset;
+  segment.base_digest = found.header.previous_digest;
+  segment.capacity = found.file_bytes;
+  segment.size = footer.size;
+  segment.count = footer.count;
+  segment.end_offset = footer.end_offset;
+  segment.digest = footer.digest;
+  segment.last_append = WallTime::FromMillis(footer.append_time_ms);
+  segment.runs = RunIndex(footer.runs);
+  segment.coarse = true;
+  segment.sealed = true;
+  segment.index_bytes = footer.index_bytes;
+  segment.index_stale = true;
+  if (found.header.sparse.has_value()) {
+    segment.sparse = {.last_number = found.header.sparse->last_number,
+                      .frames_end = footer.end_offset,
+                      .digest = footer.digest};
+    segment.end_offset =
+        static_cast<uint32_t>(found.header.sparse->end_offset - segment.base_offset);
+    segment.digest = found.header.sparse->end_digest;
+    segment.coarse = !segment.runs.empty();
+  }
+  return segment;
+}
+
 size_t FoundSegment::ConsistentEntries() const {
   uint64_t pos = kSegmentHeaderBytes;
   uint64_t first = 0;

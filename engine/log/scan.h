@@ -28,6 +28,8 @@ struct FoundSegment {
   std::vector<DecodedIndexEntry> index;  // only without a footer, or of a segment that is scanned
   // Past the last index whose frame is looked for here: the next segment's base index.
   LogIndex end = LogIndex(UINT64_MAX);
+  // It is sparse, and some of what it stands for is still there: its footer may not be durable.
+  bool replaces_files = false;
 
   FileId file() const { return {header.group, FileKind::kSegment, header.number}; }
   FileId sidecar() const { return {header.group, FileKind::kIndex, header.number}; }
@@ -37,6 +39,9 @@ struct FoundSegment {
   // How many entries at the sidecar's beginning agree with each other.
   size_t ConsistentEntries() const;
 };
+
+// The segment that a footer which is enough describes, without its terms.
+Segment SegmentOf(const FoundSegment& found);
 
 // The error that names what a disk lost or changed.
 absl::Status RotError(const FileId& file, uint64_t begin, uint64_t end, std::string_view what);

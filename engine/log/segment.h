@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,18 @@ struct SegmentHeader {
   WallTime created;
   // Last index known durable when the segment was begun: below base_index.
   LogIndex durable;
+
+  // What a segment stands for that compaction wrote. Indexes and offsets of its frames have gaps.
+  struct Sparse {
+    // Past the last one: it replaces the segments of lower numbers in [base_index, end_index).
+    LogIndex end_index;
+    Offset end_offset;
+    // Of what it replaces: the number of the last segment, which the one behind continues, and the
+    // running digest of the log up to its end.
+    uint64_t last_number = 0;
+    uint64_t end_digest = 0;
+  };
+  std::optional<Sparse> sparse = std::nullopt;
 };
 
 // The header as kSegmentHeaderBytes bytes.

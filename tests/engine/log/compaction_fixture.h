@@ -73,7 +73,7 @@ class StoredLogWriter {
 
 class FakeContext final : public CompactionContext {
  public:
-  std::optional<LogIndex> LastBatchOf(int64_t producer_id) const override {
+  std::optional<Offset> LastBatchOf(int64_t producer_id) const override {
     const auto found = last.find(producer_id);
     return found == last.end() ? std::nullopt : std::optional(found->second);
   }
@@ -81,7 +81,7 @@ class FakeContext final : public CompactionContext {
     return superseded.contains(control.index);
   }
 
-  std::map<int64_t, LogIndex> last;
+  std::map<int64_t, Offset> last;
   std::set<LogIndex> superseded;
 };
 

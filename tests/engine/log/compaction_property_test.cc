@@ -37,7 +37,7 @@ struct History {
     if (producer >= 0) {
       stamp = {.producer_id = producer, .epoch = 0, .base_sequence = next_sequence};
       next_sequence += static_cast<int32_t>(records.size());
-      context.last[producer] = writer.next_index;
+      context.last[producer] = writer.next_offset;
     }
     writer.Append(records, stamp, codec);
     log.push_back(original.back());
@@ -115,10 +115,17 @@ void CheckIsPartOf(const StoredLog& part, const StoredLog& whole) {
 void CheckProducersAndOpaqueFrames(const History& history) {
   std::map<LogIndex, const StoredFrame*> kept;
   for (const StoredFrame& frame : history.log) kept[frame.index] = &frame;
+  const auto at = [](const StoredLog& log, Offset offset) {
+    return std::find_if(log.begin(), log.end(), [&](const StoredFrame& frame) {
+      const auto header = DecodeBatchHeader(frame.bytes);
+      return header->magic == EntryKind::kData && header->base_offset == offset;
+    });
+  };
   for (const auto& [producer, last] : history.context.last) {
-    RC_ASSERT(kept.contains(last));
-    const auto header = DecodeBatchHeader(kept[last]->bytes);
-    const auto before = DecodeBatchHeader(history.original.at(last.value() - 1).bytes);
+    const auto found = at(history.log, last);
+    RC_ASSERT(found != history.log.end());
+    const auto header = DecodeBatchHeader(found->bytes);
+    const auto before = DecodeBatchHeader(at(history.original, last)->bytes);
     RC_ASSERT(header->producer_id == producer);
     RC_ASSERT(header->producer_epoch == before->producer_epoch);
     RC_ASSERT(header->base_sequence == before->base_sequence);

@@ -176,7 +176,7 @@ TEST_F(Compaction, KeepsAProducersLastBatchWithoutItsRecords) {
   writer.Put("a", "1", first);
   writer.Put("a", "2", second);
   writer.Put("a", "3");
-  context.last[7] = LogIndex(2);
+  context.last[7] = Offset(1);
   const Compacted result = Run();
   ASSERT_EQ(result.out.log.size(), 2u);
   EXPECT_EQ(result.out.log[0].index, LogIndex(2));
@@ -194,7 +194,7 @@ TEST_F(Compaction, KeepsAProducersLastBatchWithoutItsRecords) {
   // Once it is empty it stays as long as the producer is known, and no longer.
   log = result.out.log;
   EXPECT_EQ(Run().out.log, log);
-  context.last[7] = LogIndex(9);
+  context.last[7] = Offset(8);
   EXPECT_EQ(OffsetsOf(Run().out.log), (std::vector<uint64_t>{2}));
   EXPECT_EQ(Run().stats.frames_out, 1u);
   context.last.clear();
