@@ -55,9 +55,9 @@ struct SegmentWalk {
   const WalkedFrame* Find(uint32_t ordinal) const;
 };
 
-// Walks the frames of `found` (its `bytes` and `index` read) up to `found.end`. `next` is the header
-// of the segment that continues it (null: none does, or it is damaged): then frames that do not
-// reach to it are missing.
+// Walks the frames of `found` (its `bytes` and `index` read) up to `found.end`. `next` is the
+// header of the segment that continues it (null: none does, or it is damaged): then frames that do
+// not reach to it are missing.
 SegmentWalk WalkSegment(const FoundSegment& found, const SegmentHeader* next);
 
 }  // namespace tidemark
