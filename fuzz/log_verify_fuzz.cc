@@ -1,0 +1,147 @@
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/base/check.h"
+#include "engine/log/batch.h"
+#include "engine/log/hard_state.h"
+#include "engine/log/log.h"
+#include "engine/log/repair.h"
+#include "engine/log/verify.h"
+
+// A log of a few segments, damaged as the input says, then verified and repaired: what is accepted
+// as lost ends in a log that starts.
+
+namespace tidemark {
+namespace {
+
+constexpr GroupId kGroup{1};
+
+class Disk : public DirectoryView {
+ public:
+  std::vector<FileId> List(GroupId group) const override {
+    std::vector<FileId> list;
+    for (const auto& [file, content] : files) {
+      if (file.group == group) list.push_back(file);
+    }
+    return list;
+  }
+  std::vector<GroupId> Groups() const override { return {kGroup}; }
+  absl::StatusOr<std::string_view> Contents(const FileId& file) const override {
+    const auto found = files.find(file);
+    if (found == files.end()) return absl::NotFoundError(PathOf(file));
+    return found->second;
+  }
+
+  void Execute(const FileBatch& batch) {
+    for (const FileOp& op : batch.ops) {
+      if (const auto* create = std::get_if<CreateFile>(&op)) {
+        TIDEMARK_CHECK(!files.contains(create->file));
+        files[create->file] = std::string(create->zero_bytes, '\0');
+      } else if (const auto* write = std::get_if<WriteFile>(&op)) {
+        TIDEMARK_CHECK(files.contains(write->file));
+        std::string& content = files[write->file];
+        size_t pos = write->pos.value();
+        for (const Bytes& slice : write->data) {
+          content.resize(std::max(content.size(), pos + slice.size()));
+          content.replace(pos, slice.size(), slice.view());
+          pos += slice.size();
+        }
+      } else if (const auto* truncate = std::get_if<TruncateFile>(&op)) {
+        files[truncate->file].resize(truncate->size);
+      } else if (const auto* remove = std::get_if<RemoveFile>(&op)) {
+        files.erase(remove->file);
+      } else if (const auto* rename = std::get_if<RenameFile>(&op)) {
+        TIDEMARK_CHECK(files.contains(rename->from));
+        files[rename->to] = std::move(files[rename->from]);
+        files.erase(rename->from);
+      }
+    }
+    for (const FileId& file : batch.sync) TIDEMARK_CHECK(files.contains(file));
+  }
+
+  std::map<FileId, std::string> files;
+};
+
+Disk Healthy() {
+  const LogOptions options{.segment_bytes = 8192, .index_interval_bytes = 200, .cache_bytes = 500};
+  Disk disk;
+  Log log = *Log::Recover(kGroup, options, disk, LogIndex(0));
+  for (size_t i = 0; i < 9; ++i) {
+    BatchBuilder builder;
+    builder.Add(std::nullopt, std::string(100 + i * 300, 'd'), 1);
+    std::string frame = i % 3 == 0 ? EncodeControlFrame(std::string(50, 'c')) : builder.Finish();
+    PatchBatch(frame.data(), log.next_offset(), Term(1 + i / 4));
+    log.Append(*EntryOf(log.last_index() + 1, Bytes::From(frame)), WallTime::FromMillis(1));
+    while (i % 2 == 0 && log.has_staged()) {
+      disk.Execute(log.TakeBatch());
+      log.OnBatchDurable();
+    }
+    if (i == 5) log.TruncateSuffix(LogIndex(4));
+  }
+  FileBatch batch;
+  AppendHardState(kGroup, {.generation = 1, .term = Term(3), .commit = log.last_index()}, batch);
+  disk.Execute(batch);
+  return disk;
+}
+
+void Run(const uint8_t* data, size_t size) {
+  Disk disk = Healthy();
+  // Edits of 6 bytes: file, two of position, what to do, two of value.
+  for (; size >= 6; data += 6, size -= 6) {
+    auto file = disk.files.begin();
+    std::advance(file, data[0] % disk.files.size());
+    std::string& content = file->second;
+    const size_t at = content.empty() ? 0 : (data[1] | data[2] << 8) % content.size();
+    const uint16_t value = static_cast<uint16_t>(data[4] | data[5] << 8);
+    switch (data[3] % 5) {
+      case 0:
+        content.resize(at);
+        break;
+      case 1:
+        if (!content.empty()) content[at] = static_cast<char>(data[4]);
+        break;
+      case 2:
+        content.replace(at, value % 2000, std::string(value % 2000, '\0'));
+        break;
+      case 3:
+        content.insert(at, std::string(value % 2000, static_cast<char>(data[5])));
+        break;
+      default:
+        if (disk.files.size() > 1) disk.files.erase(file);
+    }
+  }
+  for (int round = 0; round < 2; ++round) {
+    const absl::StatusOr<GroupVerification> result = VerifyGroup(kGroup, disk);
+    if (!result.ok()) {
+      TIDEMARK_CHECK(absl::IsFailedPrecondition(result.status()));
+      return;
+    }
+    for (const Finding& finding : result->findings) {
+      TIDEMARK_CHECK_LE(finding.begin, finding.end);
+      TIDEMARK_CHECK_LE(finding.first_index, finding.end_index);
+      TIDEMARK_CHECK_LE(finding.first_offset, finding.end_offset);
+    }
+    std::vector<LostRange> accepted;
+    if (result->cut.has_value()) accepted = result->cut->ranges;
+    const absl::StatusOr<RepairPlan> plan = PlanRepair(*result, disk, accepted);
+    if (!plan.ok()) return;  // a hard state that nothing can replace
+    for (const FileBatch& batch : plan->batches) disk.Execute(batch);
+  }
+  const absl::StatusOr<GroupVerification> after = VerifyGroup(kGroup, disk);
+  TIDEMARK_CHECK(after.ok());
+  TIDEMARK_CHECK(!after->refuses());
+  TIDEMARK_CHECK(Log::Recover(kGroup, {}, disk, after->hard_state.commit).ok());
+}
+
+}  // namespace
+}  // namespace tidemark
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  tidemark::Run(data, size);
+  return 0;
+}
