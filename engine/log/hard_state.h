@@ -20,7 +20,8 @@ struct HardStateRecord {
   NodeId vote;
   // An index known committed and durable here: damage at or below it is rot, never a torn tail.
   LogIndex commit;
-  // The first index kept when a prefix of the log was last removed; 0 or 1: never.
+  // The first index kept when a prefix of the log was last removed; 0 or 1: never; kRemovedGroup:
+  // all of it is being removed, with the group.
   LogIndex start;
 
   friend bool operator==(const HardStateRecord&, const HardStateRecord&) = default;
@@ -32,6 +33,8 @@ inline constexpr size_t kHardStateCopies = 4;
 inline constexpr size_t kHardStateRecordBytes = 6 * 8 + 4;
 // One copy; nullopt if it is damaged or was never written.
 std::optional<HardStateRecord> DecodeHardStateCopy(std::string_view copy);
+
+inline constexpr LogIndex kRemovedGroup{UINT64_MAX};
 
 // The newest valid slot of the file; generation 0 if nothing was ever written (all zeros).
 //   Errors  kDataLoss: neither slot is valid and the file is not all zeros, or it is not whole.

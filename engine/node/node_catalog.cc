@@ -134,14 +134,18 @@ void Node::Impl::ReconcileGroups(Now now, Effects& out) {
       ++at;
       continue;
     }
-    Replica::Options replica_options{
-        .group = group, .raft = {.self = options.id, .voters = {}}, .keep_entries = false};
-    auto replica = std::make_unique<Replica>(std::move(replica_options), std::move(at->second),
-                                             &shared, prng.Fork());
-    replica->Remove(now, out);
-    replicas.emplace(group, std::move(replica));
+    RemoveGroup(now, group, std::move(at->second), out);
     at = found.erase(at);
   }
+}
+
+void Node::Impl::RemoveGroup(Now now, GroupId group, RecoveredGroup recovered, Effects& out) {
+  Replica::Options replica_options{
+      .group = group, .raft = {.self = options.id, .voters = {}}, .keep_entries = false};
+  auto replica = std::make_unique<Replica>(std::move(replica_options), std::move(recovered),
+                                           &shared, prng.Fork());
+  replica->Remove(now, out);
+  replicas.emplace(group, std::move(replica));
 }
 
 void Node::Impl::StartGroup(Now now, GroupId group, const CatalogTopic& topic,
@@ -151,6 +155,11 @@ void Node::Impl::StartGroup(Now now, GroupId group, const CatalogTopic& topic,
   if (at != found.end()) {
     recovered = std::move(at->second);
     found.erase(at);
+  }
+  if (recovered.removed()) {
+    // The catalog is not yet back at the deletion that this node had already heard of.
+    RemoveGroup(now, group, std::move(recovered), out);
+    return;
   }
   const bool fresh = recovered.hard_state.term == Term();
   if (!recovered.log.has_value()) recovered = EmptyGroup(group, options.log);

@@ -61,6 +61,8 @@ struct Node::Impl {
   void ApplyCommitted(Now now, Effects& out);
   // Makes the groups of this node those the catalog wants here.
   void ReconcileGroups(Now now, Effects& out);
+  // Removes what is on disk of a group that the catalog does not know any more.
+  void RemoveGroup(Now now, GroupId group, RecoveredGroup recovered, Effects& out);
   void StartGroup(Now now, GroupId group, const CatalogTopic& topic,
                   const CatalogPartition& partition, Effects& out);
   std::vector<std::vector<NodeId>> Place(uint32_t partitions, uint32_t replication_factor) const;

@@ -62,6 +62,13 @@ absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& opt
   } else if (!absl::IsNotFound(hard_state.status())) {
     return hard_state.status();
   }
+  if (recovered.removed()) {
+    for (const FileId& file : directory.List(group)) {
+      if (file.kind != FileKind::kHardState) recovered.leftover.push_back(file);
+    }
+    TIDEMARK_ASSIGN_OR_RETURN(recovered.log, Log::Recover(group, options, NoFiles(), LogIndex(0)));
+    return recovered;
+  }
   Rebuild rebuild(&recovered, group == kCatalogGroup);
   TIDEMARK_ASSIGN_OR_RETURN(
       recovered.log, Log::Recover(group, options, directory, recovered.hard_state.commit, &rebuild,

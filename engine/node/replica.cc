@@ -33,6 +33,7 @@ Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, 
       producers_(std::move(recovered.producers)),
       unapplied_(std::move(recovered.entries)),
       kept_from_(std::max(hard_record_.start, LogIndex(1))) {
+  leftover_ = std::move(recovered.leftover);
   log_->SetCheckpointSource(this);
 }
 
@@ -78,7 +79,8 @@ void Replica::OnFlushed(Now now, const absl::Status& status, Effects& out) {
     return;
   }
   if (removing_) {
-    if (node_files_.empty()) removed_ = true;
+    // A flush that was under way when the removal began says nothing of it.
+    if (node_files_.empty()) ContinueRemoval();
     return;
   }
   wall_ = now.wall;
@@ -556,11 +558,30 @@ void Replica::Remove(Now now, Effects& out) {
   unsaved_.reset();
   held_.clear();
   node_files_ = {};
-  for (const FileId& file : log_->Files()) node_files_.ops.push_back(RemoveFile{file});
-  node_files_.ops.push_back(
-      RemoveFile{{.group = options_.group, .kind = FileKind::kHardState, .number = 0}});
+  // First of all: a crash that leaves some of the files must not make a damaged log of them.
+  ++hard_record_.generation;
+  hard_record_.start = kRemovedGroup;
+  AppendHardState(options_.group, hard_record_, node_files_);
   if (!failure_.empty()) removed_ = true;
   Settle(now, out);
+}
+
+void Replica::ContinueRemoval() {
+  const auto remove = [&](const FileId& file) { node_files_.ops.push_back(RemoveFile{file}); };
+  switch (removal_) {
+    case Removal::kMark:
+      removal_ = Removal::kLog;
+      for (const FileId& file : log_->Files()) remove(file);
+      for (const FileId& file : leftover_) remove(file);
+      if (!node_files_.empty()) return;
+      [[fallthrough]];
+    case Removal::kLog:
+      removal_ = Removal::kHardState;
+      remove({.group = options_.group, .kind = FileKind::kHardState, .number = 0});
+      return;
+    case Removal::kHardState:
+      removed_ = true;
+  }
 }
 
 Instant Replica::next_deadline() const {

@@ -45,6 +45,9 @@ struct RecoveredGroup {
   ProducerTable producers;
   // Group 0 only: every entry, for the catalog to apply once they are committed.
   std::deque<Entry> entries;
+  // The group was being removed: what is left of its files (the log is then empty).
+  std::vector<FileId> leftover;
+  bool removed() const { return hard_state.start == kRemovedGroup; }
 };
 
 // Reads the files of `group`. Errors as Log::Recover and DecodeHardState.
@@ -201,6 +204,8 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void DecideRetention(Now now, Effects& out);
   void NoteHeldBack(LogIndex wanted, Effects& out);
   void Fail(const absl::Status& status, Effects& out);
+  // The flush of one step of the removal is done: stages the next one.
+  void ContinueRemoval();
   std::optional<RpcError> RefusalOfProposal() const;
 
   const Options options_;
@@ -233,6 +238,10 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // What the policy alone would have kept from when it was last looked at by time.
   LogIndex wanted_from_;
   NodeId held_back_by_;  // as last noted
+  // Of a removal: the hard state says so, the log's files are gone, the hard state is gone.
+  enum class Removal : uint8_t { kMark, kLog, kHardState };
+  Removal removal_ = Removal::kMark;
+  std::vector<FileId> leftover_;
   bool removing_ = false;
   bool removed_ = false;
   std::string failure_;

@@ -94,6 +94,7 @@ class LogOnDisk : private CheckpointSource {
     }
     PatchBatch(frame.data(), log->next_offset(), term);
     frames.push_back(frame);
+    versions.push_back(frames);
     wall += 10;
     log->Append(*EntryOf(log->last_index() + 1, Bytes::From(std::move(frame))),
                 WallTime::FromMillis(wall));
@@ -102,6 +103,7 @@ class LogOnDisk : private CheckpointSource {
   void Truncate(LogIndex from) {
     log->TruncateSuffix(from);
     frames.resize(std::min<size_t>(frames.size(), from.value() - 1));
+    versions.push_back(frames);
   }
 
   // Hands what is staged to the disk, which has not synced it yet.
@@ -132,6 +134,8 @@ class LogOnDisk : private CheckpointSource {
   MemoryDisk disk;
   std::optional<Log> log;
   std::vector<std::string> frames;
+  // Every state of the log so far.
+  std::vector<std::vector<std::string>> versions{{}};
   std::optional<FileBatch> outstanding;
   int64_t wall = 1'000'000;
 

@@ -112,7 +112,6 @@ TEST(Repair, MakesSidecarsAnewWithoutLossOrConsent) {
   for (const FileBatch& batch : plan->batches) on_disk.disk.ApplyAndSync(batch);
   const GroupVerification after = Verify(on_disk);
   EXPECT_TRUE(after.findings.empty()) << after.findings.front().what;
-  on_disk.light = true;
   ASSERT_TRUE(on_disk.Reopen(LogIndex(36)).ok());
   EXPECT_EQ(on_disk.frames, frames);
 }
