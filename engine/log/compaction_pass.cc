@@ -95,10 +95,13 @@ std::optional<FileRange> CompactionPass::NextRead() const {
 
 void CompactionPass::OnRead(const FileRange& range, const Bytes& bytes) {
   if (NextRead() != range) return;
-  cut_short_ = bytes.size() != range.length;
+  const bool short_read = bytes.size() != range.length;
+  cut_short_ = short_read && !in_sidecar_;
   if (cut_short_) return;
   buffer_.erase(0, std::exchange(buffer_begin_, 0));
   buffer_.append(bytes.view());
+  // The end of a sidecar may be staged yet. Without it the few runs in memory do.
+  if (short_read) wanted_ = buffer_.size();
   read_pos_ += range.length;
 }
 

@@ -222,7 +222,8 @@ class Log {
   bool compacting() const;
   // What to read next, at most 1 MiB, and the same until that is handed in; nullopt: nothing now.
   std::optional<FileRange> CompactionRead() const;
-  // `bytes` were read from `range`. Those of a pass that is over are ignored.
+  // `bytes` were read from `range`; fewer or none if there are no more, or no file. Those of a pass
+  // that is over are ignored.
   void OnCompactionRead(const FileRange& range, const Bytes& bytes);
   // Works on what was read, about `budget` bytes at most. Nothing to do if there is something to
   // read, or a batch to take or complete, first.

@@ -208,6 +208,8 @@ class KeyedLog final : public CompactionContext {
 
  private:
   Bytes BytesAt(const FileRange& range) {
+    // A sidecar may be staged and not created yet.
+    if (range.file.kind == FileKind::kIndex && !disk.Exists(range.file)) return Bytes();
     const std::string_view file = disk.Contents(range.file);
     return Bytes::Copy(file.substr(std::min<size_t>(range.pos.value(), file.size()), range.length));
   }
