@@ -113,6 +113,7 @@ Delivery FetchSession::OnData(Instant now, StreamId stream, Offset begin, Offset
   }
   const uint64_t skip = position_ - begin;
   position_ = end;
+  delivered_ = true;
   // Records are readable below the high watermark only: what was delivered raises it.
   high_watermark_ = std::max(high_watermark_, end);
   avoid_.clear();
@@ -173,6 +174,11 @@ void FetchSession::AskAnother(Instant now, const CallError& error, FetchActions&
   const bool out_of_range = error.code == absl::StatusCode::kOutOfRange;
   if (out_of_range && error.start_offset.has_value() && position_ < *error.start_offset) {
     // Retention removed it; every replica will say so sooner or later.
+    if (options_.from_earliest && !delivered_) {
+      position_ = *error.start_offset;
+      Open(now, out);
+      return;
+    }
     Fail(now, error.ToStatus(), out);
     return;
   }

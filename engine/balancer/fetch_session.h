@@ -35,6 +35,9 @@ using FetchActions = std::vector<FetchAction>;
 
 struct FetchOptions {
   Offset start;
+  // `start` was where the log began: what retention removed of it before the first record came is
+  // passed over, instead of ending the session. (Replicas do not all begin at the same offset.)
+  bool from_earliest = false;
   // A stream with no answer at all for so long is replaced. Never: a silent stream is a quiet
   // topic.
   Duration silence_timeout = Duration::Max();
@@ -110,6 +113,7 @@ class FetchSession {
   Instant opened_at_;
   bool answered_ = false;
   bool fresh_stream_ = false;
+  bool delivered_ = false;
   Instant deadline_ = Instant::Never();
   Instant failing_since_ = Instant::Never();
   // Replicas that could not serve position(); cleared by progress and by each new round.

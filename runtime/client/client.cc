@@ -182,7 +182,8 @@ class ClientImpl : public Client {
         break;
       }
     }
-    return MakeConsumer(shared_, options.topic, options.partition, start);
+    return MakeConsumer(shared_, options.topic, options.partition, start,
+                        options.from == ConsumerOptions::From::kEarliest);
   }
 
  private:

@@ -93,7 +93,8 @@ class Consumer {
  public:
   virtual ~Consumer() = default;
   // Waits up to `timeout` for records and gives them; empty if none came.
-  //   Errors  final ones: the topic is gone, the offset is out of range, data is damaged.
+  //   Errors  final ones: the topic is gone, the offset is out of range (the topic's retention was
+  //           faster than this consumer: kOutOfRange, with the first offset kept), data is damaged.
   virtual absl::StatusOr<std::vector<DecodedRecord>> Poll(Duration timeout) = 0;
   // The offset the next record will have.
   virtual Offset position() const = 0;

@@ -98,7 +98,7 @@ class ConsumerImpl
       private SessionHost<balancer::FetchSession, balancer::FetchAction, ConsumeCall> {
  public:
   ConsumerImpl(std::shared_ptr<Shared> shared, std::string topic, PartitionId partition,
-               Offset start);
+               Offset start, bool from_earliest);
   ~ConsumerImpl() override;
 
   absl::StatusOr<std::vector<DecodedRecord>> Poll(Duration timeout) override;
@@ -123,9 +123,10 @@ class ConsumerImpl
 };
 
 ConsumerImpl::ConsumerImpl(std::shared_ptr<Shared> shared, std::string topic, PartitionId partition,
-                           Offset start)
+                           Offset start, bool from_earliest)
     : SessionHost(std::move(shared), std::move(topic), partition,
-                  balancer::FetchOptions{.start = start, .retry_not_found = true}),
+                  balancer::FetchOptions{
+                      .start = start, .from_earliest = from_earliest, .retry_not_found = true}),
       next_(start) {
   Begin();
   Post([this] { Run([this](Actions& out) { session_.Start(MonotonicNow(), out); }); });
@@ -254,8 +255,9 @@ void ConsumerImpl::OnFailed(const balancer::FetchFailed& failed) {
 }  // namespace
 
 std::unique_ptr<Consumer> MakeConsumer(std::shared_ptr<Shared> shared, std::string topic,
-                                       PartitionId partition, Offset start) {
-  return std::make_unique<ConsumerImpl>(std::move(shared), std::move(topic), partition, start);
+                                       PartitionId partition, Offset start, bool from_earliest) {
+  return std::make_unique<ConsumerImpl>(std::move(shared), std::move(topic), partition, start,
+                                        from_earliest);
 }
 
 }  // namespace tidemark::client

@@ -8,8 +8,8 @@
 
 namespace tidemark::client {
 
-// Reads `topic` from `start` on.
+// Reads `topic` from `start` on; `from_earliest`: because the log began there.
 std::unique_ptr<Consumer> MakeConsumer(std::shared_ptr<Shared> shared, std::string topic,
-                                       PartitionId partition, Offset start);
+                                       PartitionId partition, Offset start, bool from_earliest);
 
 }  // namespace tidemark::client

@@ -75,6 +75,16 @@ ResolvedResponse Resolve(const FetchResponse& response, const absl::StatusOr<Byt
     if (frames.ok()) return {.response = response, .frames = *std::move(frames)};
     status = frames.status();
   }
+  if (absl::IsNotFound(status)) {
+    // The file went between the answer and the read: retention, or the topic was deleted. Asked
+    // again, the node knows.
+    return {.response = RpcError{.code = absl::StatusCode::kUnavailable,
+                                 .reason = "OFFSET_NOT_AVAILABLE",
+                                 .message = "the records were removed while they were being read; "
+                                            "ask again to learn where the log begins",
+                                 .metadata = {}},
+            .frames = {}};
+  }
   Log(LogLevel::kError, "read_failed",
       {{"file", PathOf(response.range->file)}, {"error", std::string(status.message())}});
   return {.response = RpcError{.code = absl::StatusCode::kDataLoss,

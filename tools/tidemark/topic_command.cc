@@ -3,10 +3,17 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "engine/base/limits.h"
 #include "engine/base/status_macros.h"
 #include "tools/tidemark/command_line.h"
 #include "tools/tidemark/json.h"
@@ -21,12 +28,45 @@ struct TopicFlags {
   uint32_t partitions = 1;
   uint32_t replication_factor = 0;
   uint64_t segment_bytes = 0;
+  uint64_t retention_bytes = 0;
+  std::string retention_time;
   bool json = false;
 };
 
+// "90s", "12h" or "7d" in milliseconds.
+absl::StatusOr<uint64_t> ParseTime(absl::string_view text) {
+  static constexpr std::pair<absl::string_view, uint64_t> kUnits[] = {
+      {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+  for (const auto& [unit, millis] : kUnits) {
+    absl::string_view digits = text;
+    uint64_t count = 0;
+    if (!absl::ConsumeSuffix(&digits, unit) || !absl::SimpleAtoi(digits, &count)) continue;
+    if (count > 0 && count <= kRetentionMillisMax / millis) return count * millis;
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--retention-time \"", text, "\" is not a time such as 90s, 12h or 7d, from 1ms to 36500d"));
+}
+
+std::string TimeText(uint64_t millis) {
+  if (millis % 86'400'000 == 0) return absl::StrCat(millis / 86'400'000, "d");
+  if (millis % 3'600'000 == 0) return absl::StrCat(millis / 3'600'000, "h");
+  if (millis % 1000 == 0) return absl::StrCat(millis / 1000, "s");
+  return absl::StrCat(millis, "ms");
+}
+
+std::string RetentionText(const v1::Topic& topic) {
+  std::vector<std::string> bounds;
+  if (topic.retention_bytes() != 0) {
+    bounds.push_back(absl::StrCat(topic.retention_bytes(), " bytes a partition"));
+  }
+  if (topic.retention_ms() != 0) bounds.push_back(TimeText(topic.retention_ms()));
+  return bounds.empty() ? "kept for ever" : absl::StrCat("kept: ", absl::StrJoin(bounds, " or "));
+}
+
 std::string Describe(const v1::Topic& topic) {
-  std::string text = absl::StrFormat("%s: %d partitions, segments of %d bytes\n", topic.name(),
-                                     topic.partitions_size(), topic.segment_bytes());
+  std::string text =
+      absl::StrFormat("%s: %d partitions, segments of %d bytes, %s\n", topic.name(),
+                      topic.partitions_size(), topic.segment_bytes(), RetentionText(topic));
   absl::StrAppend(&text, absl::StrFormat("%-10s %-8s %-12s %-6s %s\n", "partition", "leader",
                                          "replicas", "term", "records"));
   for (const v1::Partition& partition : topic.partitions()) {
@@ -46,6 +86,11 @@ absl::Status Create(client::Client& client, const TopicFlags& flags) {
   request.set_partitions(flags.partitions);
   request.set_replication_factor(flags.replication_factor);
   request.set_segment_bytes(flags.segment_bytes);
+  request.set_retention_bytes(flags.retention_bytes);
+  if (!flags.retention_time.empty()) {
+    TIDEMARK_ASSIGN_OR_RETURN(const uint64_t millis, ParseTime(flags.retention_time));
+    request.set_retention_ms(millis);
+  }
   TIDEMARK_ASSIGN_OR_RETURN(const v1::Topic topic, client.CreateTopic(request));
   WriteOut(flags.json ? JsonOf(topic) : absl::StrCat("created topic ", topic.name(), "\n"));
   return absl::OkStatus();
@@ -103,6 +148,7 @@ void AddTopicCommand(CLI::App& root, int& exit_code) {
   topic->require_subcommand(1);
   topic->footer(R"(Examples:
   tidemark topic create orders --partitions 3 --replication-factor 3
+  tidemark topic create clicks --retention-bytes 10000000000 --retention-time 7d
   tidemark topic describe orders --json)");
   {
     const auto [command, flags] = AddAction(*topic, "create", "Create a topic", Create, exit_code);
@@ -112,6 +158,14 @@ void AddTopicCommand(CLI::App& root, int& exit_code) {
                         "Copies of each partition (default: 3, or all servers if fewer)");
     command->add_option("--segment-bytes", flags->segment_bytes,
                         "Size of a log file (default: the server's)");
+    command
+        ->add_option("--retention-bytes", flags->retention_bytes,
+                     "Remove the oldest log files of a partition while at least so many bytes of "
+                     "it are left (default: keep all)")
+        ->check(CLI::PositiveNumber);
+    command->add_option("--retention-time", flags->retention_time,
+                        "Remove log files this long after their last record: 90s, 12h, 7d "
+                        "(default: keep for ever)");
     command->add_flag("--json", flags->json, "Print the topic as JSON");
   }
   {

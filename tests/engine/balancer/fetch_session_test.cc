@@ -99,6 +99,23 @@ TEST(FetchSession, StreamsFromAFollowerAndReopensAtTheNextOffset) {
   EXPECT_EQ(h.offset, 20u);
 }
 
+TEST(FetchSession, FromTheEarliestPassesOverWhatIsRemovedBeforeTheFirstRecordOnly) {
+  CallError removed = Make(absl::StatusCode::kOutOfRange);
+  removed.start_offset = Offset(20);
+  Harness told(1, {.start = Offset(5)});
+  told.Closed(removed);
+  EXPECT_EQ(told.failed.code(), absl::StatusCode::kOutOfRange);
+
+  Harness h(1, {.start = Offset(5), .from_earliest = true});
+  h.Closed(removed);
+  EXPECT_TRUE(h.failed.ok()) << h.failed;
+  EXPECT_EQ(h.offset, 20u);
+  EXPECT_TRUE(h.Data(20, 30, 100).deliver);
+  removed.start_offset = Offset(40);
+  h.Closed(removed);
+  EXPECT_EQ(h.failed.code(), absl::StatusCode::kOutOfRange) << "records were missed";
+}
+
 TEST(FetchSession, AGapIsDataLossAndNotSkipped) {
   Harness h(1);
   EXPECT_TRUE(h.Data(0, 10, 100).deliver);
