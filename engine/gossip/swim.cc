@@ -197,6 +197,13 @@ void Swim::OnStream(Now now, std::string_view bytes, Effects& out) {
 
 void Swim::Handle(Now now, const Endpoint& from, const Packet& packet, Effects& out) {
   for (const Member& member : packet.members) Merge(now, member, out);
+  if (packet.from != config_.id && Find(packet.from) == nullptr && !leaving_ &&
+      now.instant >= ask_stranger_at_) {
+    // It knows this node, this node does not know it: it has been restarted, and nobody noticed. A
+    // seed that is its own seed would know nobody until somebody chanced to compare views with it.
+    ask_stranger_at_ = now.instant + config_.join_retry;
+    SendStream(packet.endpoint, PacketType::kPush, out);
+  }
   switch (packet.type) {
     case PacketType::kPing: {
       if (packet.target != config_.id) return;  // meant for who was at this address before

@@ -177,6 +177,7 @@ class Swim {
   Instant probe_at_ = Instant::Never();
   Instant gossip_at_ = Instant::Never();
   Instant push_pull_at_ = Instant::Never();
+  Instant ask_stranger_at_;  // not earlier
   Counters counters_;
 };
 

@@ -67,6 +67,18 @@ TEST(Restart, TheSameMemberComesBackWhetherItsDeathWasNoticedOrNot) {
   }
 }
 
+// The seed itself: it has nobody to ask, and the others have not missed it.
+TEST(Restart, ASeedThatForgotEverybodyHearsOfThemFromTheFirstThatSpeaksToIt) {
+  for (uint64_t seed = 1; seed < 20; ++seed) {
+    Cluster cluster(seed);
+    Settle(cluster, 3);
+    cluster.Crash(1);
+    cluster.Add(1);
+    EXPECT_TRUE(cluster.RunUntil(Duration::Seconds(4), [&] { return cluster.Converged(); }))
+        << seed;
+  }
+}
+
 TEST(Restart, AClockThatWentBackIsOutbidToo) {
   Cluster cluster(3);
   Settle(cluster, 3);
