@@ -117,8 +117,7 @@ LogIndex Log::RetentionPoint(const RetentionPolicy& policy, WallTime now, LogInd
   const std::vector<Segment>& segments = impl_->segments;
   LogIndex keep = first_index();
   uint64_t rest = size_bytes();
-  // Something durable stays: after a crash it tells where the log goes on.
-  const LogIndex last = std::min(limit + 1, impl_->durable);
+  const LogIndex last = std::min({limit + 1, impl_->durable, impl_->committed});
   for (size_t i = 0; i + 1 < segments.size() && segments[i].end_index() <= last; ++i) {
     rest -= segments[i].size;
     const bool large = policy.bytes.has_value() && rest >= *policy.bytes;
@@ -134,7 +133,9 @@ void Log::TruncatePrefix(LogIndex first_kept) {
   Impl& log = *impl_;
   TIDEMARK_CHECK_LE(first_kept, std::min(log.committed, log.durable) + 1);
   size_t gone = 0;
-  const LogIndex last = std::min(first_kept, log.durable);
+  // Something durable and committed stays: it tells where the log goes on, after a crash and when
+  // all behind it is cut.
+  const LogIndex last = std::min({first_kept, log.durable, log.committed});
   while (gone + 1 < log.segments.size() && log.segments[gone].end_index() <= last) {
     const Segment& segment = log.segments[gone];
     log.StageRemoval(segment);

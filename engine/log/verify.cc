@@ -35,6 +35,11 @@ class Verifier {
 
   absl::StatusOr<GroupVerification> Run() {
     CheckHardState();
+    if (result_.hard_state.start == kRemovedGroup) {
+      // The next start goes on removing it, whatever is left.
+      result_.leftover_files = directory_.List(result_.group).size();
+      return std::move(result_);
+    }
     TIDEMARK_ASSIGN_OR_RETURN(
         files_, GroupFiles::Read(result_.group, result_.hard_state.start, directory_));
     result_.leftover_files = files_.leftovers.size();

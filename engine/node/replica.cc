@@ -32,7 +32,7 @@ Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, 
             log_->committed_index(), this, prng),
       producers_(std::move(recovered.producers)),
       unapplied_(std::move(recovered.entries)),
-      kept_from_(std::max(hard_record_.start, LogIndex(1))) {
+      kept_from_(recovered.removed() ? LogIndex(1) : std::max(hard_record_.start, LogIndex(1))) {
   leftover_ = std::move(recovered.leftover);
   log_->SetCheckpointSource(this);
 }

@@ -101,6 +101,21 @@ TEST(Prefix, AppendsAndCutsGoOnBehindARemovedOne) {
   EXPECT_EQ(log->digest(), on_disk.log->digest());
 }
 
+TEST(Prefix, WhatIsLeftHoldsSomethingThatIsNeverCut) {
+  LogOnDisk on_disk = Segments(3);
+  on_disk.Append(3, 1000, Term(9));
+  on_disk.Flush();
+  ASSERT_EQ(on_disk.log->committed_index(), LogIndex(3));
+  // Entry 4, alone in its segment, is not committed: were it all that is left, cutting it would
+  // leave a log that begins anew.
+  on_disk.log->TruncatePrefix(LogIndex(4));
+  EXPECT_EQ(on_disk.log->first_index(), LogIndex(3));
+  EXPECT_EQ(on_disk.log->RetentionPoint({.bytes = 0}, WallTime(), LogIndex(4)), LogIndex(3));
+  on_disk.log->TruncateSuffix(LogIndex(4));
+  EXPECT_EQ(on_disk.log->last_index(), LogIndex(3));
+  EXPECT_EQ(on_disk.log->next_offset(), Offset(9));
+}
+
 TEST(Retention, BySizeKeepsAtLeastSoMuch) {
   LogOnDisk on_disk = Segments(4);
   const Log& log = *on_disk.log;
