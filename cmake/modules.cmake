@@ -39,6 +39,6 @@ function(tidemark_tests folder)
     add_test(NAME ${folder}/${stem} COMMAND ${CMAKE_COMMAND} -E env
              TIDEMARK_SOURCE_DIR=${CMAKE_SOURCE_DIR} TIDEMARK_BIN_DIR=${CMAKE_BINARY_DIR}/bin
              ${CMAKE_SOURCE_DIR}/tests/support/run-file $<TARGET_FILE:${target}> ${source})
-    set_tests_properties(${folder}/${stem} PROPERTIES TIMEOUT 300 LABELS "${ARG_LABELS}")
+    set_tests_properties(${folder}/${stem} PROPERTIES TIMEOUT 900 LABELS "${ARG_LABELS}")
   endforeach()
 endfunction()
