@@ -150,7 +150,8 @@ class Recoverer {
     for (const Headless& each : headless_) {
       if (each.offset < log_.FirstOffset() || each.offset >= log_.next_offset()) continue;
       const Segment& segment = log_.segments[log_.SegmentAtOffset(each.offset)];
-      if (segment.sparse.has_value()) continue;  // what compaction wrote is younger than all of it
+      // What compaction wrote is younger than all of it.
+      if (segment.sparse.has_value() || each.offset < segment.base_offset) continue;
       const LogIndex index = log_.IndexAtOffset(segment, each.offset);
       if (index <= known_committed_ && log_.TermOf(index) < each.term) {
         return RotError(each.file, 0, kSegmentHeaderBytes,
