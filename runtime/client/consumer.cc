@@ -34,11 +34,10 @@ class ConsumeCall : public grpc::ClientReadReactor<v1::ConsumeResponse> {
     std::function<void(CallError)> on_closed;
   };
 
-  static std::shared_ptr<ConsumeCall> Start(std::shared_ptr<grpc::Channel> channel,
+  static std::unique_ptr<ConsumeCall> Start(std::shared_ptr<grpc::Channel> channel,
                                             const v1::ConsumeRequest& request, Events events) {
-    std::shared_ptr<ConsumeCall> call(
+    std::unique_ptr<ConsumeCall> call(
         new ConsumeCall(std::move(channel), request, std::move(events)));
-    call->self_ = call;
     call->stub_->async()->ConsumeStream(&call->context_, &call->request_, call.get());
     call->AddHold();
     call->StartRead(&call->answer_);
@@ -73,8 +72,9 @@ class ConsumeCall : public grpc::ClientReadReactor<v1::ConsumeResponse> {
   }
 
   void OnDone(const grpc::Status& status) override {
-    events_.on_closed(EndOfStream(status));
-    self_.reset();
+    // The call may be gone before `closed` returns.
+    const std::function<void(CallError)> closed = std::move(events_.on_closed);
+    closed(EndOfStream(status));
   }
 
  private:
@@ -85,8 +85,7 @@ class ConsumeCall : public grpc::ClientReadReactor<v1::ConsumeResponse> {
 
   const std::unique_ptr<v1::Log::Stub> stub_;
   const v1::ConsumeRequest request_;
-  const Events events_;
-  std::shared_ptr<ConsumeCall> self_;
+  Events events_;
   grpc::ClientContext context_;
   v1::ConsumeResponse answer_;
   std::mutex mutex_;
@@ -233,15 +232,13 @@ void ConsumerImpl::Open(const balancer::OpenFetch& open) {
   request.set_partition(partition_.value());
   request.set_offset(open.offset.value());
   held_back_ = false;
-  calls_[stream] =
-      ConsumeCall::Start(shared_->channels->To(open.target.address), request,
-                         {.on_answer =
-                              [this, stream, relay = relay_](v1::ConsumeResponse answer) {
-                                relay->Post([this, stream, answer = std::move(answer)] {
-                                  HandleAnswer(stream, answer);
-                                });
-                              },
-                          .on_closed = WhenClosed(stream)});
+  calls_[stream] = ConsumeCall::Start(
+      shared_->channels->To(open.target.address), request,
+      {.on_answer =
+           [this, stream](v1::ConsumeResponse answer) {
+             Post([this, stream, answer = std::move(answer)] { HandleAnswer(stream, answer); });
+           },
+       .on_closed = WhenClosed(stream)});
 }
 
 void ConsumerImpl::OnFailed(const balancer::FetchFailed& failed) {

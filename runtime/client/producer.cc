@@ -25,8 +25,7 @@ using balancer::StreamId;
 // Batches built and waiting for a place in the window; beyond it Append blocks.
 constexpr size_t kFullBatchesMax = 8;
 
-// One ProduceStream call. gRPC's threads and the pump use it; it keeps itself alive until gRPC is
-// done with it.
+// One ProduceStream call. gRPC's threads and the pump use it; its owner keeps it until on_closed.
 class ProduceCall : public grpc::ClientBidiReactor<v1::ProduceRequest, v1::ProduceStreamResponse> {
  public:
   // On gRPC's threads.
@@ -35,9 +34,8 @@ class ProduceCall : public grpc::ClientBidiReactor<v1::ProduceRequest, v1::Produ
     std::function<void(CallError)> on_closed;
   };
 
-  static std::shared_ptr<ProduceCall> Start(std::shared_ptr<grpc::Channel> channel, Events events) {
-    std::shared_ptr<ProduceCall> call(new ProduceCall(std::move(channel), std::move(events)));
-    call->self_ = call;
+  static std::unique_ptr<ProduceCall> Start(std::shared_ptr<grpc::Channel> channel, Events events) {
+    std::unique_ptr<ProduceCall> call(new ProduceCall(std::move(channel), std::move(events)));
     call->stub_->async()->ProduceStream(&call->context_, call.get());
     call->StartRead(&call->answer_);
     // gRPC must not finish the call while a write may still be started from outside.
@@ -89,8 +87,9 @@ class ProduceCall : public grpc::ClientBidiReactor<v1::ProduceRequest, v1::Produ
   }
 
   void OnDone(const grpc::Status& status) override {
-    events_.on_closed(EndOfStream(status));
-    self_.reset();
+    // The call may be gone before `closed` returns.
+    const std::function<void(CallError)> closed = std::move(events_.on_closed);
+    closed(EndOfStream(status));
   }
 
  private:
@@ -106,8 +105,7 @@ class ProduceCall : public grpc::ClientBidiReactor<v1::ProduceRequest, v1::Produ
   }
 
   const std::unique_ptr<v1::Log::Stub> stub_;
-  const Events events_;
-  std::shared_ptr<ProduceCall> self_;
+  Events events_;
   grpc::ClientContext context_;
   v1::ProduceStreamResponse answer_;
   // Recursive: gRPC may report a write as done before StartWrite returns.
@@ -286,15 +284,15 @@ void ProducerImpl::Perform(const balancer::ProducerAction& action) {
 
 void ProducerImpl::Open(const balancer::OpenStream& open) {
   const StreamId stream = open.stream;
-  calls_[stream] = ProduceCall::Start(
-      shared_->channels->To(open.target.address),
-      {.on_answer =
-           [this, stream, relay = relay_](int32_t sequence, v1::ProduceStreamResponse answer) {
-             relay->Post([this, stream, sequence, answer = std::move(answer)] {
-               HandleAnswer(stream, sequence, answer);
-             });
-           },
-       .on_closed = WhenClosed(stream)});
+  calls_[stream] =
+      ProduceCall::Start(shared_->channels->To(open.target.address),
+                         {.on_answer =
+                              [this, stream](int32_t sequence, v1::ProduceStreamResponse answer) {
+                                Post([this, stream, sequence, answer = std::move(answer)] {
+                                  HandleAnswer(stream, sequence, answer);
+                                });
+                              },
+                          .on_closed = WhenClosed(stream)});
   // gRPC does not tell when a stream is open; what is sent before waits in the call.
   Run([&](Actions& out) { session_.OnStreamOpen(MonotonicNow(), stream, out); });
 }

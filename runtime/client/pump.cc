@@ -21,12 +21,10 @@ void Pump::Stop() {
 }
 
 void Pump::Post(std::function<void()> job) {
-  {
-    const std::lock_guard<std::mutex> hold(mutex_);
-    jobs_.push_back(std::move(job));
-    if (jobs_.size() > 1) return;  // already woken
-  }
-  wake_.notify_one();
+  const std::lock_guard<std::mutex> hold(mutex_);
+  jobs_.push_back(std::move(job));
+  // Under the lock: the job may be the one that lets the pump's owner destroy it.
+  if (jobs_.size() == 1) wake_.notify_one();  // else already woken
 }
 
 void Pump::Run() {

@@ -22,7 +22,7 @@ class Pump {
   Pump(const Pump&) = delete;
   Pump& operator=(const Pump&) = delete;
 
-  // Any thread. False, and nothing done, when the pump is ending.
+  // Any thread, until Stop returns. A job may end the pump's life once it runs.
   void Post(std::function<void()> job);
   // Ends the thread; posted jobs run first. Idempotent.
   void Stop();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,28 +19,11 @@
 
 namespace tidemark::client {
 
-// The way from gRPC's threads to a pump that may end before they do: what is posted after that is
-// dropped.
-class Relay {
- public:
-  explicit Relay(Pump* pump) : pump_(pump) {}
-  void Post(std::function<void()> job) {
-    const std::lock_guard<std::mutex> hold(mutex_);
-    if (pump_ != nullptr) pump_->Post(std::move(job));
-  }
-  void Detach() {
-    const std::lock_guard<std::mutex> hold(mutex_);
-    pump_ = nullptr;
-  }
-
- private:
-  std::mutex mutex_;
-  Pump* pump_;
-};
-
 // What a producer and a consumer have in common: a session of engine/balancer, stepped on a thread
 // of its own under the client's lock, and the calls (one for each of its streams) that it asks for.
-//   Call     has Cancel(), after which it may still report its end.
+//   Call     has Cancel(), after which it still reports its end, once; it lives until that report
+//            is taken in, which destroys it (and its hold on a channel) on the pump's thread: a
+//            channel that goes on one of gRPC's own threads takes that thread's queue with it.
 //   Threads  members marked so from anywhere, all others from the pump's.
 //   Lives    the derived class calls Begin when it is whole, and End first thing when it goes.
 template <typename Session, typename Action, typename Call>
@@ -69,15 +53,20 @@ class SessionHost {
     pump_ = std::make_unique<Pump>(
         [this] { Run([this](Actions& out) { session_.OnTimer(MonotonicNow(), out); }); },
         [this] { return Deadline(); });
-    relay_ = std::make_shared<Relay>(pump_.get());
   }
-  // Any thread but the pump's. Runs `last` as the last step of the session.
+  // Any thread but the pump's. Runs `last` as the last step of the session, cancels what calls
+  // there are and waits for their end, so that gRPC holds nothing of ours when this returns.
   template <typename Step>
   void End(Step last) {
-    Post([this, last] { Run(last); });
+    std::future<void> ended = ended_.get_future();
+    Post([this, last] {
+      Run(last);
+      ending_ = true;
+      while (!calls_.empty()) Close(calls_.begin()->first);
+      if (closing_.empty()) ended_.set_value();
+    });
+    ended.wait();
     pump_->Stop();
-    relay_->Detach();
-    for (auto& [id, call] : calls_) call->Cancel();
   }
   // Any thread.
   void Post(std::function<void()> job) { pump_->Post(std::move(job)); }
@@ -90,6 +79,7 @@ class SessionHost {
       const std::lock_guard<std::mutex> hold(shared_->mutex);
       step(actions);
     }
+    if (ending_) return;  // nobody is left to do it for
     for (const Action& action : actions) {
       if (const auto* close = std::get_if<balancer::CloseStream>(&action)) {
         Close(close->stream);
@@ -106,11 +96,17 @@ class SessionHost {
     const auto call = calls_.find(stream);
     return call == calls_.end() ? nullptr : call->second.get();
   }
-  // What the call of `stream` is to do when it has ended; any thread, any time.
+  // What the call of `stream` is to do, once, when it has ended; any thread. The call may be
+  // destroyed before this returns.
   std::function<void(balancer::CallError)> WhenClosed(balancer::StreamId stream) {
-    return [this, stream, relay = relay_](balancer::CallError error) {
-      relay->Post([this, stream, error = std::move(error)] {
+    return [this, stream](balancer::CallError error) {
+      Post([this, stream, error = std::move(error)] {
         calls_.erase(stream);
+        closing_.erase(stream);
+        if (ending_) {
+          if (closing_.empty()) ended_.set_value();
+          return;
+        }
         Run([&](Actions& out) { session_.OnStreamClosed(MonotonicNow(), stream, error, out); });
         AfterClosed();
       });
@@ -121,21 +117,25 @@ class SessionHost {
   const std::string topic_;
   const PartitionId partition_;
   Session session_;
-  std::map<balancer::StreamId, std::shared_ptr<Call>> calls_;
-  std::shared_ptr<Relay> relay_;
+  std::map<balancer::StreamId, std::unique_ptr<Call>> calls_;
 
  private:
   void Close(balancer::StreamId stream) {
     const auto call = calls_.find(stream);
     if (call == calls_.end()) return;
-    call->second->Cancel();
-    calls_.erase(call);
+    // Moved first: the call may report its end before Cancel returns.
+    closing_.insert(calls_.extract(call)).position->second->Cancel();
   }
   Instant Deadline() {
+    if (ending_) return Instant::Never();
     const std::lock_guard<std::mutex> hold(shared_->mutex);
     return session_.next_deadline();
   }
 
+  // Cancelled, their end not yet reported.
+  std::map<balancer::StreamId, std::unique_ptr<Call>> closing_;
+  bool ending_ = false;
+  std::promise<void> ended_;
   std::unique_ptr<Pump> pump_;
 };
 
