@@ -41,8 +41,9 @@ class RecordWalk {
     const char* const record_end = at + length;
     int64_t timestamp = 0;
     int64_t offset = 0;
-    if (at == record_end || *at++ != 0 || !Short(at, record_end, timestamp) ||
-        !Short(at, record_end, offset) || offset != ordinal) {
+    if (at == record_end || *at != 0) return false;
+    ++at;
+    if (!Short(at, record_end, timestamp) || !Short(at, record_end, offset) || offset != ordinal) {
       return false;
     }
     for (int field = 0; field < 2; ++field) {  // key and value
