@@ -41,18 +41,23 @@ void Log::Impl::EndRun() {
 }
 
 void Log::Impl::AddRun(Segment& segment, const FrameRun& run, const RunEnd& end) {
-  const int64_t span = std::clamp<int64_t>(end.append.millis() - run.append_time_ms, 0, UINT32_MAX);
-  const IndexEntry entry{.pos = run.pos,
-                         .length = static_cast<uint32_t>(end.pos - run.pos),
-                         .first = run.first,
-                         .count = end.count,
-                         .first_offset = run.first_offset,
-                         .term = static_cast<uint32_t>(end.term.value()),
-                         .append_time_ms = run.append_time_ms,
-                         .append_span_ms = static_cast<uint32_t>(span),
-                         .durable = FramesUpTo(segment, durable),
-                         .committed = FramesUpTo(segment, std::min(committed, durable)),
-                         .digest = end.digest};
+  // Unsigned: what a sidecar remembers may lie further back than a signed difference holds.
+  const uint64_t span =
+      end.append.millis() <= run.append_time_ms
+          ? 0
+          : static_cast<uint64_t>(end.append.millis()) - static_cast<uint64_t>(run.append_time_ms);
+  const IndexEntry entry{
+      .pos = run.pos,
+      .length = static_cast<uint32_t>(end.pos - run.pos),
+      .first = run.first,
+      .count = end.count,
+      .first_offset = run.first_offset,
+      .term = static_cast<uint32_t>(end.term.value()),
+      .append_time_ms = run.append_time_ms,
+      .append_span_ms = static_cast<uint32_t>(std::min<uint64_t>(span, UINT32_MAX)),
+      .durable = FramesUpTo(segment, durable),
+      .committed = FramesUpTo(segment, std::min(committed, durable)),
+      .digest = end.digest};
   AppendIndexEntry(entry, {}, segment.index_chain, segment.unwritten);
   segment.runs.Add(run);
   segment.marks.push_back({.index_end = segment.index_bytes + segment.unwritten.size(),
