@@ -31,6 +31,14 @@ std::string EncodeSlot(const HardStateRecord& record) {
   return slot + slot;
 }
 
+void AppendSlot(const FileId& file, const HardStateRecord& record, FileBatch& batch) {
+  // Generation 1 goes to the first slot.
+  const uint64_t slot = (record.generation + 1) % 2;
+  batch.ops.push_back(
+      WriteFile{file, FilePos(slot * kSlotBytes), {Bytes::From(EncodeSlot(record))}});
+  batch.sync.push_back(file);
+}
+
 }  // namespace
 
 std::optional<HardStateRecord> DecodeHardStateCopy(std::string_view slot) {
@@ -80,11 +88,14 @@ void AppendHardState(GroupId group, const HardStateRecord& record, FileBatch& ba
     batch.ops.push_back(RemoveFile{file});
     batch.ops.push_back(CreateFile{file, 2 * kSlotBytes});
   }
-  // Generation 1 goes to the first slot.
-  const uint64_t slot = (record.generation + 1) % 2;
-  batch.ops.push_back(
-      WriteFile{file, FilePos(slot * kSlotBytes), {Bytes::From(EncodeSlot(record))}});
-  batch.sync.push_back(file);
+  AppendSlot(file, record, batch);
+}
+
+void RewriteHardState(GroupId group, const HardStateRecord& record, FileBatch& batch) {
+  TIDEMARK_CHECK_GT(record.generation, 0u);
+  AppendSlot({group, FileKind::kHardState, 0}, record, batch);
+  // A removal, also of nothing, makes the directory durable.
+  batch.ops.push_back(RemoveFile{{group, FileKind::kTemporary, 0}});
 }
 
 }  // namespace tidemark

@@ -96,5 +96,26 @@ TEST(HardState, LosingBothSlotsIsDataLossWithAdvice) {
   EXPECT_NE(std::string(read.status().message()).find("rejoin"), std::string::npos);
 }
 
+TEST(HardState, RewritingTouchesOnlyTheSlotItWasReadFrom) {
+  for (uint64_t last = 1; last < 4; ++last) {
+    MemoryDisk disk;
+    for (uint64_t generation = 1; generation <= last; ++generation) Write(disk, generation);
+    FileBatch batch;
+    RewriteHardState(kGroup, Record(last), batch);
+    for (const FileOp& op : batch.ops) {
+      if (const auto* write = std::get_if<WriteFile>(&op)) {
+        EXPECT_EQ(write->pos, FilePos((last + 1) % 2 * 4096));
+      } else {
+        // Nothing that could take the file away.
+        ASSERT_TRUE(std::holds_alternative<RemoveFile>(op));
+        EXPECT_NE(std::get<RemoveFile>(op).file, kFile);
+      }
+    }
+    const std::string before(disk.Contents(kFile));
+    disk.ApplyAndSync(batch);
+    EXPECT_EQ(disk.Contents(kFile), before);
+  }
+}
+
 }  // namespace
 }  // namespace tidemark
