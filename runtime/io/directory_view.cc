@@ -30,13 +30,14 @@ absl::Status Unreadable(const char* what, const std::string& path, int error) {
 // The contents of one file as long as the object lives.
 class FileContents {
  public:
-  static absl::StatusOr<std::unique_ptr<FileContents>> Of(const std::string& path) {
+  static absl::StatusOr<std::unique_ptr<FileContents>> Of(const std::string& path,
+                                                          uint64_t copied_bytes_max) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat info = {};
     if (!fd.valid() || ::fstat(fd.get(), &info) != 0) return Unreadable("open", path, errno);
     const size_t size = static_cast<size_t>(info.st_size);
     std::unique_ptr<FileContents> contents(new FileContents);
-    if (size <= kCopiedBytesMax) {
+    if (size <= copied_bytes_max) {
       TIDEMARK_ASSIGN_OR_RETURN(contents->copy_, ReadUpTo(fd.get(), path, 0, size));
       contents->view_ = contents->copy_;
       return contents;
@@ -85,7 +86,9 @@ class FileContents {
 
 class ListedDirectory : public DirectoryView {
  public:
-  explicit ListedDirectory(std::string root) : root_(std::move(root)) {}
+  // Larger files are mapped.
+  ListedDirectory(std::string root, uint64_t copied_bytes_max)
+      : root_(std::move(root)), copied_bytes_max_(copied_bytes_max) {}
 
   void Add(const FileId& file) { files_.insert(file); }
 
@@ -110,7 +113,8 @@ class ListedDirectory : public DirectoryView {
     auto found = contents_.find(file);
     if (found == contents_.end()) {
       TIDEMARK_ASSIGN_OR_RETURN(const std::string path, PathTo(file));
-      TIDEMARK_ASSIGN_OR_RETURN(std::unique_ptr<FileContents> contents, FileContents::Of(path));
+      TIDEMARK_ASSIGN_OR_RETURN(std::unique_ptr<FileContents> contents,
+                                FileContents::Of(path, copied_bytes_max_));
       found = contents_.emplace(file, std::move(contents)).first;
     }
     return found->second->view();
@@ -138,6 +142,7 @@ class ListedDirectory : public DirectoryView {
   }
 
   std::string root_;
+  uint64_t copied_bytes_max_;
   std::set<FileId> files_;
   mutable std::map<FileId, std::unique_ptr<FileContents>> contents_;
 };
@@ -149,11 +154,22 @@ absl::Status ForEachName(const std::string& path, Visit visit) {
   if (directory == nullptr) {
     return absl::UnavailableError(absl::StrCat("cannot list ", path, ": ", std::strerror(errno)));
   }
-  while (const dirent* entry = ::readdir(directory)) {
+  int error = 0;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(directory);
+    if (entry == nullptr) {
+      error = errno;
+      break;
+    }
     const std::string name = entry->d_name;
     if (name != "." && name != "..") visit(name, entry->d_type == DT_DIR);
   }
   ::closedir(directory);
+  // Half a list would be taken for a loss of the other half, or for a group that never was.
+  if (error != 0) {
+    return absl::UnavailableError(absl::StrCat("cannot list ", path, ": ", std::strerror(error)));
+  }
   return absl::OkStatus();
 }
 
@@ -166,7 +182,7 @@ absl::StatusOr<std::unique_ptr<DirectoryView>> MapDirectory(const std::string& p
   if (!root.valid() || ::syncfs(root.get()) != 0) {
     return absl::UnavailableError(absl::StrCat("cannot sync ", path, ": ", std::strerror(errno)));
   }
-  auto view = std::make_unique<ListedDirectory>(path);
+  auto view = std::make_unique<ListedDirectory>(path, kCopiedBytesMax);
   const auto add = [&](const std::string& relative) {
     const absl::StatusOr<FileId> file = ParsePath(relative);
     if (file.ok()) view->Add(*file);
@@ -184,6 +200,19 @@ absl::StatusOr<std::unique_ptr<DirectoryView>> MapDirectory(const std::string& p
         ForEachName(absl::StrCat(path, "/", folder),
                     [&](const std::string& name, bool) { add(absl::StrCat(folder, "/", name)); }));
   }
+  return view;
+}
+
+absl::StatusOr<std::unique_ptr<DirectoryView>> ReadFolder(const std::string& path,
+                                                          const std::string& folder) {
+  auto view = std::make_unique<ListedDirectory>(path, UINT64_MAX);
+  const std::string below = folder.substr(path.size() + 1);
+  // A group that failed before it had a folder has no files.
+  if (::access(folder.c_str(), F_OK) != 0 && errno == ENOENT) return view;
+  TIDEMARK_RETURN_IF_ERROR(ForEachName(folder, [&](const std::string& name, bool) {
+    const absl::StatusOr<FileId> file = ParsePath(absl::StrCat(below, "/", name));
+    if (file.ok()) view->Add(*file);
+  }));
   return view;
 }
 
