@@ -1,3 +1,5 @@
+#include "engine/node/recovered_group.h"
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -6,7 +8,6 @@
 #include "engine/base/check.h"
 #include "engine/base/status_macros.h"
 #include "engine/log/recovery.h"
-#include "engine/node/replica.h"
 
 namespace tidemark {
 namespace {
@@ -81,6 +82,13 @@ absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& opt
         "directory away and start it empty"));
   }
   return recovered;
+}
+
+absl::StatusOr<std::shared_ptr<RecoveredGroup>> RecoverGroupAgain(GroupId group,
+                                                                  const LogOptions& options,
+                                                                  const DirectoryView& directory) {
+  TIDEMARK_ASSIGN_OR_RETURN(RecoveredGroup recovered, RecoverGroup(group, options, directory));
+  return std::make_shared<RecoveredGroup>(std::move(recovered));
 }
 
 RecoveredGroup EmptyGroup(GroupId group, const LogOptions& options) {
