@@ -1,6 +1,8 @@
 #include "engine/log/hard_state.h"
 
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
@@ -34,8 +36,10 @@ std::string EncodeSlot(const HardStateRecord& record) {
 void AppendSlot(const FileId& file, const HardStateRecord& record, FileBatch& batch) {
   // Generation 1 goes to the first slot.
   const uint64_t slot = (record.generation + 1) % 2;
-  batch.ops.push_back(
-      WriteFile{file, FilePos(slot * kSlotBytes), {Bytes::From(EncodeSlot(record))}});
+  std::string bytes = EncodeSlot(record);
+  // The other one as well, or a full disk would have no space for the second vote.
+  if (record.generation == 1) bytes.resize(2 * kSlotBytes, '\0');
+  batch.ops.push_back(WriteFile{file, FilePos(slot * kSlotBytes), {Bytes::From(std::move(bytes))}});
   batch.sync.push_back(file);
 }
 
