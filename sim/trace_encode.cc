@@ -148,6 +148,7 @@ void AddTo(TraceHash& hash, const Effect& effect) {
         } else if constexpr (std::is_same_v<E, ReopenGroup>) {
           hash.Add(e.token.value());
           hash.Add(e.group.value());
+          hash.Add(e.committed.value());
         } else if constexpr (std::is_same_v<E, Note>) {
           hash.Add(e.event);
         }

@@ -285,7 +285,7 @@ void World::Reopen(size_t node, ReopenGroup reopen) {
   ForIncarnation(delay, node, [this, node, reopen] {
     const std::unique_ptr<DirectoryView> view = slots_[node]->disk.View();
     absl::StatusOr<std::shared_ptr<RecoveredGroup>> read =
-        RecoverGroupAgain(reopen.group, slots_[node]->node->options().log, *view);
+        RecoverGroupAgain(reopen.group, slots_[node]->node->options().log, *view, reopen.committed);
     if (!read.ok()) {
       verdict_.Fail("recovery", absl::StrCat("node ", id(node).value(), " cannot reopen group ",
                                              reopen.group.value(), ": ", read.status().message()));

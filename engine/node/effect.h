@@ -74,6 +74,8 @@ struct ReadRange {
 struct ReopenGroup {
   IoToken token;
   GroupId group;
+  // What this process saw committed and synced: recovery holds the files to it.
+  LogIndex committed;
 };
 
 // Something an operator wants to read in the log. No effect on anything.

@@ -32,15 +32,18 @@ struct RecoveredGroup {
   }
 };
 
-// Reads the files of `group`. Pure but slow: it may be called on any thread.
+// Reads the files of `group`, of which entries up to `committed` are known to be committed and
+// durable, whatever the files say. Pure but slow: it may be called on any thread.
 //   Errors  as Log::Recover and DecodeHardState.
 absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& options,
-                                            const DirectoryView& directory);
+                                            const DirectoryView& directory,
+                                            LogIndex committed = LogIndex(0));
 
 // The same, as GroupReopened carries it.
 absl::StatusOr<std::shared_ptr<RecoveredGroup>> RecoverGroupAgain(GroupId group,
                                                                   const LogOptions& options,
-                                                                  const DirectoryView& directory);
+                                                                  const DirectoryView& directory,
+                                                                  LogIndex committed);
 
 // A group that has no files yet.
 RecoveredGroup EmptyGroup(GroupId group, const LogOptions& options);

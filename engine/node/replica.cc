@@ -48,10 +48,7 @@ void Replica::OnPeerReset(Now now, NodeId peer, Effects& out) {
 }
 
 void Replica::OnTimer(Now now, Effects& out) {
-  if (may_reopen() && now.instant >= reopen_at_) {
-    reopening_ = true;
-    out.push_back(ReopenGroup{shared_->NewToken(options_.group), options_.group});
-  }
+  if (may_reopen() && now.instant >= reopen_at_) Reopen(out);
   if (!active() || now.instant < raft_.next_deadline()) return;
   wall_ = now.wall;
   raft::Effects fx;
@@ -64,18 +61,7 @@ void Replica::OnFlushed(Now now, const absl::Status& status, Effects& out) {
   OutstandingFlush done = *std::move(flush_);
   flush_.reset();
   if (removing_) {
-    if (node_files_.empty() && removal_ != Removal::kReopen) {
-      // What could not be removed goes at the next start.
-      if (status.ok()) {
-        ContinueRemoval();
-      } else {
-        removed_ = true;
-      }
-    } else if (!status.ok()) {
-      // It was under way when the removal began.
-      removal_ = Removal::kReopen;
-      node_files_ = {};
-    }
+    OnRemovalFlushed(now, status, out);
     return;
   }
   if (!status.ok()) {
@@ -214,6 +200,7 @@ void Replica::Settle(Now now, Effects& out) {
   }
   if (active()) {
     log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
+    served_ = served_ || raft_.serving();
     AnswerCommitted(out);
     WakeFetches(out);
     // Last: whatever it lets go has been answered for.
@@ -223,18 +210,15 @@ void Replica::Settle(Now now, Effects& out) {
 }
 
 void Replica::BeginFlush(Effects& out) {
-  if (flush_.has_value() || reopening_) return;
-  if (removing_ && removal_ == Removal::kReopen) {
-    if (!reads_.empty()) return;
-    reopening_ = true;
-    out.push_back(ReopenGroup{shared_->NewToken(options_.group), options_.group});
-    return;
-  }
+  if (flush_.has_value() || reopening_ || (removing_ && removal_ == Removal::kReopen)) return;
   // The identity of the directory goes first and alone: a log without it would be nobody's.
   const bool identity = !removing_ && !node_files_.empty();
   const bool verifies = !verified_ && !removing_ && !identity;
-  const bool has_log = !removing_ && !identity && !verifies && log_->has_staged();
   const bool moved = active() && kept_from_ > std::max(hard_record_.start, LogIndex(1));
+  // Where room is short, what retention lets go may be what the log needs: it goes first.
+  const bool first = moved && (shared_->no_room || failures_ > 0);
+  const bool alone = identity || verifies || first;
+  const bool has_log = !removing_ && !alone && log_->has_staged();
   if (!has_log && !verifies && !unsaved_.has_value() && !moved && node_files_.empty()) {
     // Nothing has to become durable first: what is held hangs on nothing.
     for (raft::Message& message : std::exchange(held_, {})) Send(std::move(message), out);
@@ -256,7 +240,7 @@ void Replica::BeginFlush(Effects& out) {
     batch.sync.insert(batch.sync.end(), staged.sync.begin(), staged.sync.end());
   }
   if ((unsaved_.has_value() || moved) && !identity) {
-    flush.hard_state = std::exchange(unsaved_, std::nullopt);
+    if (!first) flush.hard_state = std::exchange(unsaved_, std::nullopt);
     ++hard_record_.generation;
     if (flush.hard_state.has_value()) {
       hard_record_.term = flush.hard_state->term;
@@ -270,7 +254,7 @@ void Replica::BeginFlush(Effects& out) {
         std::max(hard_record_.commit, std::min(raft_.commit(), log_->durable_index()));
     AppendHardState(options_.group, hard_record_, batch);
   }
-  if (!identity) flush.held = std::exchange(held_, {});
+  if (!identity && !first) flush.held = std::exchange(held_, {});
   flush_ = std::move(flush);
   ++shared_->counters.flushes;
   out.push_back(Flush{shared_->NewToken(options_.group), options_.group, std::move(batch)});
@@ -432,7 +416,8 @@ void Replica::Fetch(Now now, RequestId request, const FetchRequest& fetch, Effec
   if (failed()) {
     // What is known durable and committed can be read on, unless the files proved to be damaged.
     const Offset from = BeginningOf(fetch);
-    if (reopen_at_ == Instant::Never() || from >= visible_end() || from < log_->start_offset()) {
+    const bool here = from < visible_end() || (from == visible_end() && !fetch.wait);
+    if (reopen_at_ == Instant::Never() || from < log_->start_offset() || !(here || knows_end())) {
       out.push_back(Reply{request, StorageFailed()});
     } else {
       FetchNow(request, fetch, out);
@@ -444,6 +429,12 @@ void Replica::Fetch(Now now, RequestId request, const FetchRequest& fetch, Effec
   } else {
     FetchNow(request, fetch, out);
   }
+}
+
+bool Replica::knows_end() const {
+  if (!failed()) return raft_.serving();
+  // Nobody else goes on where there is nobody else.
+  return served_ && options_.raft.voters.size() == 1;
 }
 
 Offset Replica::BeginningOf(const FetchRequest& fetch) const {
@@ -467,10 +458,10 @@ void Replica::FetchNow(RequestId request, const FetchRequest& fetch, Effects& ou
   const uint32_t max_bytes =
       static_cast<uint32_t>(std::clamp<uint64_t>(fetch.max_bytes, 1, kFetchBytesMax));
   if (from < log_->start_offset() || from > end) {
-    // Only a leader that has committed in its term, and whose whole log ends before, knows that
-    // the offset does not exist: what it does not know to be committed (or has not on its own disk
-    // yet) a follower may have shown already.
-    const bool behind = from > end && (!raft_.serving() || from <= log_->next_offset());
+    // Only who knows the end, and whose whole log ends before, knows that the offset does not
+    // exist: what a leader does not know to be committed (or has not on its own disk yet) a
+    // follower may have shown already.
+    const bool behind = from > end && (!knows_end() || from <= log_->next_offset());
     out.push_back(Reply{
         request,
         RpcError{.code = behind ? absl::StatusCode::kUnavailable : absl::StatusCode::kOutOfRange,
@@ -563,7 +554,7 @@ Instant Replica::next_deadline() const {
 }
 
 bool Replica::idle_disk() const {
-  return !flush_.has_value() && (failed() || removed_ || !log_->has_staged());
+  return !flush_.has_value() && (failed() || removing_ || !log_->has_staged());
 }
 
 bool Replica::leadership_changed() { return std::exchange(leadership_changed_, false); }

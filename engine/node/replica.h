@@ -184,6 +184,8 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool active() const { return verified_ && failure_.empty() && !removing_; }
   bool failed() const { return !failure_.empty(); }
   LogIndex visible_index() const;
+  // Whether there is nothing committed behind visible_end(), or about to be shown by others.
+  bool knows_end() const;
   void Absorb(raft::Effects fx, Effects& out);
   void Send(raft::Message message, Effects& out);
   void AnswerCommitted(Effects& out);
@@ -204,6 +206,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void Fail(Now now, const absl::Status& status, Effects& out);
   void ScheduleReopen(Now now);
   bool may_reopen() const;
+  void Reopen(Effects& out);
   // kDataLoss if `recovered` lacks what is known to be on the disk.
   absl::Status CheckAllThere(const RecoveredGroup& recovered) const;
   void Reset(RecoveredGroup recovered);
@@ -213,7 +216,11 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // The flush of one step of the removal is done: stages the next one.
   void ContinueRemoval();
   // Of a removal, after what failed before it: the files were read again, or cannot be.
-  void RemoveReopened(absl::StatusOr<std::shared_ptr<RecoveredGroup>> recovered);
+  void OnRemovalFlushed(Now now, const absl::Status& status, Effects& out);
+  // Something of the removal failed: begins it anew after a while.
+  void RemoveLater(Now now, const absl::Status& status, Effects& out);
+  void RemoveReopened(Now now, absl::StatusOr<std::shared_ptr<RecoveredGroup>> recovered,
+                      Effects& out);
   // replica_retention.cc: decides what of the log may go, and says once who holds it back.
   bool has_retention() const;
   void DecideRetention(Now now, Effects& out);
@@ -246,12 +253,14 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   std::deque<std::pair<LogIndex, uint64_t>> uncommitted_;
   uint64_t uncommitted_bytes_ = 0;
   Offset woken_to_;
+  bool served_ = false;  // has led and committed in its term
   bool leadership_changed_ = false;
   bool segment_begun_ = false;  // since retention was last decided
   Instant retention_deadline_ = Instant::Never();
   // What the policy alone would have kept from when it was last looked at by time.
   LogIndex wanted_from_;
-  NodeId held_back_by_;  // as last noted
+  NodeId held_back_by_;   // as last noted
+  LogIndex all_durable_;  // what every voter was known to have durable when the files were reopened
   // Of a removal: what is on the disk is known again, the hard state says so, the log's files are
   // gone, the hard state is gone.
   enum class Removal : uint8_t { kReopen, kMark, kLog, kHardState };

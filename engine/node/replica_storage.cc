@@ -85,8 +85,17 @@ void Replica::ScheduleReopen(Now now) {
 }
 
 bool Replica::may_reopen() const {
-  return failed() && !removing_ && !reopening_ && !flush_.has_value() && reads_.empty() &&
+  const bool wanted = removing_ ? removal_ == Removal::kReopen : failed();
+  return wanted && !reopening_ && !flush_.has_value() && reads_.empty() &&
          reopen_at_ != Instant::Never();
+}
+
+void Replica::Reopen(Effects& out) {
+  reopening_ = true;
+  out.push_back(ReopenGroup{
+      .token = shared_->NewToken(options_.group),
+      .group = options_.group,
+      .committed = removing_ ? LogIndex(0) : std::min(raft_.commit(), log_->durable_index())});
 }
 
 void Replica::OnSpaceBack(Now now) {
@@ -100,7 +109,7 @@ void Replica::OnReopened(Now now, absl::StatusOr<std::shared_ptr<RecoveredGroup>
   TIDEMARK_CHECK(reopening_);
   reopening_ = false;
   if (removing_) {
-    RemoveReopened(std::move(recovered));
+    RemoveReopened(now, std::move(recovered), out);
     return;
   }
   if (recovered.ok()) {
@@ -154,6 +163,7 @@ void Replica::Reset(RecoveredGroup recovered) {
   log_ = std::move(recovered.log);
   log_->SetCheckpointSource(this);
   hard_record_ = recovered.hard_state;
+  all_durable_ = std::max(all_durable_, raft_.all_durable());
   raft::Config config = options_.raft;
   config.campaign_at_start = config.voters.size() == 1;
   raft_ = raft::Raft(
@@ -188,6 +198,7 @@ void Replica::Remove(Now now, Effects& out) {
   if (failed()) {
     removal_ = Removal::kReopen;
     failure_.clear();
+    reopen_at_ = now.instant;
   } else {
     MarkRemoved();
   }
@@ -200,6 +211,26 @@ void Replica::MarkRemoved() {
   ++hard_record_.generation;
   hard_record_.start = kRemovedGroup;
   AppendHardState(options_.group, hard_record_, node_files_);
+}
+
+void Replica::OnRemovalFlushed(Now now, const absl::Status& status, Effects& out) {
+  if (!status.ok()) {
+    RemoveLater(now, status, out);
+  } else if (node_files_.empty() && removal_ != Removal::kReopen) {
+    ContinueRemoval();
+  }
+}
+
+void Replica::RemoveLater(Now now, const absl::Status& status, Effects& out) {
+  removal_ = Removal::kReopen;
+  node_files_ = {};
+  failure_code_ = status.code();
+  ScheduleReopen(now);
+  out.push_back(Note{Note::Level::kWarning,
+                     "removal_failed",
+                     {{"group", absl::StrCat(options_.group.value())},
+                      {"error", std::string(status.message())},
+                      {"again_in_ms", absl::StrCat((reopen_at_ - now.instant).millis())}}});
 }
 
 void Replica::ContinueRemoval() {
@@ -223,17 +254,18 @@ void Replica::ContinueRemoval() {
   }
 }
 
-void Replica::RemoveReopened(absl::StatusOr<std::shared_ptr<RecoveredGroup>> recovered) {
+void Replica::RemoveReopened(Now now, absl::StatusOr<std::shared_ptr<RecoveredGroup>> recovered,
+                             Effects& out) {
+  if (!recovered.ok() && !IsFinal(recovered.status())) {
+    RemoveLater(now, recovered.status(), out);
+    return;
+  }
   if (recovered.ok()) {
     Reset(std::move(**recovered));
-    MarkRemoved();
-  } else if (IsFinal(recovered.status())) {
-    // Nothing can be damaged further: a hard state from scratch.
-    hard_record_ = {};
-    MarkRemoved();
   } else {
-    removed_ = true;  // goes at the next start
+    hard_record_ = {};  // nothing can be damaged further: from scratch
   }
+  MarkRemoved();
 }
 
 }  // namespace tidemark

@@ -1,5 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
 #include "engine/base/limits.h"
 #include "engine/log/batch.h"
 #include "tests/engine/node/node_world.h"
@@ -24,10 +30,15 @@ RpcError ErrorOf(const std::optional<Response>& response) {
   return error == nullptr ? RpcError{.reason = "NO ERROR"} : *error;
 }
 
-NodeWorld BootedWithTopic() {
+NodeWorld Booted() {
   NodeWorld world(NodeWorld::SingleNode());
   EXPECT_TRUE(world.Boot().ok());
   world.Advance(Duration::Seconds(3));
+  return world;
+}
+
+NodeWorld BootedWithTopic() {
+  NodeWorld world = Booted();
   EXPECT_EQ(world.Get<CreateTopicResponse>(CreateTopicRequest{.name = "t"}).topic.name, "t");
   world.Advance(Duration::Seconds(3));
   return world;
@@ -48,6 +59,154 @@ const Note* Noted(const NodeWorld& world, std::string_view event) {
     if (note.event == event) return &note;
   }
   return nullptr;
+}
+
+// A disk without headroom: what group 1 writes behind the end of what was written of a file takes
+// of `bytes`, and without enough the flush fails there. What is removed gives its bytes back.
+class SmallDisk {
+ public:
+  explicit SmallDisk(NodeWorld* world) : world_(world) {
+    world_->fault_ = [this](const Flush& flush) { return Fate(flush); };
+  }
+  ~SmallDisk() { world_->fault_ = nullptr; }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  uint64_t bytes = 1 << 20;
+
+ private:
+  absl::Status Fate(const Flush& flush) {
+    if (flush.group != GroupId(1)) return absl::OkStatus();
+    for (size_t i = 0; i < flush.batch.ops.size(); ++i) {
+      const FileOp& op = flush.batch.ops[i];
+      if (const auto* remove = std::get_if<RemoveFile>(&op)) {
+        bytes += std::exchange(written_[remove->file], 0);
+      }
+      const auto* write = std::get_if<WriteFile>(&op);
+      if (write != nullptr && !Take(*write)) {
+        FileBatch part = flush.batch;
+        part.ops.resize(i);
+        world_->disk_.Execute(part);
+        return absl::ResourceExhaustedError("cannot write: No space left on device");
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  bool Take(const WriteFile& write) {
+    uint64_t end = write.pos.value();
+    for (const Bytes& slice : write.data) end += slice.size();
+    uint64_t& written = written_[write.file];
+    const uint64_t more = end - std::min(end, written);
+    if (more > bytes) return false;
+    bytes -= more;
+    written += more;
+    return true;
+  }
+
+  NodeWorld* const world_;
+  std::map<FileId, uint64_t> written_;
+};
+
+TopicInfo TopicOf(NodeWorld& world) {
+  return world.Get<DescribeTopicResponse>(DescribeTopicRequest{"t"}).topic;
+}
+
+// A topic of small segments that keeps records for a minute, with `batches` of 3000 bytes.
+void MakeTopic(NodeWorld& world, int batches) {
+  world.Ask(
+      CreateTopicRequest{.name = "t", .segment_bytes = kSegmentBytesMin, .retention_ms = 60'000});
+  world.Advance(Duration::Seconds(3));
+  for (int i = 0; i < batches; ++i) {
+    EXPECT_EQ(world.Get<ProduceResponse>(Numbered(i, 3000)).base_offset,
+              Offset(static_cast<uint64_t>(i)));
+  }
+}
+
+TEST(ReplicaStorage, OnADiskWithoutAByteLeftNothingReadableGoesAway) {
+  NodeWorld world = Booted();
+  SmallDisk disk(&world);
+  MakeTopic(world, 20);
+  disk.bytes = 0;
+  EXPECT_EQ(ErrorOf(world.Answer(world.Ask(Numbered(20, 3000)))).reason, "DISK_FULL");
+  bool told = false;
+  for (int i = 0; i < 100; ++i) {
+    world.Advance(Duration::Millis(300));
+    ASSERT_EQ(TopicOf(world).partitions.at(0).high_watermark, Offset(20)) << i;
+    const auto read = world.Get<FetchResponse>(FetchRequest{.topic = "t", .offset = Offset(19)});
+    ASSERT_TRUE(read.range.has_value()) << i;
+    if (TopicOf(world).partitions.at(0).leader != kNoNode) continue;
+    // Where the log ends is known, too: there is no other replica.
+    const auto end = world.Get<FetchResponse>(FetchRequest{.topic = "t", .offset = Offset(20)});
+    ASSERT_EQ(end.limit, Offset(20)) << i;
+    const RpcError past =
+        ErrorOf(world.Answer(world.Ask(FetchRequest{.topic = "t", .offset = Offset(1000)})));
+    if (past.reason != "OFFSET_NOT_AVAILABLE") {
+      ASSERT_EQ(past.reason, "OFFSET_OUT_OF_RANGE") << i;
+      ASSERT_EQ(past.metadata.at("high_watermark"), "20") << i;
+      told = true;
+    }
+  }
+  EXPECT_TRUE(told);
+  EXPECT_GT(world.node_->counters().groups_reopened, 3u);
+  disk.bytes = 100'000;
+  world.Advance(kLong);
+  EXPECT_EQ(world.Get<ProduceResponse>(Numbered(20)).base_offset, Offset(20));
+}
+
+TEST(ReplicaStorage, OnADiskWithoutAByteLeftRetentionMakesRoom) {
+  for (const bool failed : {false, true}) {
+    SCOPED_TRACE(failed);
+    NodeWorld world = Booted();
+    SmallDisk disk(&world);
+    MakeTopic(world, 20);
+    disk.bytes = 0;
+    if (failed) {
+      EXPECT_EQ(ErrorOf(world.Answer(world.Ask(Numbered(20, 3000)))).reason, "DISK_FULL");
+    }
+    world.now_.wall = WallTime::FromMillis(world.now_.wall.millis() + 61'000);
+    world.Advance(kLong);
+    EXPECT_GT(disk.bytes, 30'000u);
+    EXPECT_GT(TopicOf(world).partitions.at(0).start_offset, Offset(10));
+    EXPECT_EQ(world.Get<ProduceResponse>(Numbered(20)).base_offset, Offset(20));
+  }
+}
+
+TEST(ReplicaStorage, OnADiskWithoutAByteLeftADeletedTopicMakesRoom) {
+  for (const bool failed : {false, true}) {
+    SCOPED_TRACE(failed);
+    NodeWorld world = Booted();
+    SmallDisk disk(&world);
+    MakeTopic(world, 20);
+    disk.bytes = 0;
+    if (failed) {
+      EXPECT_EQ(ErrorOf(world.Answer(world.Ask(Numbered(20, 3000)))).reason, "DISK_FULL");
+    }
+    EXPECT_TRUE(std::holds_alternative<DeleteTopicResponse>(
+        *world.Answer(world.Ask(DeleteTopicRequest{"t"}))));
+    world.Advance(Duration::Millis(1));
+    EXPECT_GT(disk.bytes, 60'000u);
+    EXPECT_TRUE(world.disk_.List(GroupId(1)).empty());
+  }
+}
+
+TEST(ReplicaStorage, ARemovalThatFailsIsTriedAgain) {
+  for (int nth = 1; nth <= 3; ++nth) {
+    SCOPED_TRACE(nth);
+    NodeWorld world = BootedWithTopic();
+    world.Get<ProduceResponse>(Numbered(0));
+    int left = nth;
+    world.fault_ = [&](const Flush& flush) {
+      return flush.group == GroupId(1) && --left == 0 ? absl::UnavailableError("cannot sync")
+                                                      : absl::OkStatus();
+    };
+    world.Ask(DeleteTopicRequest{"t"});
+    EXPECT_FALSE(world.disk_.List(GroupId(1)).empty());
+    ASSERT_NE(Noted(world, "removal_failed"), nullptr);
+    world.Advance(Duration::Seconds(5));
+    EXPECT_TRUE(world.disk_.List(GroupId(1)).empty());
+    EXPECT_EQ(world.node_->Groups().size(), 1u);
+  }
 }
 
 TEST(ReplicaStorage, AfterASyncThatFailedOnceTheReplicaVerifiesItsFilesAndGoesOn) {
@@ -138,11 +297,12 @@ TEST(ReplicaStorage, WithAFullDiskReadsGoOnAndSpaceEndsTheWaitAtOnce) {
   ASSERT_TRUE(read.range.has_value());
   EXPECT_EQ(read.limit, Offset(1));
   const RequestId tail = world.Ask(FetchRequest{.topic = "t", .offset = Offset(1), .wait = true});
-  EXPECT_EQ(ErrorOf(world.Answer(tail)).reason, "DISK_FULL");
+  EXPECT_EQ(ErrorOf(world.Answer(tail)).reason, "NO ANSWER") << "there is no other replica";
   world.Tell(DiskSpace{.free_bytes = 1, .total_bytes = uint64_t{1} << 40});
   EXPECT_EQ(world.node_->counters().groups_reopened, 0u);
   world.Tell(DiskSpace{.free_bytes = uint64_t{1} << 40, .total_bytes = uint64_t{1} << 40});
   EXPECT_EQ(world.Get<ProduceResponse>(Numbered(1)).base_offset, Offset(1));
+  EXPECT_EQ(ErrorOf(world.Answer(tail)).reason, "NO ERROR");
 }
 
 TEST(ReplicaStorage, TriesAgainLaterAndLater) {
@@ -194,6 +354,22 @@ TEST(ReplicaStorage, FilesThatWentAwayAreNoNewGroup) {
   world.Advance(kLong);
   EXPECT_EQ(world.node_->counters().groups_reopened, 0u);
   const RpcError error = ErrorOf(world.Answer(world.Ask(Numbered(1))));
+  EXPECT_NE(error.message.find("files are missing"), std::string::npos) << error.message;
+}
+
+TEST(ReplicaStorage, AnOlderHardStateIsNoPromiseToGoOnWith) {
+  NodeWorld world = BootedWithTopic();
+  const FileId file{GroupId(1), FileKind::kHardState, 0};
+  const std::string older = world.disk_.files_.at(file);
+  ASSERT_TRUE(world.Boot().ok());
+  world.Advance(Duration::Seconds(3));
+  ASSERT_NE(world.disk_.files_.at(file), older);
+  FailNextFlush(world, absl::UnavailableError("cannot sync"));
+  world.Ask(Numbered(0));
+  world.disk_.files_.at(file) = older;
+  world.Advance(kLong);
+  EXPECT_EQ(world.node_->counters().groups_reopened, 0u);
+  const RpcError error = ErrorOf(world.Answer(world.Ask(Numbered(0))));
   EXPECT_NE(error.message.find("mounted"), std::string::npos) << error.message;
 }
 
@@ -209,6 +385,7 @@ TEST(ReplicaStorage, ATopicIsDeletedAlsoWhereItsStorageFailed) {
         *world.Answer(world.Ask(DeleteTopicRequest{"t"}))));
     EXPECT_EQ(world.reopens_.size(), reading ? 1u : 0u);
     world.FinishReopens();
+    world.Advance(Duration::Millis(1));
     EXPECT_TRUE(world.disk_.List(GroupId(1)).empty());
     EXPECT_EQ(world.node_->Groups().size(), 1u);
   }
