@@ -14,7 +14,8 @@ def lines(count):
     return b"".join(b"%08d " % i + LINE + b"\n" for i in range(count))
 
 
-class FullDisk(ClusterTest):
+class FullDiskTest(ClusterTest):
+    """What the tests have in common."""
 
     def mount(self, node, size):
         """Puts the node's data directory on a file system of its own, with a ballast to delete."""
@@ -33,6 +34,18 @@ class FullDisk(ClusterTest):
             os.posix_fallocate(f.fileno(), 0, size)
         return name
 
+    def fill(self, path):
+        """Takes what is left, to the last byte."""
+        name = os.path.join(path, "filling")
+        with open(name, "ab", buffering=0) as f:
+            size = MIB
+            while size > 0:
+                try:
+                    f.write(bytes(size))
+                except OSError:
+                    size //= 2
+        return name
+
     def metric(self, node, name):
         page = self.cluster.https(node, "/metrics").decode()
         return sum(float(line.split()[-1]) for line in page.splitlines()
@@ -49,6 +62,9 @@ class FullDisk(ClusterTest):
         super().setUp()
         if os.geteuid() != 0:
             self.skipTest("mounting a small file system needs root")
+
+
+class FullDisk(FullDiskTest):
 
     def test_all_disks_full_is_read_only_until_there_is_space_again(self):
         c = self.cluster
@@ -130,6 +146,54 @@ class FullDisk(ClusterTest):
         self.assertGreater(self.metric(1, "tidemark_groups_reopened_total"), before)
         self.assertEqual(c.cli("consume", "--topic", "t", "--from", "earliest",
                                servers=c.address(1)).stdout, data)
+
+
+class FullToTheLastByte(FullDiskTest):
+    """Another program took all of it, the headroom as well; there is no other replica."""
+
+    nodes = 1
+
+    def start_offset(self, topic):
+        return int(self.cluster.topic(topic)["partitions"][0].get("start_offset", 0))
+
+    def test_reads_retention_and_deletion_go_on_and_writes_come_back(self):
+        c = self.cluster
+        path = self.mount(1, 96 * MIB)
+        c.start(1, data_dir=os.path.join(path, "data"), disk_headroom_bytes=16 * MIB)
+        wait_for("the node to be healthy", lambda: c.healthy(1))
+        for topic, more in (("t", []), ("old", ["--retention-time", "20s"]), ("dead", [])):
+            c.cli("topic", "create", topic, "--segment-bytes", str(MIB), *more)
+        data = lines(28 * 1024)
+        for topic in ("old", "dead"):
+            c.cli("produce", "--topic", topic, "--batch-bytes", "8192", input=lines(8 * 1024))
+        producer = self.spawn_producer(data)
+        wait_for("some records", lambda: c.high_watermark(1, "t") > 1000)
+        filling = self.fill(path)
+        wait_for("the disk to be full", lambda: self.metric(1, "tidemark_disk_full") == 1)
+        pid = c.processes[1].pid
+        acknowledged = c.high_watermark(1, "t")
+        got = c.cli("consume", "--topic", "t", "--from", "earliest").stdout
+        self.assertTrue(data.startswith(got))
+        self.assertGreaterEqual(got.count(b"\n"), acknowledged)
+        refused = c.cli("topic", "create", "u", "--timeout", "3", check=False).stderr.decode()
+        self.assertRegex(refused, r"DISK_FULL: .*Free space or delete topics")
+
+        # Each of them finds no byte free and leaves more than was there.
+        c.cli("topic", "delete", "dead")
+        wait_for("a deleted topic's space", lambda: self.free(path) > 4 * MIB)
+        filling = self.fill(path)
+        wait_for("what is too old to go", lambda: self.start_offset("old") > 0, seconds=60)
+        wait_for("its space", lambda: self.free(path) > 4 * MIB)
+        self.assertIsNone(producer.poll(), "the producer waits")
+
+        os.unlink(filling)
+        self.assertEqual(producer.wait(timeout=60), 0)
+        self.assertEqual(c.cli("consume", "--topic", "t", "--from", "earliest").stdout, data)
+        self.assertEqual(c.processes[1].pid, pid)
+
+    def free(self, path):
+        space = os.statvfs(path)
+        return space.f_bavail * space.f_frsize
 
 
 if __name__ == "__main__":
