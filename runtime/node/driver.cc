@@ -237,7 +237,8 @@ void Driver::ExecuteReopen(ReopenGroup reopen) {
                                    absl::StatusOr<std::unique_ptr<DirectoryView>> view) {
     // Here, on a thread of the store's: reading takes its time.
     if (view.ok()) {
-      Tell(GroupReopened{reopen.token, RecoverGroupAgain(reopen.group, options, **view, reopen.committed)});
+      Tell(GroupReopened{reopen.token,
+                         RecoverGroupAgain(reopen.group, options, **view, reopen.committed)});
     } else {
       Tell(GroupReopened{reopen.token, view.status()});
     }

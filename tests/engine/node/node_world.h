@@ -156,7 +156,8 @@ class NodeWorld {
     while (!reopens_.empty()) {
       const ReopenGroup reopen = reopens_.front();
       reopens_.pop_front();
-      Tell(GroupReopened{reopen.token, RecoverGroupAgain(reopen.group, options_.log, disk_, reopen.committed)});
+      Tell(GroupReopened{reopen.token,
+                         RecoverGroupAgain(reopen.group, options_.log, disk_, reopen.committed)});
     }
   }
 
