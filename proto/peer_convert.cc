@@ -59,6 +59,7 @@ struct BodyEncoder {
     to.set_match(from.match.value());
     to.set_hint_term(from.hint_term.value());
     to.set_sequence(from.sequence);
+    to.set_no_room(from.no_room);
   }
   void operator()(const raft::TimeoutNow&) const { envelope.mutable_timeout_now(); }
 };
@@ -141,7 +142,8 @@ absl::Status DecodeBody(const peer::v1::Envelope& envelope, Bytes rest, raft::Me
       message.body = raft::AppendReply{.success = from.success(),
                                        .match = LogIndex(from.match()),
                                        .hint_term = Term(from.hint_term()),
-                                       .sequence = from.sequence()};
+                                       .sequence = from.sequence(),
+                                       .no_room = from.no_room()};
       return absl::OkStatus();
     }
     case Envelope::kTimeoutNow:

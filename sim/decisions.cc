@@ -15,6 +15,7 @@ constexpr std::array<std::string_view, static_cast<size_t>(Site::kCount)> kNames
     "crash_size",      "fault_gap",     "fault_kind",         "fault_target",      "fault_length",
     "clock_origin",    "clock_rate",    "node_seed",          "client_seed",       "client_latency",
     "client_break",    "produce_gap",   "batch_shape",        "record_bytes",      "admin",
+    "sync_lost",       "reopen",        "write_fails",
 };
 
 // FNV-1a, mixed: names must give equal values on every compiler.

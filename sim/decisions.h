@@ -45,6 +45,9 @@ enum class Site : uint8_t {
   kBatchShape,
   kRecordBytes,
   kAdmin,
+  kSyncLost,
+  kReopen,
+  kWriteFails,
   kCount,
 };
 

@@ -162,8 +162,7 @@ absl::StatusOr<Bytes> Disk::Read(const FileId& file, FilePos pos, uint32_t lengt
   return Bytes::Copy(content.substr(pos.value(), length));
 }
 
-// Gives `inode` one of the contents that may be on the platter now.
-void Disk::Survive(Inode& inode) {
+std::string Disk::Survivor(const Inode& inode) {
   // Everything each sector and the size went through; a resize counts for all sectors it may touch.
   const auto pick = [&](Site site, size_t changes) {
     return static_cast<size_t>(decisions_->Below(site, actor_, changes + 1));
@@ -217,9 +216,33 @@ void Disk::Survive(Inode& inode) {
   }
   survived.resize(size);
   if (lost) coverage_->Hit(kept ? Probe::kWriteTorn : Probe::kWriteLost);
-  inode.durable = survived;
-  inode.cached = std::move(survived);
+  return survived;
+}
+
+// Gives `inode` one of the contents that may be on the platter now.
+void Disk::Survive(Inode& inode) {
+  inode.durable = Survivor(inode);
+  inode.cached = inode.durable;
   inode.unsynced.clear();
+}
+
+void Disk::SyncFailed(const FileBatch& batch) {
+  for (const FileId& file : batch.sync) {
+    const auto found = names_.find(file);
+    if (found == names_.end() || found->second->unsynced.empty()) continue;
+    Inode& inode = *found->second;
+    inode.durable = Survivor(inode);
+    inode.unsynced.clear();
+    const uint64_t size = inode.cached.size();
+    if (decisions_->Below(Site::kSyncLost, actor_, 2) == 0) {
+      inode.cached = inode.durable;
+      inode.cached.resize(size);
+    }
+    // The size is the file system's, which keeps its own.
+    if (inode.durable.size() != size) {
+      inode.unsynced.push_back({.resize = true, .pos = size, .data = {}});
+    }
+  }
 }
 
 void Disk::PowerLoss() {
@@ -229,11 +252,16 @@ void Disk::PowerLoss() {
   const Mode mode = draw == 0 ? Mode::kAll : draw <= 2 ? Mode::kNothing : Mode::kEachItsOwn;
   if (mode == Mode::kAll) {
     SyncAll();
+    for (const auto& [file, inode] : names_) inode->cached = inode->durable;
     return;
   }
   std::set<Inode*> seen;
   const auto survive = [&](const InodePtr& inode) {
-    if (!seen.insert(inode.get()).second || inode->unsynced.empty()) return;
+    if (!seen.insert(inode.get()).second) return;
+    if (inode->unsynced.empty()) {
+      inode->cached = inode->durable;  // less what a failed sync lost
+      return;
+    }
     if (mode == Mode::kEachItsOwn) {
       Survive(*inode);
       return;

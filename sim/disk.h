@@ -37,6 +37,12 @@ class Disk {
   // The sync of an executed batch is complete: its files and names are on the platter.
   void Synced(const FileBatch& batch);
 
+  // The sync of an executed batch failed. Of what was written to its files since their last good
+  // sync each sector is on the platter or not, once and for all: it reads as written (or, where the
+  // cache let go of it, as it is on the platter), but no later sync writes it. Names are tried
+  // again.
+  void SyncFailed(const FileBatch& batch);
+
   // Bytes as the page cache has them. Errors: kNotFound, kOutOfRange.
   absl::StatusOr<Bytes> Read(const FileId& file, FilePos pos, uint32_t length) const;
 
@@ -79,6 +85,8 @@ class Disk {
   static void ApplyChange(const Change& change, std::string& content);
   static void ApplyName(const NameChange& change, std::map<FileId, InodePtr>& names);
   static void MakeDurable(Inode& inode);
+  // What of `inode` is on the platter if its unsynced changes came there each on its own or not.
+  std::string Survivor(const Inode& inode);
   void Survive(Inode& inode);
 
   uint32_t actor_;

@@ -46,6 +46,13 @@ void Observer::OnCrash(NodeId id) {
   std::erase_if(replicas_, [&](const auto& entry) { return entry.first.first == id; });
 }
 
+void Observer::OnReopened(NodeId id, GroupId group) {
+  coverage_->Hit(Probe::kGroupReopened);
+  commits_.OnReopened(group, id);
+  votes_.OnReopened(group, id);
+  replicas_.erase({id, group});
+}
+
 void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTime wall) {
   Replica& replica = replicas_[{id, view.group}];
   votes_.OnHardState(view.group, id, view.raft->hard_state());

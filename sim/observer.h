@@ -35,6 +35,8 @@ class Observer {
   // After each step, before its effects are executed.
   void AfterStep(NodeId id, const Node& node, const Disk& disk, WallTime wall);
   void OnCrash(NodeId id);
+  // `id` has read its files of `group` again after a failure.
+  void OnReopened(NodeId id, GroupId group);
   // A message leaves its node.
   void OnSent(const PeerMessage& message) {
     if (!deleted_.contains(message.group)) votes_.OnSent(message.group, message.message);

@@ -39,7 +39,7 @@ void AddMessage(TraceHash& hash, const PeerMessage& peer) {
         } else if constexpr (std::is_same_v<B, raft::AppendReply>) {
           hash.Add(body.match.value());
           hash.Add(body.hint_term.value() << 1 | uint64_t{body.success});
-          hash.Add(body.sequence);
+          hash.Add(body.sequence << 1 | uint64_t{body.no_room});
         }
       },
       message.body);
@@ -111,6 +111,8 @@ void AddTo(TraceHash& hash, const Event& event) {
           hash.Add(e.token.value() << 1 | uint64_t{e.status.ok()});
         } else if constexpr (std::is_same_v<E, ReadDone>) {
           hash.Add(e.token.value() << 1 | uint64_t{e.bytes.ok()});
+        } else if constexpr (std::is_same_v<E, GroupReopened>) {
+          hash.Add(e.token.value() << 1 | uint64_t{e.recovered.ok()});
         } else if constexpr (std::is_same_v<E, DiskSpace>) {
           hash.Add(e.free_bytes);
         }
@@ -143,6 +145,10 @@ void AddTo(TraceHash& hash, const Effect& effect) {
           AddFileId(hash, e.file);
           hash.Add(e.pos.value());
           hash.Add(e.length);
+        } else if constexpr (std::is_same_v<E, ReopenGroup>) {
+          hash.Add(e.token.value());
+          hash.Add(e.group.value());
+          hash.Add(e.committed.value());
         } else if constexpr (std::is_same_v<E, Note>) {
           hash.Add(e.event);
         }

@@ -144,7 +144,11 @@ class World {
   void Dial(size_t from, size_t to);
   void Hear(size_t from, size_t to, const Bytes& bytes);
   void BeginFlush(size_t node, Flush flush);
-  void EndFlush(size_t node, IoToken token, bool failed);
+  // How a flush ends.
+  enum class Fate : uint8_t { kSynced, kSyncFails, kDiskIsFull };
+  Fate FateOfFlush(size_t node);
+  void EndFlush(size_t node, IoToken token, Fate fate);
+  void Reopen(size_t node, ReopenGroup reopen);
   std::optional<size_t> NodeOf(NodeId id) const;
   std::optional<size_t> NodeOf(const Endpoint& endpoint) const;
 

@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "engine/log/batch.h"
+#include "engine/node/recovered_group.h"
 #include "proto/peer_convert.h"
 #include "sim/trace_encode.h"
 #include "sim/world.h"
@@ -96,6 +97,8 @@ void World::ExecuteOne(size_t node, Effect& effect) {
             Deliver(node, ReadDone{read.token,
                                    slots_[node]->disk.Read(read.file, read.pos, read.length)});
           });
+        } else if constexpr (std::is_same_v<E, ReopenGroup>) {
+          Reopen(node, e);
         } else if constexpr (std::is_same_v<E, Note>) {
           if (!story_->on()) return;
           std::string text;
@@ -199,14 +202,32 @@ void World::BlockLink(size_t from, size_t to) {
   }
 }
 
+World::Fate World::FateOfFlush(size_t node) {
+  const uint32_t actor = static_cast<uint32_t>(node);
+  if (calm_) return Fate::kSynced;
+  if (slots_[node]->disk_full && decisions_.Below(Site::kWriteFails, actor, 4) == 0) {
+    return Fate::kDiskIsFull;
+  }
+  const bool fails = scenario_->flush_fails > 0 &&
+                     decisions_.Fault(Site::kFlushFails, actor, scenario_->flush_fails);
+  return fails ? Fate::kSyncFails : Fate::kSynced;
+}
+
 void World::BeginFlush(size_t node, Flush flush) {
   Slot& slot = *slots_[node];
   const uint32_t actor = static_cast<uint32_t>(node);
+  if (RemovesGroup(flush.batch)) observer_.OnRemoved(id(node), flush.group);
+  const Fate fate = FateOfFlush(node);
+  if (fate == Fate::kDiskIsFull) {
+    // It gets as far as it gets, and syncs nothing.
+    const size_t done = decisions_.Below(Site::kWriteFails, actor, flush.batch.ops.size() + 1);
+    flush.batch.ops.resize(done);
+    flush.batch.sync.clear();
+  }
   if (const absl::Status status = slot.disk.Execute(flush.batch); !status.ok()) {
     verdict_.Fail("disk_contract", absl::StrCat("node ", id(node).value(), ": ", status.message()));
     return;
   }
-  if (RemovesGroup(flush.batch)) observer_.OnRemoved(id(node), flush.group);
   for (const FileOp& op : flush.batch.ops) {
     const auto* create = std::get_if<CreateFile>(&op);
     if (create == nullptr) continue;
@@ -217,39 +238,62 @@ void World::BeginFlush(size_t node, Flush flush) {
   observer_.durable().OnWritten(id(node), flush.batch);
   Duration delay =
       decisions_.Between(Site::kFlushLatency, actor, scenario_->flush_min, scenario_->flush_max);
-  bool failed = false;
-  if (!calm_) {
-    if (scenario_->flush_slow > 0 &&
-        decisions_.Fault(Site::kFlushSlow, actor, scenario_->flush_slow)) {
-      coverage_.Hit(Probe::kSlowFlush);
-      delay = delay + decisions_.Between(Site::kFlushLatency, actor, Duration::Millis(10),
-                                         scenario_->flush_slow_max);
-    }
-    failed = scenario_->flush_fails > 0 &&
-             decisions_.Fault(Site::kFlushFails, actor, scenario_->flush_fails);
+  if (!calm_ && scenario_->flush_slow > 0 &&
+      decisions_.Fault(Site::kFlushSlow, actor, scenario_->flush_slow)) {
+    coverage_.Hit(Probe::kSlowFlush);
+    delay = delay + decisions_.Between(Site::kFlushLatency, actor, Duration::Millis(10),
+                                       scenario_->flush_slow_max);
   }
   slot.flushes.emplace(flush.token, std::move(flush.batch));
   ForIncarnation(delay, node,
-                 [this, node, token = flush.token, failed] { EndFlush(node, token, failed); });
+                 [this, node, token = flush.token, fate] { EndFlush(node, token, fate); });
 }
 
-void World::EndFlush(size_t node, IoToken token, bool failed) {
+void World::EndFlush(size_t node, IoToken token, Fate fate) {
   Slot& slot = *slots_[node];
   const auto found = slot.flushes.find(token);
-  if (!failed) {
-    slot.disk.Synced(found->second);
-    observer_.durable().OnSynced(id(node), found->second);
-    slot.flushes.erase(found);
+  const FileBatch batch = std::move(found->second);
+  slot.flushes.erase(found);
+  if (fate == Fate::kSynced) {
+    slot.disk.Synced(batch);
+    observer_.durable().OnSynced(id(node), batch);
     Deliver(node, IoDone{token, absl::OkStatus()});
     return;
   }
-  slot.flushes.erase(found);
+  if (fate == Fate::kDiskIsFull) {
+    coverage_.Hit(Probe::kWriteFailed);
+    story_->Tell("a write fails on node ", id(node).value(), ", its disk is full");
+    Deliver(node, IoDone{token, absl::ResourceExhaustedError("no space left")});
+    return;
+  }
+  slot.disk.SyncFailed(batch);
+  observer_.durable().OnSyncFailed(id(node), batch);
   coverage_.Hit(Probe::kSyncFailed);
   story_->Tell("a sync fails on node ", id(node).value());
-  Deliver(node, IoDone{token, absl::DataLossError("sync failed")});
-  // Somebody replaces the disk's cable and restarts the machine.
-  ForIncarnation(Duration::Millis(500), node,
-                 [this, node] { CrashByPowerLoss(node, Duration::Millis(100)); });
+  Deliver(node, IoDone{token, absl::UnavailableError("sync failed")});
+  // Now and then the machine does not live much longer: what was lost shows.
+  if (decisions_.Below(Site::kReopen, static_cast<uint32_t>(node), 3) > 0) return;
+  const Duration alive = decisions_.Between(Site::kReopen, static_cast<uint32_t>(node),
+                                            Duration::Millis(1), Duration::Seconds(1));
+  ForIncarnation(alive, node, [this, node] { CrashByPowerLoss(node, Duration::Millis(100)); });
+}
+
+void World::Reopen(size_t node, ReopenGroup reopen) {
+  const Duration delay =
+      decisions_.Between(Site::kReopen, static_cast<uint32_t>(node), Duration::Micros(5),
+                         scenario_->flush_max + Duration::Micros(10));
+  ForIncarnation(delay, node, [this, node, reopen] {
+    const std::unique_ptr<DirectoryView> view = slots_[node]->disk.View();
+    absl::StatusOr<std::shared_ptr<RecoveredGroup>> read =
+        RecoverGroupAgain(reopen.group, slots_[node]->node->options().log, *view, reopen.committed);
+    if (!read.ok()) {
+      verdict_.Fail("recovery", absl::StrCat("node ", id(node).value(), " cannot reopen group ",
+                                             reopen.group.value(), ": ", read.status().message()));
+      return;
+    }
+    observer_.OnReopened(id(node), reopen.group);
+    Deliver(node, GroupReopened{reopen.token, std::move(read)});
+  });
 }
 
 RequestId World::Submit(size_t node, Request request, ReplyFn reply) {

@@ -205,8 +205,9 @@ void FetchSession::AskAnother(Instant now, const CallError& error, FetchActions&
     return;
   }
   avoid_.clear();
-  // A replica that is behind catches up, and one whose storage failed is restarted.
-  const bool passes = error.reason == "OFFSET_NOT_AVAILABLE" || error.reason == "STORAGE_FAILED";
+  // A replica that is behind catches up, and one whose storage failed verifies it.
+  const bool passes = error.reason == "OFFSET_NOT_AVAILABLE" || error.reason == "STORAGE_FAILED" ||
+                      error.reason == "DISK_FULL";
   if (++rounds_ >= kRoundsMax && !passes) {
     const absl::Status status = error.ToStatus();
     if (out_of_range && position_ < high_watermark_) {

@@ -123,6 +123,7 @@ void ProducerSession::OnAck(Instant now, StreamId stream, int32_t sequence, Offs
   }
   backoff_.Reset();
   hops_ = 0;
+  last_error_ = absl::OkStatus();
   attempt_deadline_ = now + options_.attempt_timeout;
   out.emplace_back(Done{it->tag, base_offset, it->record_count});
   window_bytes_ -= it->batch.size();
@@ -185,6 +186,7 @@ void ProducerSession::Retry(Instant now, const CallError& error, ProducerActions
   }
   state_ = State::kWaiting;
   attempt_deadline_ = now + backoff_.Next();
+  last_error_ = error.ToStatus();
   if (Classify(error, options_.retry_not_found) == Verdict::kElsewhere) {
     out.emplace_back(RefreshView{});
   }
@@ -226,10 +228,13 @@ void ProducerSession::OnTimer(Instant now, ProducerActions& out) {
     Close(now, answered_, out);
     state_ = State::kIdle;
     attempt_deadline_ = Instant::Never();
-    FailFrom(0,
-             absl::DeadlineExceededError(absl::StrCat("not acknowledged within ",
-                                                      options_.delivery_timeout.millis(), " ms")),
-             true, false, out);
+    absl::Status late = absl::DeadlineExceededError(
+        absl::StrCat("not acknowledged within ", options_.delivery_timeout.millis(), " ms"));
+    // What stood in the way is what somebody can do something about.
+    if (!last_error_.ok()) {
+      late = Annotate(late, absl::StrCat("the last answer was: ", last_error_.message()));
+    }
+    FailFrom(0, late, true, false, out);
     return;
   }
   if (attempt_deadline_ > now) return;

@@ -162,6 +162,8 @@ class ProducerSession {
   // kWaiting: when to open. kOpening, kOpen: when the attempt counts as stuck.
   Instant attempt_deadline_ = Instant::Never();
   uint32_t hops_ = 0;
+  // Of the attempts since the last acknowledgement.
+  absl::Status last_error_;
   // In order of Submit: sequences ascend (modulo wrap) and so do deadlines.
   std::deque<Pending> window_;
   size_t window_bytes_ = 0;

@@ -29,7 +29,7 @@ absl::Status CallError::ToStatus() const {
 Verdict Classify(const CallError& error, bool retry_not_found) {
   const std::string& reason = error.reason;
   if (reason == "NOT_LEADER" || reason == "NOT_A_REPLICA" || reason == "NO_LEADER" ||
-      reason == "SHUTTING_DOWN" || reason == "STORAGE_FAILED") {
+      reason == "SHUTTING_DOWN" || reason == "STORAGE_FAILED" || reason == "DISK_FULL") {
     return Verdict::kElsewhere;
   }
   if (reason == "BATCH_TOO_LARGE") return Verdict::kFinal;

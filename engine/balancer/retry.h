@@ -41,9 +41,8 @@ enum class Verdict {
 };
 
 // What a failure means for the next try.
-//   kElsewhere NOT_LEADER, NOT_A_REPLICA, NO_LEADER, SHUTTING_DOWN, STORAGE_FAILED (of that
-//   server),
-//              UNAVAILABLE.
+//   kElsewhere NOT_LEADER, NOT_A_REPLICA, NO_LEADER, SHUTTING_DOWN, STORAGE_FAILED and DISK_FULL
+//              (of that server), UNAVAILABLE.
 //   kBackOff   DEADLINE_EXCEEDED of one attempt, RESOURCE_EXHAUSTED (not BATCH_TOO_LARGE), ABORTED;
 //              CANCELLED, UNKNOWN and INTERNAL, which a dying connection or server produces: the
 //              caller never asks about its own cancellation.

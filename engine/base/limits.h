@@ -90,6 +90,15 @@ inline constexpr size_t kCompactionPieceBytes = 1u << 20;
 // What a record costs of a compaction step's budget of bytes, its own bytes aside: hashing its key
 // and finding it in the table takes about as long as checking and copying a KiB.
 inline constexpr int64_t kCompactionRecordWork = 1024;
+// A replica whose storage failed has its files read again after this long, twice as long each time
+// it fails again soon.
+inline constexpr int64_t kReopenMillisMin = 1000;
+inline constexpr int64_t kReopenMillisMax = 30'000;
+// Of the disk's headroom, below which produce is refused: followers go on storing what leaders have
+// taken down to this part; the rest is for votes, the catalog and removing. Space counts as back
+// when there is this part more than what was missing.
+inline constexpr uint64_t kFollowerHeadroomParts = 2;
+inline constexpr uint64_t kHeadroomHysteresisParts = 8;
 // Recovery's search for a frame behind a damaged one checksums at most this many times the bytes.
 inline constexpr uint64_t kFrameSearchWork = 16;
 

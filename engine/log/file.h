@@ -91,8 +91,9 @@ struct FileBatch {
 };
 
 // What recovery may read, synchronously, before the node starts. The driver maps the files whose
-// contents are asked for. What names there are and what Contents gives is durable, also what a
-// killed process had left in the page cache alone: recovery takes it as a promise.
+// contents are asked for, and has synced what names and contents there are: what a killed process
+// left in the page cache alone recovery takes as a promise. After a failed sync no sync tells;
+// therefore whoever makes promises writes them again first (engine/node/replica_storage.cc).
 class DirectoryView {
  public:
   virtual ~DirectoryView() = default;

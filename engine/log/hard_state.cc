@@ -1,6 +1,8 @@
 #include "engine/log/hard_state.h"
 
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
@@ -29,6 +31,16 @@ std::string EncodeSlot(const HardStateRecord& record) {
   AppendLittle<uint32_t>(slot, Crc32c(slot));
   slot.resize(kCopyBytes, '\0');
   return slot + slot;
+}
+
+void AppendSlot(const FileId& file, const HardStateRecord& record, FileBatch& batch) {
+  // Generation 1 goes to the first slot.
+  const uint64_t slot = (record.generation + 1) % 2;
+  std::string bytes = EncodeSlot(record);
+  // The other one as well, or a full disk would have no space for the second vote.
+  if (record.generation == 1) bytes.resize(2 * kSlotBytes, '\0');
+  batch.ops.push_back(WriteFile{file, FilePos(slot * kSlotBytes), {Bytes::From(std::move(bytes))}});
+  batch.sync.push_back(file);
 }
 
 }  // namespace
@@ -80,11 +92,14 @@ void AppendHardState(GroupId group, const HardStateRecord& record, FileBatch& ba
     batch.ops.push_back(RemoveFile{file});
     batch.ops.push_back(CreateFile{file, 2 * kSlotBytes});
   }
-  // Generation 1 goes to the first slot.
-  const uint64_t slot = (record.generation + 1) % 2;
-  batch.ops.push_back(
-      WriteFile{file, FilePos(slot * kSlotBytes), {Bytes::From(EncodeSlot(record))}});
-  batch.sync.push_back(file);
+  AppendSlot(file, record, batch);
+}
+
+void RewriteHardState(GroupId group, const HardStateRecord& record, FileBatch& batch) {
+  TIDEMARK_CHECK_GT(record.generation, 0u);
+  AppendSlot({group, FileKind::kHardState, 0}, record, batch);
+  // A removal, also of nothing, makes the directory durable.
+  batch.ops.push_back(RemoveFile{{group, FileKind::kTemporary, 0}});
 }
 
 }  // namespace tidemark

@@ -41,7 +41,12 @@ inline constexpr LogIndex kRemovedGroup{UINT64_MAX};
 absl::StatusOr<HardStateRecord> DecodeHardState(std::string_view file);
 
 // Adds the write of `record` (generation 1 or more) to `batch`, synced with it; the first
-// generation also creates the file.
+// generation also creates the file, and takes the space of both slots: later ones need none.
 void AppendHardState(GroupId group, const HardStateRecord& record, FileBatch& batch);
+
+// Adds the write of `record`, which was read from the file, to where it was read from, synced
+// together with the file's name. After a failed sync the file may read differently from what is on
+// the disk: only this makes it a promise. The other slot, which may be all there is, is left alone.
+void RewriteHardState(GroupId group, const HardStateRecord& record, FileBatch& batch);
 
 }  // namespace tidemark

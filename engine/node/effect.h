@@ -68,6 +68,16 @@ struct ReadRange {
   uint32_t length = 0;
 };
 
+// A write or sync of the group's files failed: forget what is open of them, make them usable again
+// and read them with RecoverGroup; answered by GroupReopened. Neither a flush nor a read of the
+// group is under way before that, consumers' reads excepted.
+struct ReopenGroup {
+  IoToken token;
+  GroupId group;
+  // What this process saw committed and synced: recovery holds the files to it.
+  LogIndex committed;
+};
+
 // Something an operator wants to read in the log. No effect on anything.
 struct Note {
   enum class Level : uint8_t { kInfo, kWarning, kError };
@@ -81,7 +91,7 @@ struct Note {
 struct ShutdownComplete {};
 
 using Effect = std::variant<SendPeer, SetPeerAddress, SendDatagram, SendGossipStream, Reply, Flush,
-                            ReadRange, Note, ShutdownComplete>;
+                            ReadRange, ReopenGroup, Note, ShutdownComplete>;
 
 // In the order they must be executed.
 using Effects = std::vector<Effect>;

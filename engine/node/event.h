@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <variant>
 
@@ -15,6 +16,8 @@
 // Everything a node can be told. A recorded list of (now, events) replays a node exactly.
 
 namespace tidemark {
+
+struct RecoveredGroup;  // recovered_group.h
 
 // A raft message of one group.
 struct PeerMessage {
@@ -70,6 +73,13 @@ struct ReadDone {
   absl::StatusOr<Bytes> bytes;
 };
 
+// The ReopenGroup with this token: what the group's files hold, not known to be durable, or why
+// that cannot be told.
+struct GroupReopened {
+  IoToken token;
+  absl::StatusOr<std::shared_ptr<RecoveredGroup>> recovered;
+};
+
 // The deadline has come. (Every step looks at deadlines; this event exists so that one can be
 // made.)
 struct TimerFired {};
@@ -82,8 +92,8 @@ struct DiskSpace {
 // Stop taking requests, hand leadership over, leave gossip, then emit ShutdownComplete.
 struct ShutdownRequested {};
 
-using Event =
-    std::variant<PeerReceived, PeerLink, DatagramReceived, GossipStreamReceived, RequestReceived,
-                 RequestCancelled, IoDone, ReadDone, TimerFired, DiskSpace, ShutdownRequested>;
+using Event = std::variant<PeerReceived, PeerLink, DatagramReceived, GossipStreamReceived,
+                           RequestReceived, RequestCancelled, IoDone, ReadDone, GroupReopened,
+                           TimerFired, DiskSpace, ShutdownRequested>;
 
 }  // namespace tidemark

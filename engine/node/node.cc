@@ -181,7 +181,8 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
           for (const auto& [group, replica] : replicas) {
             if (replica->CancelFetch(e.id)) break;
           }
-        } else if constexpr (std::is_same_v<E, IoDone> || std::is_same_v<E, ReadDone>) {
+        } else if constexpr (std::is_same_v<E, IoDone> || std::is_same_v<E, ReadDone> ||
+                             std::is_same_v<E, GroupReopened>) {
           const auto token = shared.tokens.find(e.token);
           TIDEMARK_CHECK(token != shared.tokens.end());
           const auto at = replicas.find(token->second);
@@ -189,18 +190,13 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
           if (at == replicas.end()) return;
           if constexpr (std::is_same_v<E, IoDone>) {
             at->second->OnFlushed(now, e.status, out);
+          } else if constexpr (std::is_same_v<E, GroupReopened>) {
+            OnGroupReopened(now, *at->second, std::move(e), out);
           } else {
             at->second->OnRead(now, e.token, std::move(e.bytes), out);
           }
         } else if constexpr (std::is_same_v<E, DiskSpace>) {
-          const bool full = e.free_bytes < options.disk_headroom_bytes;
-          if (full != disk_full) {
-            out.push_back(Note{full ? Note::Level::kError : Note::Level::kInfo,
-                               full ? "disk_full" : "disk_space_back",
-                               {{"free_bytes", absl::StrCat(e.free_bytes)},
-                                {"headroom_bytes", absl::StrCat(options.disk_headroom_bytes)}}});
-          }
-          disk_full = full;
+          OnDiskSpace(now, e, out);
         } else if constexpr (std::is_same_v<E, ShutdownRequested>) {
           BeginShutdown(now, out);
         } else {
@@ -208,6 +204,37 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
         }
       },
       event);
+}
+
+void Node::Impl::OnDiskSpace(Now now, const DiskSpace& space, Effects& out) {
+  const uint64_t headroom = options.disk_headroom_bytes;
+  // Bounds are lower on the way down than on the way up, or every batch removed would open the
+  // gates.
+  const auto lacks = [&](bool lacked, uint64_t bound) {
+    return space.free_bytes < bound + (lacked ? headroom / kHeadroomHysteresisParts : 0);
+  };
+  const bool full = lacks(disk_full, headroom);
+  shared.no_room = lacks(shared.no_room, headroom / kFollowerHeadroomParts);
+  if (full != disk_full) {
+    out.push_back(Note{full ? Note::Level::kError : Note::Level::kInfo,
+                       full ? "disk_full" : "disk_space_back",
+                       {{"free_bytes", absl::StrCat(space.free_bytes)},
+                        {"headroom_bytes", absl::StrCat(headroom)}}});
+  }
+  const bool back = disk_full && !full;
+  disk_full = full;
+  disk_space = space;
+  if (!back) return;
+  for (const auto& [group, replica] : replicas) replica->OnSpaceBack(now);
+}
+
+void Node::Impl::OnGroupReopened(Now now, Replica& replica, GroupReopened reopened, Effects& out) {
+  PartitionId partition;
+  const CatalogTopic* topic = catalog.TopicOf(replica.group(), &partition);
+  if (reopened.recovered.ok() && topic != nullptr && topic->segment_bytes != 0) {
+    (*reopened.recovered)->log->SetSegmentBytes(topic->segment_bytes);
+  }
+  replica.OnReopened(now, std::move(reopened.recovered), out);
 }
 
 void Node::Impl::Settle(Now now, Effects& out) {

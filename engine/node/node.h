@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "engine/base/endpoint.h"
 #include "engine/base/ids.h"
+#include "engine/base/limits.h"
 #include "engine/base/prng.h"
 #include "engine/base/time.h"
 #include "engine/log/file.h"
@@ -53,8 +54,11 @@ struct NodeOptions {
   int64_t gossip_speed = 1;
   // How often, besides whenever a segment begins, it is looked at what retention may remove.
   Duration retention_interval = Duration::Seconds(10);
-  // Produce is refused below this much free space.
+  // Produce is refused below this much free space; limits.h has what else depends on it.
   uint64_t disk_headroom_bytes = 256u << 20;
+  // When the files of a group whose storage failed are read again: first and at the most.
+  Duration reopen_delay_min = Duration::Millis(kReopenMillisMin);
+  Duration reopen_delay_max = Duration::Millis(kReopenMillisMax);
   // A shutdown that cannot hand leadership over completes after this long.
   Duration shutdown_timeout = Duration::Seconds(3);
 };
@@ -65,7 +69,7 @@ struct GroupView {
   GroupId group;
   const raft::Raft* raft = nullptr;
   const Log* log = nullptr;
-  // Set when its storage failed: it takes no further part until the node restarts.
+  // Set while its storage has failed: it takes no part.
   const std::string* failure = nullptr;
   // The first index to keep, as retention has decided: what is before goes once that is durable.
   LogIndex kept_from;
@@ -85,6 +89,7 @@ struct NodeCounters {
   uint64_t peer_messages_out = 0;
   uint64_t elections_won = 0;
   uint64_t groups_failed = 0;
+  uint64_t groups_reopened = 0;
 };
 
 // One server: catalog, partitions, gossip, access control, composed into a state machine. Pure and

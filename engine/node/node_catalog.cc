@@ -96,7 +96,8 @@ void Node::Impl::ApplyCommitted(Now now, Effects& out) {
   if (changed) ReconcileGroups(now, out);
   const raft::Raft& raft = catalog_replica().raft();
   if (catalog_waiting.empty() ||
-      (raft.role() == raft::Role::kLeader && raft.term() == catalog_term)) {
+      (catalog_replica().failure().empty() && raft.role() == raft::Role::kLeader &&
+       raft.term() == catalog_term)) {
     return;
   }
   for (const auto& [index, request] : std::exchange(catalog_waiting, {})) {

@@ -31,6 +31,8 @@ struct Node::Impl {
   void Step(Now now, std::span<Event> events, Effects& out);
   void Dispatch(Now now, Event& event, Effects& out);
   void Settle(Now now, Effects& out);
+  void OnDiskSpace(Now now, const DiskSpace& space, Effects& out);
+  void OnGroupReopened(Now now, Replica& replica, GroupReopened reopened, Effects& out);
   void BeginShutdown(Now now, Effects& out);
   void ContinueShutdown(Now now, Effects& out);
   Instant next_deadline() const;
@@ -38,6 +40,7 @@ struct Node::Impl {
   // node_requests.cc
   void OnRequest(Now now, RequestReceived request, Effects& out);
   void Refuse(RequestId id, RpcError error, Effects& out);
+  RpcError DiskFull() const;
   // Adds what the node knows about a leader named in `error`.
   RpcError WithLeaderAddress(RpcError error) const;
   bool Allowed(const RequestReceived& request, const std::string& object, const std::string& action,
@@ -105,7 +108,8 @@ struct Node::Impl {
 
   std::map<NodeId, Endpoint> addresses;
   std::optional<FileBatch> identity;  // to be written at the first start
-  bool disk_full = false;
+  bool disk_full = false;             // leaders take no records
+  DiskSpace disk_space;
   bool shutting_down = false;
   bool shutdown_checkpoints = false;  // staged
   bool shutdown_done = false;

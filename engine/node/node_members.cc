@@ -45,7 +45,10 @@ Node::Impl::Impl(NodeOptions options_in, acl::Enforcer enforcer_in, Now now, Prn
       enforcer(std::move(enforcer_in)),
       prng(prng_in),
       // A restarted node must outbid what the others remember of it; time only grows.
-      swim(GossipConfig(options), static_cast<uint64_t>(now.wall.millis()), prng.Fork()) {}
+      swim(GossipConfig(options), static_cast<uint64_t>(now.wall.millis()), prng.Fork()) {
+  shared.reopen_delay_min = options.reopen_delay_min;
+  shared.reopen_delay_max = options.reopen_delay_max;
+}
 
 void Node::Impl::StartGossip(Now now, Effects& out) {
   gossip::Effects fx;

@@ -65,6 +65,18 @@ void Node::Impl::Refuse(RequestId id, RpcError error, Effects& out) {
   out.push_back(Reply{id, std::move(error)});
 }
 
+RpcError Node::Impl::DiskFull() const {
+  return {.code = absl::StatusCode::kResourceExhausted,
+          .reason = "DISK_FULL",
+          .message = absl::StrCat("the disk of node ", options.id.value(), " has ",
+                                  disk_space.free_bytes, " of ", disk_space.total_bytes,
+                                  " bytes free, less than the ", options.disk_headroom_bytes,
+                                  " kept as headroom: topics it leads are read-only. Free space or "
+                                  "delete topics; writing resumes by itself"),
+          .metadata = {{"free_bytes", absl::StrCat(disk_space.free_bytes)},
+                       {"headroom_bytes", absl::StrCat(options.disk_headroom_bytes)}}};
+}
+
 RpcError Node::Impl::WithLeaderAddress(RpcError error) const {
   const auto leader = error.metadata.find("leader_id");
   if (leader == error.metadata.end()) return error;
@@ -167,14 +179,9 @@ void Node::Impl::Produce(Now now, const RequestReceived& request, ProduceRequest
            out);
     return;
   }
-  if (disk_full) {
-    Refuse(request.id,
-           {.code = absl::StatusCode::kResourceExhausted,
-            .reason = "DISK_FULL",
-            .message = "this node's disk is full, topics are read-only; writing resumes by itself "
-                       "when there is space",
-            .metadata = {}},
-           out);
+  // Others know who leads.
+  if (disk_full && replica->raft().accepts_proposals()) {
+    Refuse(request.id, DiskFull(), out);
     return;
   }
   LogIndex index;
@@ -243,6 +250,10 @@ void Node::Impl::CreateTopic(Now now, const RequestReceived& request,
             .message = absl::StrCat("topic \"", create.name, "\" already exists"),
             .metadata = {}},
            out);
+    return;
+  }
+  if (disk_full && catalog_replica().raft().accepts_proposals()) {
+    Refuse(request.id, DiskFull(), out);
     return;
   }
   ProposeCommand(now, request.id,

@@ -102,9 +102,10 @@ TopicInfo Node::Impl::Describe(const CatalogTopic& topic) const {
     const auto at = replicas.find(place.group);
     if (at != replicas.end()) {
       const raft::Raft& raft = at->second->raft();
-      partition.leader = raft.leader();
+      // One that failed does not know any more, least of all that it leads.
+      partition.leader = at->second->failure().empty() ? raft.leader() : kNoNode;
       partition.leader_term = raft.term();
-      partition.leader_address = AddressOf(raft.leader());
+      partition.leader_address = AddressOf(partition.leader);
       partition.start_offset = at->second->log().start_offset();
       partition.high_watermark = at->second->visible_end();
     }

@@ -1,3 +1,5 @@
+#include "engine/node/recovered_group.h"
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -6,7 +8,6 @@
 #include "engine/base/check.h"
 #include "engine/base/status_macros.h"
 #include "engine/log/recovery.h"
-#include "engine/node/replica.h"
 
 namespace tidemark {
 namespace {
@@ -53,7 +54,7 @@ class NoFiles : public DirectoryView {
 }  // namespace
 
 absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& options,
-                                            const DirectoryView& directory) {
+                                            const DirectoryView& directory, LogIndex committed) {
   RecoveredGroup recovered;
   const absl::StatusOr<std::string_view> hard_state =
       directory.Contents({.group = group, .kind = FileKind::kHardState, .number = 0});
@@ -71,8 +72,9 @@ absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& opt
   }
   Rebuild rebuild(&recovered, group == kCatalogGroup);
   TIDEMARK_ASSIGN_OR_RETURN(
-      recovered.log, Log::Recover(group, options, directory, recovered.hard_state.commit, &rebuild,
-                                  std::max(recovered.hard_state.start, LogIndex(1))));
+      recovered.log,
+      Log::Recover(group, options, directory, std::max(recovered.hard_state.commit, committed),
+                   &rebuild, std::max(recovered.hard_state.start, LogIndex(1))));
   if (recovered.hard_state.generation == 0 && recovered.log->durable_index() > LogIndex(0)) {
     return absl::DataLossError(absl::StrCat(
         PathOf({.group = group, .kind = FileKind::kHardState, .number = 0}),
@@ -81,6 +83,15 @@ absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& opt
         "directory away and start it empty"));
   }
   return recovered;
+}
+
+absl::StatusOr<std::shared_ptr<RecoveredGroup>> RecoverGroupAgain(GroupId group,
+                                                                  const LogOptions& options,
+                                                                  const DirectoryView& directory,
+                                                                  LogIndex committed) {
+  TIDEMARK_ASSIGN_OR_RETURN(RecoveredGroup recovered,
+                            RecoverGroup(group, options, directory, committed));
+  return std::make_shared<RecoveredGroup>(std::move(recovered));
 }
 
 RecoveredGroup EmptyGroup(GroupId group, const LogOptions& options) {

@@ -12,14 +12,6 @@ namespace {
 
 std::string NumberText(uint64_t value) { return absl::StrCat(value); }
 
-RpcError StorageFailed(const std::string& failure) {
-  return {.code = absl::StatusCode::kDataLoss,
-          .reason = "STORAGE_FAILED",
-          .message = absl::StrCat("this replica's storage failed (", failure,
-                                  "); other replicas go on, restart this node to re-verify it"),
-          .metadata = {}};
-}
-
 }  // namespace
 
 Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, Prng prng)
@@ -27,25 +19,18 @@ Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, 
       shared_(shared),
       log_(std::move(recovered.log)),
       hard_record_(recovered.hard_state),
+      prng_(prng),
       raft_(options_.raft,
             raft::HardState{.term = recovered.hard_state.term, .vote = recovered.hard_state.vote},
-            log_->committed_index(), this, prng),
+            log_->committed_index(), this, prng_.Fork()),
       producers_(std::move(recovered.producers)),
       unapplied_(std::move(recovered.entries)),
-      kept_from_(recovered.removed() ? LogIndex(1) : std::max(hard_record_.start, LogIndex(1))) {
+      kept_from_(recovered.kept_from()) {
   leftover_ = std::move(recovered.leftover);
   log_->SetCheckpointSource(this);
 }
 
 Replica::~Replica() = default;
-
-void Replica::Start(Now now, Effects& out) {
-  wall_ = now.wall;
-  if (has_retention()) retention_deadline_ = now.instant;
-  raft::Effects fx;
-  raft_.Start(now.instant, fx);
-  Absorb(std::move(fx), out);
-}
 
 void Replica::OnMessage(Now now, raft::Message message, Effects& out) {
   if (!active()) return;
@@ -63,6 +48,7 @@ void Replica::OnPeerReset(Now now, NodeId peer, Effects& out) {
 }
 
 void Replica::OnTimer(Now now, Effects& out) {
+  if (may_reopen() && now.instant >= reopen_at_) Reopen(out);
   if (!active() || now.instant < raft_.next_deadline()) return;
   wall_ = now.wall;
   raft::Effects fx;
@@ -74,16 +60,21 @@ void Replica::OnFlushed(Now now, const absl::Status& status, Effects& out) {
   TIDEMARK_CHECK(flush_.has_value());
   OutstandingFlush done = *std::move(flush_);
   flush_.reset();
-  if (!status.ok()) {
-    Fail(status, out);
+  if (removing_) {
+    OnRemovalFlushed(now, status, out);
     return;
   }
-  if (removing_) {
-    // A flush that was under way when the removal began says nothing of it.
-    if (node_files_.empty()) ContinueRemoval();
+  if (!status.ok()) {
+    if (done.identity.has_value()) StageIdentityAgain(*std::move(done.identity));
+    Fail(now, status, out);
     return;
   }
   wall_ = now.wall;
+  durable_generation_ = hard_record_.generation;
+  if (done.verifies) {
+    StartRaft(now, out);
+    return;
+  }
   if (done.has_log) log_->OnBatchDurable();
   if (done.start.has_value()) log_->TruncatePrefix(*done.start);
   raft::Effects fx;
@@ -101,7 +92,7 @@ void Replica::OnRead(Now now, IoToken token, absl::StatusOr<Bytes> bytes, Effect
   TIDEMARK_CHECK(found != reads_.end());
   PendingRead read = std::move(found->second);
   reads_.erase(found);
-  if (!active()) return;
+  if (failed() || removing_) return;
   if (!read.peer.has_value()) {
     OnSidecarRead(now, std::move(read), bytes, out);
     return;
@@ -197,7 +188,7 @@ void Replica::PrepareShutdown(Now now, Effects& out) {
 }
 
 void Replica::Settle(Now now, Effects& out) {
-  if (removed_ || !failure_.empty()) return;
+  if (removed_ || failed()) return;
   wall_ = now.wall;
   if (proposed_ && active()) {
     proposed_ = false;
@@ -209,6 +200,7 @@ void Replica::Settle(Now now, Effects& out) {
   }
   if (active()) {
     log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
+    served_ = served_ || raft_.serving();
     AnswerCommitted(out);
     WakeFetches(out);
     // Last: whatever it lets go has been answered for.
@@ -218,12 +210,16 @@ void Replica::Settle(Now now, Effects& out) {
 }
 
 void Replica::BeginFlush(Effects& out) {
-  if (flush_.has_value()) return;
+  if (flush_.has_value() || reopening_ || (removing_ && removal_ == Removal::kReopen)) return;
   // The identity of the directory goes first and alone: a log without it would be nobody's.
   const bool identity = !removing_ && !node_files_.empty();
-  const bool has_log = !removing_ && !identity && log_->has_staged();
+  const bool verifies = !verified_ && !removing_ && !identity;
   const bool moved = active() && kept_from_ > std::max(hard_record_.start, LogIndex(1));
-  if (!has_log && !unsaved_.has_value() && !moved && node_files_.empty()) {
+  // Where room is short, what retention lets go may be what the log needs: it goes first.
+  const bool first = moved && (shared_->no_room || failures_ > 0);
+  const bool alone = identity || verifies || first;
+  const bool has_log = !removing_ && !alone && log_->has_staged();
+  if (!has_log && !verifies && !unsaved_.has_value() && !moved && node_files_.empty()) {
     // Nothing has to become durable first: what is held hangs on nothing.
     for (raft::Message& message : std::exchange(held_, {})) Send(std::move(message), out);
     return;
@@ -231,6 +227,9 @@ void Replica::BeginFlush(Effects& out) {
   OutstandingFlush flush;
   flush.has_log = has_log;
   FileBatch batch = std::exchange(node_files_, {});
+  if (identity) flush.identity = batch;
+  flush.verifies = verifies;
+  if (verifies) RewriteHardState(options_.group, hard_record_, batch);
   if (has_log) {
     FileBatch staged = log_->TakeBatch();
     for (const FileOp& op : staged.ops) {
@@ -241,7 +240,7 @@ void Replica::BeginFlush(Effects& out) {
     batch.sync.insert(batch.sync.end(), staged.sync.begin(), staged.sync.end());
   }
   if ((unsaved_.has_value() || moved) && !identity) {
-    flush.hard_state = std::exchange(unsaved_, std::nullopt);
+    if (!first) flush.hard_state = std::exchange(unsaved_, std::nullopt);
     ++hard_record_.generation;
     if (flush.hard_state.has_value()) {
       hard_record_.term = flush.hard_state->term;
@@ -255,7 +254,7 @@ void Replica::BeginFlush(Effects& out) {
         std::max(hard_record_.commit, std::min(raft_.commit(), log_->durable_index()));
     AppendHardState(options_.group, hard_record_, batch);
   }
-  if (!identity) flush.held = std::exchange(held_, {});
+  if (!identity && !first) flush.held = std::exchange(held_, {});
   flush_ = std::move(flush);
   ++shared_->counters.flushes;
   out.push_back(Flush{shared_->NewToken(options_.group), options_.group, std::move(batch)});
@@ -286,7 +285,7 @@ void Replica::Send(raft::Message message, Effects& out) {
 }
 
 std::optional<RpcError> Replica::RefusalOfProposal() const {
-  if (!failure_.empty()) return StorageFailed(failure_);
+  if (failed()) return StorageFailed();
   if (!raft_.accepts_proposals()) {
     if (raft_.leader() == kNoNode || raft_.leader() == raft_.self()) {
       return RpcError{.code = absl::StatusCode::kUnavailable,
@@ -413,16 +412,29 @@ Offset Replica::visible_end() const { return log_->EndOffsetOf(visible_index());
 
 void Replica::Fetch(Now now, RequestId request, const FetchRequest& fetch, Effects& out) {
   (void)now;
-  if (!failure_.empty()) {
-    out.push_back(Reply{request, StorageFailed(failure_)});
+  ++shared_->counters.fetches;
+  if (failed()) {
+    // What is known durable and committed can be read on, unless the files proved to be damaged.
+    const Offset from = BeginningOf(fetch);
+    const bool here = from < visible_end() || (from == visible_end() && !fetch.wait);
+    if (reopen_at_ == Instant::Never() || from < log_->start_offset() || !(here || knows_end())) {
+      out.push_back(Reply{request, StorageFailed()});
+    } else {
+      FetchNow(request, fetch, out);
+    }
     return;
   }
-  ++shared_->counters.fetches;
   if (const std::optional<FileRange> sidecar = log_->IndexOfOffset(BeginningOf(fetch))) {
     ReadSidecar(*sidecar, out).fetches.push_back({.request = request, .fetch = fetch});
   } else {
     FetchNow(request, fetch, out);
   }
+}
+
+bool Replica::knows_end() const {
+  if (!failed()) return raft_.serving();
+  // Nobody else goes on where there is nobody else.
+  return served_ && options_.raft.voters.size() == 1;
 }
 
 Offset Replica::BeginningOf(const FetchRequest& fetch) const {
@@ -446,10 +458,10 @@ void Replica::FetchNow(RequestId request, const FetchRequest& fetch, Effects& ou
   const uint32_t max_bytes =
       static_cast<uint32_t>(std::clamp<uint64_t>(fetch.max_bytes, 1, kFetchBytesMax));
   if (from < log_->start_offset() || from > end) {
-    // Only a leader that has committed in its term, and whose whole log ends before, knows that
-    // the offset does not exist: what it does not know to be committed (or has not on its own disk
-    // yet) a follower may have shown already.
-    const bool behind = from > end && (!raft_.serving() || from <= log_->next_offset());
+    // Only who knows the end, and whose whole log ends before, knows that the offset does not
+    // exist: what a leader does not know to be committed (or has not on its own disk yet) a
+    // follower may have shown already.
+    const bool behind = from > end && (!knows_end() || from <= log_->next_offset());
     out.push_back(Reply{
         request,
         RpcError{.code = behind ? absl::StatusCode::kUnavailable : absl::StatusCode::kOutOfRange,
@@ -510,6 +522,7 @@ bool Replica::CancelFetch(RequestId request) {
 std::vector<Entry> Replica::TakeCommitted() {
   std::vector<Entry> committed;
   while (!unapplied_.empty() && unapplied_.front().index <= raft_.commit()) {
+    taken_ = unapplied_.front().index;
     committed.push_back(std::move(unapplied_.front()));
     unapplied_.pop_front();
   }
@@ -535,61 +548,13 @@ void Replica::StageNodeFiles(FileBatch batch) {
   node_files_ = std::move(batch);
 }
 
-void Replica::Fail(const absl::Status& status, Effects& out) {
-  failure_ = std::string(status.message());
-  ++shared_->counters.groups_failed;
-  out.push_back(Note{
-      Note::Level::kError,
-      "storage_failed",
-      {{"group", NumberText(options_.group.value())},
-       {"error", failure_},
-       {"hint", "this replica takes no further part; free or replace the disk, then restart"}}});
-  FailWaiting(StorageFailed(failure_), out);
-}
-
-void Replica::Remove(Now now, Effects& out) {
-  if (removing_) return;
-  removing_ = true;
-  FailWaiting({.code = absl::StatusCode::kNotFound,
-               .reason = "TOPIC_NOT_FOUND",
-               .message = "the topic was deleted",
-               .metadata = {}},
-              out);
-  unsaved_.reset();
-  held_.clear();
-  node_files_ = {};
-  // First of all: a crash that leaves some of the files must not make a damaged log of them.
-  ++hard_record_.generation;
-  hard_record_.start = kRemovedGroup;
-  AppendHardState(options_.group, hard_record_, node_files_);
-  if (!failure_.empty()) removed_ = true;
-  Settle(now, out);
-}
-
-void Replica::ContinueRemoval() {
-  const auto remove = [&](const FileId& file) { node_files_.ops.push_back(RemoveFile{file}); };
-  switch (removal_) {
-    case Removal::kMark:
-      removal_ = Removal::kLog;
-      for (const FileId& file : log_->Files()) remove(file);
-      for (const FileId& file : leftover_) remove(file);
-      if (!node_files_.empty()) return;
-      [[fallthrough]];
-    case Removal::kLog:
-      removal_ = Removal::kHardState;
-      remove({.group = options_.group, .kind = FileKind::kHardState, .number = 0});
-      return;
-    case Removal::kHardState:
-      removed_ = true;
-  }
-}
-
 Instant Replica::next_deadline() const {
+  if (may_reopen()) return reopen_at_;
   return active() ? std::min(raft_.next_deadline(), retention_deadline_) : Instant::Never();
 }
 
 bool Replica::idle_disk() const {
-  return !flush_.has_value() && (!failure_.empty() || removed_ || !log_->has_staged());
+  return !flush_.has_value() && (failed() || removing_ || !log_->has_staged());
 }
 
 bool Replica::leadership_changed() { return std::exchange(leadership_changed_, false); }

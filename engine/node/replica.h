@@ -19,6 +19,7 @@
 #include "engine/node/effect.h"
 #include "engine/node/node.h"
 #include "engine/node/producers.h"
+#include "engine/node/recovered_group.h"
 #include "engine/raft/raft.h"
 
 namespace tidemark {
@@ -29,6 +30,11 @@ struct NodeShared {
   // Which group an outstanding flush or read belongs to.
   std::map<IoToken, GroupId> tokens;
   NodeCounters counters;
+  // Too little space to store what leaders replicate here; group 0 goes on.
+  bool no_room = false;
+  // When the files of a group that failed are read again.
+  Duration reopen_delay_min;
+  Duration reopen_delay_max;
 
   IoToken NewToken(GroupId group) {
     const IoToken token = next_token;
@@ -38,30 +44,16 @@ struct NodeShared {
   }
 };
 
-// What one raft group of this node had on disk.
-struct RecoveredGroup {
-  HardStateRecord hard_state;
-  std::optional<Log> log;
-  ProducerTable producers;
-  // Group 0 only: every entry, for the catalog to apply once they are committed.
-  std::deque<Entry> entries;
-  // The group was being removed: what is left of its files (the log is then empty).
-  std::vector<FileId> leftover;
-  bool removed() const { return hard_state.start == kRemovedGroup; }
-};
-
-// Reads the files of `group`. Errors as Log::Recover and DecodeHardState.
-absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& options,
-                                            const DirectoryView& directory);
-
-// A group that has no files yet.
-RecoveredGroup EmptyGroup(GroupId group, const LogOptions& options);
-
 // One raft group at this node: consensus, log, producer table and the clients waiting on it.
 //
 // It is where durability and consensus meet: everything raft stages goes out in one Flush at a time
 // (the next one fills meanwhile: group commit), and messages that promise something leave only when
 // the flush that carries the promise is done.
+//
+// It takes no part before what its hard state promises has been written again and synced: what was
+// read may be in the page cache alone, and after a failed sync no later one tells. A failed write
+// or sync ends its part at once; then its files are read again (ReopenGroup), after a while and
+// again if need be, and it takes part as after a restart. Rot ends it for good.
 class Replica : private raft::RaftLog, private CheckpointSource {
  public:
   struct Options {
@@ -84,6 +76,9 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void OnTimer(Now now, Effects& out);
   void OnFlushed(Now now, const absl::Status& status, Effects& out);
   void OnRead(Now now, IoToken token, absl::StatusOr<Bytes> bytes, Effects& out);
+  void OnReopened(Now now, absl::StatusOr<std::shared_ptr<RecoveredGroup>> recovered, Effects& out);
+  // There is space again: a replica that failed for lack of it need not wait any longer.
+  void OnSpaceBack(Now now);
   void TransferLeadership(Now now, Effects& out);
   // Flushes a checkpoint, so that the next start has little to read.
   void PrepareShutdown(Now now, Effects& out);
@@ -160,6 +155,8 @@ class Replica : private raft::RaftLog, private CheckpointSource {
     std::vector<WaitingFetch> fetches;
   };
   struct OutstandingFlush {
+    bool verifies = false;
+    std::optional<FileBatch> identity;
     bool has_log = false;
     std::optional<raft::HardState> hard_state;
     // The start in the hard state that goes with it, if it goes.
@@ -174,6 +171,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   std::optional<Term> TermAt(LogIndex index) const override { return log_->TermAt(index); }
   LogIndex durable_index() const override { return log_->durable_index(); }
   bool Fits(const Entry& entry) const override;
+  bool has_room() const override { return options_.keep_entries || !shared_->no_room; }
   void Append(const Entry& entry) override;
   void TruncateSuffix(LogIndex from) override;
   void AppendNoop(Term term) override;
@@ -183,8 +181,11 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // CheckpointSource
   void AppendState(std::string& out) const override { producers_.AppendTo(out); }
 
-  bool active() const { return failure_.empty() && !removing_; }
+  bool active() const { return verified_ && failure_.empty() && !removing_; }
+  bool failed() const { return !failure_.empty(); }
   LogIndex visible_index() const;
+  // Whether there is nothing committed behind visible_end(), or about to be shown by others.
+  bool knows_end() const;
   void Absorb(raft::Effects fx, Effects& out);
   void Send(raft::Message message, Effects& out);
   void AnswerCommitted(Effects& out);
@@ -199,22 +200,42 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   PendingRead& ReadSidecar(const FileRange& sidecar, Effects& out);
   void OnSidecarRead(Now now, PendingRead read, const absl::StatusOr<Bytes>& bytes, Effects& out);
   void BeginFlush(Effects& out);
+  // replica_storage.cc
+  void StartRaft(Now now, Effects& out);
+  void StageIdentityAgain(FileBatch batch);
+  void Fail(Now now, const absl::Status& status, Effects& out);
+  void ScheduleReopen(Now now);
+  bool may_reopen() const;
+  void Reopen(Effects& out);
+  // kDataLoss if `recovered` lacks what is known to be on the disk.
+  absl::Status CheckAllThere(const RecoveredGroup& recovered) const;
+  void Reset(RecoveredGroup recovered);
+  RpcError StorageFailed() const;
+  // Stages the hard state that says that the group is being removed.
+  void MarkRemoved();
+  // The flush of one step of the removal is done: stages the next one.
+  void ContinueRemoval();
+  // Of a removal, after what failed before it: the files were read again, or cannot be.
+  void OnRemovalFlushed(Now now, const absl::Status& status, Effects& out);
+  // Something of the removal failed: begins it anew after a while.
+  void RemoveLater(Now now, const absl::Status& status, Effects& out);
+  void RemoveReopened(Now now, absl::StatusOr<std::shared_ptr<RecoveredGroup>> recovered,
+                      Effects& out);
   // replica_retention.cc: decides what of the log may go, and says once who holds it back.
   bool has_retention() const;
   void DecideRetention(Now now, Effects& out);
   void NoteHeldBack(LogIndex wanted, Effects& out);
-  void Fail(const absl::Status& status, Effects& out);
-  // The flush of one step of the removal is done: stages the next one.
-  void ContinueRemoval();
   std::optional<RpcError> RefusalOfProposal() const;
 
   const Options options_;
   NodeShared* const shared_;
   std::optional<Log> log_;
   HardStateRecord hard_record_;  // as last handed to the disk
+  Prng prng_;
   raft::Raft raft_;
   ProducerTable producers_;
   std::deque<Entry> unapplied_;
+  LogIndex taken_;  // last entry handed out by TakeCommitted
   LogIndex kept_from_;
   WallTime wall_;  // of the step under way
 
@@ -232,19 +253,29 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   std::deque<std::pair<LogIndex, uint64_t>> uncommitted_;
   uint64_t uncommitted_bytes_ = 0;
   Offset woken_to_;
+  bool served_ = false;  // has led and committed in its term
   bool leadership_changed_ = false;
   bool segment_begun_ = false;  // since retention was last decided
   Instant retention_deadline_ = Instant::Never();
   // What the policy alone would have kept from when it was last looked at by time.
   LogIndex wanted_from_;
-  NodeId held_back_by_;  // as last noted
-  // Of a removal: the hard state says so, the log's files are gone, the hard state is gone.
-  enum class Removal : uint8_t { kMark, kLog, kHardState };
+  NodeId held_back_by_;   // as last noted
+  LogIndex all_durable_;  // what every voter was known to have durable when the files were reopened
+  // Of a removal: what is on the disk is known again, the hard state says so, the log's files are
+  // gone, the hard state is gone.
+  enum class Removal : uint8_t { kReopen, kMark, kLog, kHardState };
   Removal removal_ = Removal::kMark;
   std::vector<FileId> leftover_;
   bool removing_ = false;
   bool removed_ = false;
+  uint64_t durable_generation_ = 0;  // of hard_record_
+  bool verified_ = false;            // the hard state is known to be on the disk
+  Instant healthy_since_ = Instant::Never();
   std::string failure_;
+  absl::StatusCode failure_code_ = absl::StatusCode::kOk;
+  uint32_t failures_ = 0;  // in a row
+  bool reopening_ = false;
+  Instant reopen_at_ = Instant::Never();  // Never: not by itself
 };
 
 }  // namespace tidemark

@@ -19,7 +19,7 @@ void Replica::Append(const Entry& entry) {
     TIDEMARK_CHECK(header.ok());
     producers_.Record(*header, entry.index, entry.base_offset);
   }
-  if (options_.keep_entries) unapplied_.push_back(entry);
+  if (options_.keep_entries && entry.index > taken_) unapplied_.push_back(entry);
 }
 
 void Replica::TruncateSuffix(LogIndex from) {

@@ -19,7 +19,7 @@ void Replica::DecideRetention(Now now, Effects& out) {
   if (!by_time && !segment_begun_) return;
   segment_begun_ = false;
   const LogIndex here = std::min(raft_.commit(), log_->durable_index());
-  const LogIndex limit = std::min(here, raft_.all_durable());
+  const LogIndex limit = std::min(here, std::max(all_durable_, raft_.all_durable()));
   kept_from_ = std::max(kept_from_, log_->RetentionPoint(options_.retention, now.wall, limit));
   if (!by_time) return;
   retention_deadline_ = now.instant + options_.retention_interval;

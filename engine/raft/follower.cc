@@ -23,6 +23,7 @@ void Raft::Impl::OnAppendRequest(Instant now, NodeId from, AppendRequest& reques
 
   const std::optional<bool> agrees = AgreesAt(request.prev_index, request.prev_term);
   if (agrees == false) return Refuse(from, request, out);
+  if (!log_->has_room()) DropNewRecords(request.entries);
   const LogIndex end = request.prev_index + request.entries.size();
   const LogIndex leader_commit = request.commit;
   const Stage staged = agrees ? StageEntries(request, out) : Stage::kContradiction;
@@ -76,6 +77,14 @@ Raft::Impl::Stage Raft::Impl::StageEntries(AppendRequest& request, Effects& out)
   return Stage::kStaged;
 }
 
+void Raft::Impl::DropNewRecords(std::vector<Entry>& entries) const {
+  const auto is_new = [&](const Entry& entry) {
+    return entry.kind == EntryKind::kData && entry.index >= log_->first_index() &&
+           log_->TermAt(entry.index) != entry.term;
+  };
+  entries.erase(std::find_if(entries.begin(), entries.end(), is_new), entries.end());
+}
+
 void Raft::Impl::Refuse(NodeId leader, const AppendRequest& request, Effects& out) {
   // The hint skips every entry of a term above prev_term: none of them can be in the leader's log
   // at or before prev_index. What is committed agrees in any case.
@@ -99,8 +108,10 @@ void Raft::Impl::MaybeAcknowledge(bool answer_owed, Effects& out) {
   if (ack_.sequence == 0) return;
   ack_.acked = std::max(ack_.acked, match);
   ack_.owed = false;
-  out.messages.push_back(
-      Make(leader_, AppendReply{.success = true, .match = match, .sequence = ack_.sequence}));
+  out.messages.push_back(Make(leader_, AppendReply{.success = true,
+                                                   .match = match,
+                                                   .sequence = ack_.sequence,
+                                                   .no_room = !log_->has_room()}));
 }
 
 }  // namespace tidemark::raft

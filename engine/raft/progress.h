@@ -46,6 +46,8 @@ struct Progress {
   uint64_t session = 1;
   // The commit index the peer has been told, as far as what it had been sent let it use it.
   LogIndex commit_sent;
+  // It said that it has no room: only heartbeats, until one of its answers says otherwise.
+  bool no_room = false;
   // An asynchronous read for this peer is under way; survives role changes, because the log allows
   // one per peer.
   bool read_pending = false;
@@ -83,6 +85,7 @@ struct Progress {
   void ResetForTerm(LogIndex last, Instant now) {
     match = LogIndex{0};
     read_failed = false;
+    no_room = false;
     last_heard = now;
     EnterProbe(last + 1, /*guess=*/false);
   }

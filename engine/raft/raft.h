@@ -54,6 +54,9 @@ class RaftLog {
   // Asked once per message of a leader, for the first new entry; a message that does not fit is
   // ignored. Guards the log against a peer that is not what it says.
   virtual bool Fits(const Entry& /*entry*/) const { return true; }
+  // Whether there is space for more records. Without it a member goes on voting, following and
+  // storing control entries, but takes no records of a leader's.
+  virtual bool has_room() const { return true; }
   // Stages `entry` (index last_index() + 1).
   virtual void Append(const Entry& entry) = 0;
   virtual void TruncateSuffix(LogIndex from) = 0;

@@ -74,6 +74,8 @@ struct Raft::Impl {
   void Refuse(NodeId leader, const AppendRequest& request, Effects& out);
   // Acknowledges what is verified and durable, if that is news or an answer is owed.
   void MaybeAcknowledge(bool answer_owed, Effects& out);
+  // Cuts a message before the first record that is not in the log yet.
+  void DropNewRecords(std::vector<Entry>& entries) const;
 
   // replication.cc: the sending side.
   void OnAppended(Instant now, Effects& out);

@@ -24,7 +24,7 @@ void Raft::Impl::ReplicateToAll(Effects& out) {
 
 void Raft::Impl::Replicate(Progress& peer, Effects& out) {
   // What the peer needs next is no longer in the log: appends cannot help it, heartbeats go on.
-  if (peer.next < log_->first_index()) return;
+  if (peer.next < log_->first_index() || peer.no_room) return;
   if (peer.state == Progress::State::kProbe) {
     if (!peer.probe_sent) SendProbe(peer, out);
     return;
@@ -97,6 +97,7 @@ void Raft::Impl::OnAppendReply(Instant now, NodeId from, const AppendReply& repl
     ++counters_.messages_ignored;
     return;
   }
+  peer->no_room = reply.no_room;
   const bool rose = reply.match > peer->match;
   peer->Acknowledge(reply.match);
   if (peer->state == Progress::State::kProbe) {

@@ -61,6 +61,8 @@ struct AppendReply {
   // Success: the latest message that passed the consistency check; one reply stands for all before.
   // Refusal: the message refused. 0: the message was of an older term.
   uint64_t sequence = 0;
+  // The sender has no room for more records: send it none, until it says otherwise.
+  bool no_room = false;
 };
 
 // Leadership transfer, thesis 3.10: campaign at once.

@@ -80,14 +80,15 @@ class Reader {
 class FileContents {
  public:
   static absl::StatusOr<std::unique_ptr<FileContents>> Of(const std::string& path,
-                                                          Unreadable unreadable) {
+                                                          Unreadable unreadable,
+                                                          uint64_t copied_bytes_max) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat info = {};
     if (!fd.valid() || ::fstat(fd.get(), &info) != 0) return Failed("open", path, errno);
     const size_t size = static_cast<size_t>(info.st_size);
     const Reader reader(fd.get(), path, unreadable);
     std::unique_ptr<FileContents> contents(new FileContents);
-    if (size <= kCopiedBytesMax) {
+    if (size <= copied_bytes_max) {
       TIDEMARK_RETURN_IF_ERROR(contents->Copy(reader, size));
       return contents;
     }
@@ -126,8 +127,9 @@ class FileContents {
 
 class ListedDirectory : public DirectoryView {
  public:
-  ListedDirectory(std::string root, Unreadable unreadable)
-      : root_(std::move(root)), unreadable_(unreadable) {}
+  // Larger files are mapped.
+  ListedDirectory(std::string root, Unreadable unreadable, uint64_t copied_bytes_max)
+      : root_(std::move(root)), unreadable_(unreadable), copied_bytes_max_(copied_bytes_max) {}
 
   void Add(const FileId& file) { files_.insert(file); }
 
@@ -153,7 +155,7 @@ class ListedDirectory : public DirectoryView {
     if (found == contents_.end()) {
       TIDEMARK_ASSIGN_OR_RETURN(const std::string path, PathTo(file));
       TIDEMARK_ASSIGN_OR_RETURN(std::unique_ptr<FileContents> contents,
-                                FileContents::Of(path, unreadable_));
+                                FileContents::Of(path, unreadable_, copied_bytes_max_));
       found = contents_.emplace(file, std::move(contents)).first;
     }
     return found->second->view();
@@ -182,6 +184,7 @@ class ListedDirectory : public DirectoryView {
 
   const std::string root_;
   const Unreadable unreadable_;
+  const uint64_t copied_bytes_max_;
   std::set<FileId> files_;
   mutable std::map<FileId, std::unique_ptr<FileContents>> contents_;
 };
@@ -193,11 +196,22 @@ absl::Status ForEachName(const std::string& path, Visit visit) {
   if (directory == nullptr) {
     return absl::UnavailableError(absl::StrCat("cannot list ", path, ": ", std::strerror(errno)));
   }
-  while (const dirent* entry = ::readdir(directory)) {
+  int error = 0;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(directory);
+    if (entry == nullptr) {
+      error = errno;
+      break;
+    }
     const std::string name = entry->d_name;
     if (name != "." && name != "..") visit(name, entry->d_type == DT_DIR);
   }
   ::closedir(directory);
+  // Half a list would be taken for a loss of the other half, or for a group that never was.
+  if (error != 0) {
+    return absl::UnavailableError(absl::StrCat("cannot list ", path, ": ", std::strerror(error)));
+  }
   return absl::OkStatus();
 }
 
@@ -211,7 +225,7 @@ absl::StatusOr<std::unique_ptr<DirectoryView>> MapDirectory(const std::string& p
   if (!root.valid() || ::syncfs(root.get()) != 0) {
     return absl::UnavailableError(absl::StrCat("cannot sync ", path, ": ", std::strerror(errno)));
   }
-  auto view = std::make_unique<ListedDirectory>(path, unreadable);
+  auto view = std::make_unique<ListedDirectory>(path, unreadable, kCopiedBytesMax);
   const auto add = [&](const std::string& relative) {
     const absl::StatusOr<FileId> file = ParsePath(relative);
     if (file.ok()) view->Add(*file);
@@ -229,6 +243,19 @@ absl::StatusOr<std::unique_ptr<DirectoryView>> MapDirectory(const std::string& p
         ForEachName(absl::StrCat(path, "/", folder),
                     [&](const std::string& name, bool) { add(absl::StrCat(folder, "/", name)); }));
   }
+  return view;
+}
+
+absl::StatusOr<std::unique_ptr<DirectoryView>> ReadFolder(const std::string& path,
+                                                          const std::string& folder) {
+  auto view = std::make_unique<ListedDirectory>(path, Unreadable::kRefuse, UINT64_MAX);
+  const std::string below = folder.substr(path.size() + 1);
+  // A group that failed before it had a folder has no files.
+  if (::access(folder.c_str(), F_OK) != 0 && errno == ENOENT) return view;
+  TIDEMARK_RETURN_IF_ERROR(ForEachName(folder, [&](const std::string& name, bool) {
+    const absl::StatusOr<FileId> file = ParsePath(absl::StrCat(below, "/", name));
+    if (file.ok()) view->Add(*file);
+  }));
   return view;
 }
 

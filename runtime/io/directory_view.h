@@ -30,4 +30,9 @@ enum class Unreadable : uint8_t {
 absl::StatusOr<std::unique_ptr<DirectoryView>> MapDirectory(
     const std::string& path, Unreadable unreadable = Unreadable::kRefuse);
 
+// The engine's files in `folder`, one of a group below `path`, which may not exist. Syncs nothing
+// and reads files instead of mapping them: for a group whose device has failed.
+absl::StatusOr<std::unique_ptr<DirectoryView>> ReadFolder(const std::string& path,
+                                                          const std::string& folder);
+
 }  // namespace tidemark

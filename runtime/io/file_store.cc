@@ -361,6 +361,21 @@ void FileStore::Read(const FileId& file, FilePos pos, uint32_t length,
   });
 }
 
+void FileStore::Reopen(GroupId group,
+                       std::function<void(absl::StatusOr<std::unique_ptr<DirectoryView>>)> done) {
+  impl_->Enqueue([impl = impl_.get(), group, done = std::move(done)] {
+    impl->files.Readmit(group);
+    const std::string folder = impl->files.FolderOf({group, FileKind::kHardState, 0});
+    absl::Status synced = SyncDirectory(impl->root);
+    if (synced.ok()) synced = SyncDirectory(folder);
+    if (synced.ok() || absl::IsNotFound(synced)) {
+      done(ReadFolder(impl->root, folder));
+    } else {
+      done(synced);
+    }
+  });
+}
+
 absl::StatusOr<FileStore::Space> FileStore::DiskSpace() const {
   struct statvfs info = {};
   if (::statvfs(impl_->root.c_str(), &info) != 0) {

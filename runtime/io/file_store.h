@@ -22,8 +22,8 @@ namespace tidemark {
 //               the directories are fsync'ed: all of them side by side.
 //   Failures    the error is reported once; the descriptors of the batch's files are dropped, and
 //               whatever names one of these files afterwards is refused (kFailedPrecondition) until
-//               the store is opened anew, except removing and reading it. kResourceExhausted: the
-//               file system is full; the message names the file and says what to do.
+//               Reopen, except removing and reading it. kResourceExhausted: the file system is
+//               full; the message names the file and says what to do.
 //   Space       a new file is sparse at its full size. Where appends are small, blocks are written
 //               before they are needed: zeros ahead of the data in a group's first segment, whole
 //               segments prepared in the background after that (spare_segments.h). Large appends
@@ -61,6 +61,15 @@ class FileStore {
   // the bytes are in the page cache, before Read returns.
   void Read(const FileId& file, FilePos pos, uint32_t length,
             std::function<void(absl::StatusOr<Bytes>)> done);
+
+  // After a batch of `group` failed: takes its files back and gives a view of them, read, not
+  // mapped, so that a device that cannot read does not end the process. What it shows need not be
+  // durable: what is still wanted of it must be written again. `done` is called on a thread of the
+  // pool; what it does there may take its time. No batch of the group is under way before it is
+  // called.
+  //   Errors  of syncing the directories: one that an earlier batch made may not be durable.
+  void Reopen(GroupId group,
+              std::function<void(absl::StatusOr<std::unique_ptr<DirectoryView>>)> done);
 
   struct Space {
     uint64_t free_bytes = 0;

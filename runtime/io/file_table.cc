@@ -85,7 +85,21 @@ absl::Status FileTable::CheckNotFailed(const FileId& file) {
   if (!failed_.contains(file)) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat("an earlier write or sync of ", PathTo(file),
-                   " failed, what it holds is not known; restart the node to have it verified"));
+                   " failed, what it holds is not known before it is verified"));
+}
+
+void FileTable::Readmit(GroupId group) {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  for (auto at = order_.begin(); at != order_.end();) {
+    const auto next = std::next(at);
+    if (at->first.group == group) {
+      by_id_.erase(at->first);
+      order_.erase(at);
+    }
+    at = next;
+  }
+  std::erase_if(failed_, [&](const FileId& file) { return file.group == group; });
+  any_failed_ = !failed_.empty();
 }
 
 size_t FileTable::open_count() {

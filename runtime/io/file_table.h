@@ -45,6 +45,9 @@ class FileTable {
   // now on. The kernel may have dropped the written pages and call the next sync a success.
   void Fail(const FileId& file);
   absl::Status CheckNotFailed(const FileId& file);
+  // Drops all descriptors of `group` and ends its files' having failed. Nothing uses them
+  // meanwhile.
+  void Readmit(GroupId group);
 
   size_t open_count();
 

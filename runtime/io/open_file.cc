@@ -32,8 +32,8 @@ absl::Status SystemError(const char* what, const std::string& path, int error) {
   switch (error) {
     case ENOSPC:
     case EDQUOT:
-      return absl::ResourceExhaustedError(absl::StrCat(
-          message, "; free space on this file system or raise the quota, then restart the node"));
+      return absl::ResourceExhaustedError(
+          absl::StrCat(message, "; free space on this file system or raise the quota"));
     case EACCES:
     case EPERM:
       return absl::PermissionDeniedError(message);

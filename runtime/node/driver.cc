@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/log/log.h"
+#include "engine/node/recovered_group.h"
 #include "proto/peer_convert.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
@@ -12,6 +13,9 @@ namespace tidemark {
 namespace {
 
 constexpr Duration kDiskSpaceInterval = Duration::Seconds(1);
+// With little space left a second is long: a disk takes hundreds of megabytes.
+constexpr Duration kDiskSpaceIntervalLow = Duration::Millis(100);
+constexpr uint64_t kHeadroomsLow = 4;
 
 LogLevel LevelOf(Note::Level level) {
   switch (level) {
@@ -204,6 +208,8 @@ void Driver::Execute(Effects effects) {
                    [this, token = read->token](absl::StatusOr<Bytes> bytes) {
                      Tell(ReadDone{token, std::move(bytes)});
                    });
+    } else if (const auto* reopen = std::get_if<ReopenGroup>(&effect)) {
+      ExecuteReopen(*reopen);
     } else if (auto* address = std::get_if<SetPeerAddress>(&effect)) {
       peers_[address->node] = address->address;
     } else if (auto* datagram = std::get_if<SendDatagram>(&effect)) {
@@ -224,6 +230,19 @@ void Driver::ExecuteFlush(Flush flush) {
                     metrics_->OnFlush(MonotonicNow() - begin, status.ok());
                     Tell(IoDone{token, std::move(status)});
                   });
+}
+
+void Driver::ExecuteReopen(ReopenGroup reopen) {
+  store_->Reopen(reopen.group, [this, reopen, options = node_.options().log](
+                                   absl::StatusOr<std::unique_ptr<DirectoryView>> view) {
+    // Here, on a thread of the store's: reading takes its time.
+    if (view.ok()) {
+      Tell(GroupReopened{reopen.token,
+                         RecoverGroupAgain(reopen.group, options, **view, reopen.committed)});
+    } else {
+      Tell(GroupReopened{reopen.token, view.status()});
+    }
+  });
 }
 
 void Driver::ExecuteReply(Reply reply) {
@@ -260,7 +279,8 @@ void Driver::ReportDiskSpace() {
     disk_free_bytes_ = space->free_bytes;
     Tell(DiskSpace{.free_bytes = space->free_bytes, .total_bytes = space->total_bytes});
   }
-  loop_->After(kDiskSpaceInterval, [this] { ReportDiskSpace(); });
+  const bool low = disk_free_bytes_ / kHeadroomsLow < node_.options().disk_headroom_bytes;
+  loop_->After(low ? kDiskSpaceIntervalLow : kDiskSpaceInterval, [this] { ReportDiskSpace(); });
 }
 
 void Driver::Stop() {

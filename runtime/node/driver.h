@@ -76,6 +76,7 @@ class Driver : public EngineGateway {
   void RunStep();
   void Execute(Effects effects);
   void ExecuteFlush(Flush flush);
+  void ExecuteReopen(ReopenGroup reopen);
   void ExecuteReply(Reply reply);
   void ReadForConsumer(Done done, FetchResponse response);
   void ReportDiskSpace();

@@ -60,6 +60,8 @@ void AddCounters(const NodeCounters& counters, std::vector<prometheus::MetricFam
   add("tidemark_elections_won_total", "Times this node became leader of a group.",
       counters.elections_won);
   add("tidemark_groups_failed_total", "Groups whose storage failed.", counters.groups_failed);
+  add("tidemark_groups_reopened_total", "Groups whose files were read again after that.",
+      counters.groups_reopened);
 }
 
 using GroupValue = double (*)(const GroupInfo&);

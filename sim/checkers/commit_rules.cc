@@ -28,4 +28,6 @@ void CommitRules::OnRestart(NodeId node) {
   std::erase_if(commits_, [&](const auto& entry) { return entry.first.first == node; });
 }
 
+void CommitRules::OnReopened(GroupId group, NodeId node) { commits_.erase({node, group}); }
+
 }  // namespace tidemark::sim

@@ -18,6 +18,8 @@ class CommitRules {
   void OnTruncated(GroupId group, NodeId node, LogIndex from);
   // Commit indexes are not durable: a restarted node begins anew.
   void OnRestart(NodeId node);
+  // The same for one group, whose files were read again.
+  void OnReopened(GroupId group, NodeId node);
 
  private:
   Verdict* verdict_;

@@ -54,6 +54,10 @@ void DurableQuorum::OnRecovered(GroupId group, NodeId node, const EntryFact& ent
   durable_[{node, group}][entry.base_offset] = {.term = entry.term, .crc = entry.crc};
 }
 
+void DurableQuorum::OnSyncFailed(NodeId node, const FileBatch& batch) {
+  for (const FileId& file : batch.sync) written_.erase({node, file});
+}
+
 void DurableQuorum::OnCrash(NodeId node) {
   std::erase_if(written_, [&](const auto& entry) { return entry.first.first == node; });
 }

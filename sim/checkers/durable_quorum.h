@@ -25,6 +25,8 @@ class DurableQuorum {
   void OnSynced(NodeId node, const FileBatch& batch);
   // `node` came back with this entry on its disk.
   void OnRecovered(GroupId group, NodeId node, const EntryFact& entry);
+  // The sync of `batch` failed: no later one makes durable what its files were written.
+  void OnSyncFailed(NodeId node, const FileBatch& batch);
   void OnCrash(NodeId node);
   // Some node committed `entry` for the first time; `voters` are the members of the group.
   void OnCommitted(GroupId group, std::span<const NodeId> voters, const EntryFact& entry);

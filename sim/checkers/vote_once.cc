@@ -67,4 +67,6 @@ void VoteOnce::OnRestart(NodeId node) {
   std::erase_if(seen_, [&](const auto& entry) { return entry.first.first == node; });
 }
 
+void VoteOnce::OnReopened(GroupId group, NodeId node) { seen_.erase({node, group}); }
+
 }  // namespace tidemark::sim

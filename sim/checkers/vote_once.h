@@ -21,6 +21,8 @@ class VoteOnce {
   void OnSent(GroupId group, const raft::Message& message);
   // `node` comes back with what its disk holds.
   void OnRestart(NodeId node);
+  // The same for one group, whose files were read again.
+  void OnReopened(GroupId group, NodeId node);
 
  private:
   using Key = std::pair<NodeId, GroupId>;

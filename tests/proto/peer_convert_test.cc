@@ -85,7 +85,7 @@ RC_GTEST_PROP(PeerConvert, EverySmallMessageComesBackAsItWas,
   term &= 0x7fffffff;
   const std::vector<decltype(raft::Message::body)> bodies = {
       raft::VoteRequest{flag, LogIndex(index), Term(term), other}, raft::VoteReply{flag, other},
-      raft::AppendReply{flag, LogIndex(index), Term(term), sequence}, raft::TimeoutNow{}};
+      raft::AppendReply{flag, LogIndex(index), Term(term), sequence, other}, raft::TimeoutNow{}};
   for (const auto& body : bodies) {
     const PeerMessage sent{
         .group = GroupId(index),
@@ -105,6 +105,7 @@ RC_GTEST_PROP(PeerConvert, EverySmallMessageComesBackAsItWas,
     if (const auto* reply = std::get_if<raft::AppendReply>(&got->message.body)) {
       RC_ASSERT(reply->success == flag && reply->match == LogIndex(index));
       RC_ASSERT(reply->hint_term == Term(term) && reply->sequence == sequence);
+      RC_ASSERT(reply->no_room == other);
     }
   }
 }

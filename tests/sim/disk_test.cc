@@ -203,5 +203,31 @@ TEST_F(DiskTest, SyncAllMakesWhatIsReadableDurable) {
   }
 }
 
+TEST_F(DiskTest, AfterAFailedSyncTheBytesReadBackButNoLaterSyncBringsThemToThePlatter) {
+  std::set<std::string> read;
+  std::set<std::string> left;
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Disk disk = NewDisk(seed);
+    Do(disk, Create(kLog, 512));
+    Do(disk, Write(kLog, 0, "old"));
+    const FileBatch failing = Write(kLog, 0, "new");
+    ASSERT_TRUE(disk.Execute(failing).ok());
+    disk.SyncFailed(failing);
+    const std::string cached = Contents(disk, kLog).substr(0, 3);
+    read.insert(cached);
+    disk.Synced(failing);  // "succeeds"
+    disk.SyncAll();
+    disk.PowerLoss();
+    const std::string survived = Contents(disk, kLog).substr(0, 3);
+    left.insert(cached + " " + survived);
+    // Written again, it is durable.
+    Do(disk, Write(kLog, 0, "new"));
+    disk.PowerLoss();
+    EXPECT_EQ(Contents(disk, kLog).substr(0, 3), "new");
+  }
+  EXPECT_EQ(read, (std::set<std::string>{"old", "new"}));
+  EXPECT_EQ(left, (std::set<std::string>{"old old", "new old", "new new"}));
+}
+
 }  // namespace
 }  // namespace tidemark::sim

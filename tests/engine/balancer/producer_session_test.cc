@@ -297,6 +297,22 @@ TEST(ProducerSession, DeliveryTimeoutSaysThatTheOutcomeIsUnknown) {
   EXPECT_EQ(h.opens, 2) << "the next epoch has a stream of its own";
 }
 
+TEST(ProducerSession, DeliveryTimeoutSaysWhatStoodInTheWay) {
+  Harness h(1, {.delivery_timeout = Duration::Seconds(1)});
+  h.Submit();
+  h.Open();
+  CallError full = Make(absl::StatusCode::kResourceExhausted, "DISK_FULL");
+  full.message = "1 of 9 bytes free";
+  h.Error(0, full);
+  h.now = h.now + Duration::Seconds(1);
+  h.session.OnTimer(h.now, h.fresh);
+  h.Collect();
+  ASSERT_EQ(h.failed.size(), 1u);
+  const std::string message(h.failed.at(1).status.message());
+  EXPECT_NE(message.find("DISK_FULL"), std::string::npos) << message;
+  EXPECT_NE(message.find("1 of 9 bytes free"), std::string::npos) << message;
+}
+
 TEST(ProducerSession, WhatWasNeverSentIsKnownNotToBeThere) {
   Harness h(1, {.delivery_timeout = Duration::Seconds(1)});
   h.Submit();

@@ -22,6 +22,7 @@ TEST(Retry, CodesAndReasonsAreClassified) {
   EXPECT_EQ(Classify(Error(Code::kFailedPrecondition, "NOT_LEADER")), Verdict::kElsewhere);
   EXPECT_EQ(Classify(Error(Code::kFailedPrecondition, "NOT_A_REPLICA")), Verdict::kElsewhere);
   EXPECT_EQ(Classify(Error(Code::kDataLoss, "STORAGE_FAILED")), Verdict::kElsewhere);
+  EXPECT_EQ(Classify(Error(Code::kResourceExhausted, "DISK_FULL")), Verdict::kElsewhere);
   EXPECT_EQ(Classify(Error(Code::kDeadlineExceeded)), Verdict::kBackOff);
   EXPECT_EQ(Classify(Error(Code::kResourceExhausted, "BACK_PRESSURE")), Verdict::kBackOff);
   EXPECT_EQ(Classify(Error(Code::kResourceExhausted, "BATCH_TOO_LARGE")), Verdict::kFinal);

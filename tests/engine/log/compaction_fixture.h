@@ -185,7 +185,9 @@ inline std::vector<StoredRecord> RecordsOf(const StoredLog& log) {
       TIDEMARK_CHECK(walk.Next(view) == nullptr);
       StoredRecord& record = records.emplace_back();
       record.offset = header->base_offset + static_cast<uint64_t>(view.offset_delta);
-      record.timestamp_ms = header->base_timestamp_ms + view.timestamp_delta_ms;
+      // A producer's times are anything; what they overflow to is the same before and after.
+      record.timestamp_ms = static_cast<int64_t>(static_cast<uint64_t>(header->base_timestamp_ms) +
+                                                 static_cast<uint64_t>(view.timestamp_delta_ms));
       if (view.key) record.key = std::string(*view.key);
       if (view.value) record.value = std::string(*view.value);
     }

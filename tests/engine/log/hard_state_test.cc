@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "tests/engine/log/memory_disk.h"
 
 namespace tidemark {
@@ -34,6 +37,21 @@ TEST(HardState, ReadsBackTheLastOneWritten) {
     ASSERT_TRUE(read.ok());
     EXPECT_EQ(*read, Record(generation));
   }
+}
+
+TEST(HardState, TheFirstWriteTakesAllTheSpaceThatLaterOnesNeed) {
+  FileBatch batch;
+  AppendHardState(kGroup, Record(1), batch);
+  std::vector<bool> written(8192);
+  for (const FileOp& op : batch.ops) {
+    const auto* write = std::get_if<WriteFile>(&op);
+    if (write == nullptr) continue;
+    uint64_t pos = write->pos.value();
+    for (const Bytes& slice : write->data) {
+      for (size_t i = 0; i < slice.size(); ++i) written.at(pos++) = true;
+    }
+  }
+  EXPECT_EQ(std::count(written.begin(), written.end(), true), 8192);
 }
 
 TEST(HardState, AnyCrashOfAWriteLeavesTheOldOneOrTheNewOne) {
@@ -94,6 +112,30 @@ TEST(HardState, LosingBothSlotsIsDataLossWithAdvice) {
   const auto read = DecodeHardState(std::string(8192, 'x'));
   EXPECT_TRUE(absl::IsDataLoss(read.status()));
   EXPECT_NE(std::string(read.status().message()).find("rejoin"), std::string::npos);
+}
+
+TEST(HardState, RewritingTouchesOnlyTheSlotItWasReadFrom) {
+  for (uint64_t last = 1; last < 4; ++last) {
+    MemoryDisk disk;
+    for (uint64_t generation = 1; generation <= last; ++generation) Write(disk, generation);
+    FileBatch batch;
+    RewriteHardState(kGroup, Record(last), batch);
+    for (const FileOp& op : batch.ops) {
+      if (const auto* write = std::get_if<WriteFile>(&op)) {
+        EXPECT_EQ(write->pos, FilePos((last + 1) % 2 * 4096));
+        EXPECT_EQ(write->data.size(), 1u);
+        // Of the first generation there is no other slot yet.
+        EXPECT_EQ(write->data.front().size(), last == 1 ? 8192u : 4096u);
+      } else {
+        // Nothing that could take the file away.
+        ASSERT_TRUE(std::holds_alternative<RemoveFile>(op));
+        EXPECT_NE(std::get<RemoveFile>(op).file, kFile);
+      }
+    }
+    const std::string before(disk.Contents(kFile));
+    disk.ApplyAndSync(batch);
+    EXPECT_EQ(disk.Contents(kFile), before);
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 
 #include "engine/log/log.h"
 #include "engine/node/node.h"
+#include "engine/node/recovered_group.h"
 
 // The smallest world that can run a node: a disk that does everything at once (or when told to), a
 // clock that is turned by hand, and a mailbox of what the node answered. For tests of one node; the
@@ -83,6 +85,8 @@ class NodeWorld {
   absl::Status Boot() {
     effects_.clear();
     flushes_.clear();
+    reopens_.clear();
+    reads_.clear();
     auto node = Node::Recover(options_, disk_, now_, Prng(42));
     if (!node.ok()) return node.status();
     node_ = std::make_unique<Node>(*std::move(node));
@@ -132,8 +136,28 @@ class NodeWorld {
     while (!flushes_.empty()) {
       Flush flush = std::move(flushes_.front());
       flushes_.pop_front();
-      if (status.ok()) disk_.Execute(flush.batch);
-      Tell(IoDone{flush.token, status});
+      const absl::Status result = fault_ ? fault_(flush) : status;
+      if (result.ok()) disk_.Execute(flush.batch);
+      Tell(IoDone{flush.token, result});
+    }
+  }
+
+  void FinishReads() {
+    while (!reads_.empty()) {
+      const ReadRange read = reads_.front();
+      reads_.pop_front();
+      Tell(ReadDone{read.token,
+                    Bytes::Copy(disk_.files_.at(read.file).substr(read.pos.value(), read.length))});
+    }
+  }
+
+  // Answers what the node asked to be read again.
+  void FinishReopens() {
+    while (!reopens_.empty()) {
+      const ReopenGroup reopen = reopens_.front();
+      reopens_.pop_front();
+      Tell(GroupReopened{reopen.token,
+                         RecoverGroupAgain(reopen.group, options_.log, disk_, reopen.committed)});
     }
   }
 
@@ -144,6 +168,12 @@ class NodeWorld {
   bool hold_flushes_ = false;
   bool shutdown_complete_ = false;
   std::deque<Flush> flushes_;
+  // If set, the fate of each flush; of one that fails it may execute a part.
+  std::function<absl::Status(const Flush&)> fault_;
+  bool hold_reopens_ = false;
+  std::deque<ReopenGroup> reopens_;
+  std::deque<ReadRange> reads_;
+  std::vector<Instant> reopened_at_;  // when the node asked
   std::map<RequestId, Response> answers_;
   std::vector<SendPeer> sent_;
   std::vector<Note> notes_;
@@ -156,6 +186,11 @@ class NodeWorld {
         flushes_.push_back(std::move(*flush));
       } else if (auto* reply = std::get_if<Reply>(&effect)) {
         answers_.emplace(reply->id, std::move(reply->response));
+      } else if (const auto* read = std::get_if<ReadRange>(&effect)) {
+        reads_.push_back(*read);
+      } else if (const auto* reopen = std::get_if<ReopenGroup>(&effect)) {
+        reopens_.push_back(*reopen);
+        reopened_at_.push_back(now_.instant);
       } else if (auto* send = std::get_if<SendPeer>(&effect)) {
         sent_.push_back(std::move(*send));
       } else if (auto* note = std::get_if<Note>(&effect)) {
@@ -169,6 +204,8 @@ class NodeWorld {
       FinishFlushes();
       finishing_ = false;
     }
+    FinishReads();
+    if (!hold_reopens_ && !reopens_.empty()) FinishReopens();
   }
 
   Effects effects_;

@@ -37,6 +37,8 @@ class TestLog final : public RaftLog {
   std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
   void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) override;
   bool Fits(const Entry& entry) const override;
+  bool has_room() const override { return has_room_; }
+  void set_has_room(bool has_room) { has_room_ = has_room; }
 
   // Adds an entry of `term` at the end, as a leader's caller would.
   void AppendNew(Term term, const std::string& payload);
@@ -83,6 +85,7 @@ class TestLog final : public RaftLog {
   LogIndex writing_;
   std::vector<Op> staged_;
   uint64_t changes_ = 0;
+  bool has_room_ = true;
 };
 
 struct ClusterOptions {

@@ -224,5 +224,30 @@ TEST(Follower, EntriesBelowARemovedPrefixAreSkipped) {
   EXPECT_EQ(member.log().last_term(), Term{2});
 }
 
+TEST(Follower, WithoutRoomItFollowsAndVotesButTakesNoRecords) {
+  Member member({.state = {.term = Term{1}}, .log = {1}});
+  member.log().set_has_room(false);
+  const Effects first = member.Receive(kTwo, 1, Append(0, 0, {1, 1, 1}, 1));
+  const auto* reply = Find<AppendReply>(first.messages, kTwo);
+  ASSERT_NE(reply, nullptr);
+  EXPECT_TRUE(reply->success);
+  EXPECT_TRUE(reply->no_room);
+  EXPECT_EQ(reply->match, LogIndex{1});
+  EXPECT_EQ(member.raft().leader(), kTwo);
+  // A later leader's control entry is stored: elections need it.
+  AppendRequest noop = Append(1, 1, {2}, 1);
+  noop.entries.front().kind = EntryKind::kControl;
+  noop.entries.front().offset_span = 0;
+  member.Receive(kThree, 2, noop);
+  const Effects written = member.Persist();
+  EXPECT_EQ(member.log().last_index(), LogIndex{2});
+  ASSERT_NE(Find<AppendReply>(written.messages, kThree), nullptr);
+  EXPECT_EQ(Find<AppendReply>(written.messages, kThree)->match, LogIndex{2});
+  member.log().set_has_room(true);
+  const Effects beat = member.Receive(kThree, 2, Append(2, 2, {}, 2));
+  ASSERT_NE(Find<AppendReply>(beat.messages, kThree), nullptr);
+  EXPECT_FALSE(Find<AppendReply>(beat.messages, kThree)->no_room);
+}
+
 }  // namespace
 }  // namespace tidemark::raft

@@ -294,5 +294,31 @@ TEST(Replication, APeerThatNeedsRemovedEntriesGetsHeartbeatsOnly) {
   EXPECT_TRUE(member.raft().PeerActive(member.now(), kTwo));
 }
 
+TEST(Replication, APeerWithoutRoomGetsHeartbeatsAloneUntilItHasRoom) {
+  Member member = Streaming();
+  const Effects sent = member.Propose("a");
+  AppendReply full = Ack(1, Find<AppendRequest>(sent.messages, kTwo)->sequence);
+  full.no_room = true;
+  member.Receive(kTwo, 1, full);
+  EXPECT_EQ(Find<AppendRequest>(member.Propose("b").messages, kTwo), nullptr);
+  uint64_t sequence = 0;
+  for (int i = 0; i < 3; ++i) {
+    const Effects beat = member.Advance(TestConfig().heartbeat_interval);
+    const std::vector<AppendRequest> appends = All<AppendRequest>(beat.messages, kTwo);
+    ASSERT_EQ(appends.size(), 1u);
+    EXPECT_TRUE(appends.front().entries.empty());
+    // It has not what the heartbeat speaks of; then it is asked about what it has.
+    sequence = appends.front().sequence;
+    const bool knows = appends.front().prev_index == LogIndex{1};
+    full.sequence = sequence;
+    const Effects answered = member.Receive(kTwo, 1, knows ? full : Refusal(1, 1, sequence));
+    EXPECT_EQ(Find<AppendRequest>(answered.messages, kTwo), nullptr);
+  }
+  const Effects room = member.Receive(kTwo, 1, Ack(1, sequence));
+  const auto* append = Find<AppendRequest>(room.messages, kTwo);
+  ASSERT_NE(append, nullptr);
+  EXPECT_EQ(append->entries.size(), 2u);
+}
+
 }  // namespace
 }  // namespace tidemark::raft

@@ -51,8 +51,10 @@ class DiskFaultTest : public FileStoreFixture {
     EXPECT_TRUE(absl::IsFailedPrecondition(Append(SegmentOf(3, 1), end, "x")));
     EXPECT_TRUE(Create(SegmentOf(6, 1), 64u << 20).ok());
     EXPECT_TRUE(Append(SegmentOf(6, 1), 4096, std::string(64u << 10, 'n')).ok());
-    Reopen();
-    EXPECT_EQ((*store_->View())->ReadAt(kHardState, FilePos(4096), 4096)->front(), 'v');
+    const auto view = ReopenGroup(3);
+    ASSERT_TRUE(view.ok()) << view.status();
+    EXPECT_EQ((*view)->Contents(SegmentOf(3, 1))->at(4096), 'f');
+    EXPECT_EQ((*view)->ReadAt(kHardState, FilePos(4096), 4096)->front(), 'v');
     EXPECT_TRUE(Append(SegmentOf(3, 1), end, std::string(4096, 'x')).ok());
     EXPECT_EQ(Read(SegmentOf(3, 1), end, 1)->view(), "x");
   }

@@ -63,6 +63,14 @@ class FileStoreFixture : public ::testing::Test {
   }
   absl::Status Remove(const FileId& file) { return Run({.ops = {RemoveFile{file}}, .sync = {}}); }
 
+  absl::StatusOr<std::unique_ptr<DirectoryView>> ReopenGroup(uint64_t group) {
+    std::promise<absl::StatusOr<std::unique_ptr<DirectoryView>>> done;
+    store_->Reopen(GroupId(group), [&](absl::StatusOr<std::unique_ptr<DirectoryView>> view) {
+      done.set_value(std::move(view));
+    });
+    return done.get_future().get();
+  }
+
   absl::StatusOr<Bytes> Read(const FileId& file, uint64_t pos, uint32_t length) {
     std::promise<absl::StatusOr<Bytes>> done;
     store_->Read(file, FilePos(pos), length,

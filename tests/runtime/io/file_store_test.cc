@@ -222,7 +222,7 @@ TEST_F(FileStoreTest, SparesAreNoFilesOfTheEngineAndGoAtOpen) {
   EXPECT_EQ((*store_->View())->List(GroupId(3)), std::vector<FileId>{SegmentOf(3, 1)});
 }
 
-TEST_F(FileStoreTest, AFileOfAFailedBatchIsNotBelievedUntilTheStoreIsOpenedAnew) {
+TEST_F(FileStoreTest, AFileOfAFailedBatchIsNotBelievedUntilItIsReopened) {
   ASSERT_TRUE(Create(SegmentOf(3, 1), 0).ok());
   ASSERT_TRUE(Create(kHardState, 8192).ok());
   ::signal(SIGXFSZ, SIG_IGN);
@@ -282,6 +282,27 @@ TEST_F(FileStoreTest, DescriptorsStayBoundedWithAThousandLogsOfAHundredSegments)
   EXPECT_LE(store_->open_files(), 512u);
   EXPECT_LE(most, 600u);
   EXPECT_TRUE(Append(SegmentOf(1, 1), 0, "still there").ok());
+}
+
+TEST_F(FileStoreTest, ReopeningAGroupGivesItsFilesBackAndNobodyElses) {
+  Reopen();
+  for (const uint64_t group : {3, 4}) {
+    ASSERT_TRUE(Create(SegmentOf(group, 1), 4096).ok());
+    ASSERT_TRUE(Append(SegmentOf(group, 1), 0, "there").ok());
+    // The second file of the batch does not exist: both are in doubt.
+    ASSERT_FALSE(Run({.ops = {}, .sync = {SegmentOf(group, 1), SegmentOf(group, 9)}}).ok());
+    ASSERT_TRUE(absl::IsFailedPrecondition(Append(SegmentOf(group, 1), 0, "x")));
+  }
+  const auto view = ReopenGroup(3);
+  ASSERT_TRUE(view.ok()) << view.status();
+  EXPECT_EQ((*view)->List(GroupId(3)), std::vector{SegmentOf(3, 1)});
+  EXPECT_TRUE((*view)->List(GroupId(4)).empty());
+  EXPECT_EQ((*view)->Contents(SegmentOf(3, 1))->substr(0, 5), "there");
+  EXPECT_TRUE(Append(SegmentOf(3, 1), 0, "again").ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(Append(SegmentOf(4, 1), 0, "x")));
+  const auto never = ReopenGroup(77);
+  ASSERT_TRUE(never.ok()) << never.status();
+  EXPECT_TRUE((*never)->Groups().empty());
 }
 
 }  // namespace
