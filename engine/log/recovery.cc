@@ -427,6 +427,7 @@ class Recoverer {
                      found.footer->digest == segment.digest &&
                      found.footer->index_bytes == segment.index_bytes;
     if (segment.sealed) {
+      segment.footer_bytes = EncodeFooter(*found.footer).size();
       log_.table_bytes += segment.runs.bytes();
     } else {
       log_.unsealed.push_back(segment.number);
