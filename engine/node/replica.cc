@@ -85,6 +85,7 @@ void Replica::OnFlushed(Now now, const absl::Status& status, Effects& out) {
   }
   wall_ = now.wall;
   if (done.has_log) log_->OnBatchDurable();
+  if (done.has_replacement) log_->OnReplacementBatchDurable();
   if (done.start.has_value()) log_->TruncatePrefix(*done.start);
   raft::Effects fx;
   raft_.OnPersisted(now.instant, done.hard_state, fx);
@@ -222,14 +223,16 @@ void Replica::BeginFlush(Effects& out) {
   // The identity of the directory goes first and alone: a log without it would be nobody's.
   const bool identity = !removing_ && !node_files_.empty();
   const bool has_log = !removing_ && !identity && log_->has_staged();
+  const bool has_replacement = active() && !identity && log_->has_replacement_batch();
   const bool moved = active() && kept_from_ > std::max(hard_record_.start, LogIndex(1));
-  if (!has_log && !unsaved_.has_value() && !moved && node_files_.empty()) {
+  if (!has_log && !has_replacement && !unsaved_.has_value() && !moved && node_files_.empty()) {
     // Nothing has to become durable first: what is held hangs on nothing.
     for (raft::Message& message : std::exchange(held_, {})) Send(std::move(message), out);
     return;
   }
   OutstandingFlush flush;
   flush.has_log = has_log;
+  flush.has_replacement = has_replacement;
   FileBatch batch = std::exchange(node_files_, {});
   if (has_log) {
     FileBatch staged = log_->TakeBatch();
@@ -239,6 +242,11 @@ void Replica::BeginFlush(Effects& out) {
     }
     std::move(staged.ops.begin(), staged.ops.end(), std::back_inserter(batch.ops));
     batch.sync.insert(batch.sync.end(), staged.sync.begin(), staged.sync.end());
+  }
+  if (has_replacement) {
+    FileBatch replacement = log_->TakeReplacementBatch();
+    std::move(replacement.ops.begin(), replacement.ops.end(), std::back_inserter(batch.ops));
+    batch.sync.insert(batch.sync.end(), replacement.sync.begin(), replacement.sync.end());
   }
   if ((unsaved_.has_value() || moved) && !identity) {
     flush.hard_state = std::exchange(unsaved_, std::nullopt);

@@ -38,6 +38,16 @@ class MapDisk : public DirectoryView {
     return std::string_view(found->second);
   }
 
+  // As the file store reads: all that is asked for, or an error.
+  absl::StatusOr<Bytes> ReadFull(const FileId& file, FilePos pos, uint32_t length) const {
+    const auto found = files_.find(file);
+    if (found == files_.end()) return absl::NotFoundError(PathOf(file));
+    if (pos.value() + length > found->second.size()) {
+      return absl::DataLossError(PathOf(file) + " ends before");
+    }
+    return Bytes::Copy(std::string_view(found->second).substr(pos.value(), length));
+  }
+
   void Execute(const FileBatch& batch) {
     for (const FileOp& op : batch.ops) {
       if (const auto* create = std::get_if<CreateFile>(&op)) {
@@ -83,6 +93,7 @@ class NodeWorld {
   absl::Status Boot() {
     effects_.clear();
     flushes_.clear();
+    reads_.clear();
     auto node = Node::Recover(options_, disk_, now_, Prng(42));
     if (!node.ok()) return node.status();
     node_ = std::make_unique<Node>(*std::move(node));
@@ -137,13 +148,23 @@ class NodeWorld {
     }
   }
 
+  void FinishReads() {
+    while (!reads_.empty()) {
+      const ReadRange read = reads_.front();
+      reads_.pop_front();
+      Tell(ReadDone{read.token, disk_.ReadFull(read.file, read.pos, read.length)});
+    }
+  }
+
   NodeOptions options_;
   MapDisk disk_;
   Now now_{Instant::FromNanos(1), WallTime::FromMillis(1'700'000'000'000)};
   std::unique_ptr<Node> node_;
   bool hold_flushes_ = false;
   bool shutdown_complete_ = false;
+  bool hold_reads_ = false;
   std::deque<Flush> flushes_;
+  std::deque<ReadRange> reads_;
   std::map<RequestId, Response> answers_;
   std::vector<SendPeer> sent_;
   std::vector<Note> notes_;
@@ -156,6 +177,8 @@ class NodeWorld {
         flushes_.push_back(std::move(*flush));
       } else if (auto* reply = std::get_if<Reply>(&effect)) {
         answers_.emplace(reply->id, std::move(reply->response));
+      } else if (const auto* read = std::get_if<ReadRange>(&effect)) {
+        reads_.push_back(*read);
       } else if (auto* send = std::get_if<SendPeer>(&effect)) {
         sent_.push_back(std::move(*send));
       } else if (auto* note = std::get_if<Note>(&effect)) {
@@ -169,6 +192,7 @@ class NodeWorld {
       FinishFlushes();
       finishing_ = false;
     }
+    if (!hold_reads_) FinishReads();
   }
 
   Effects effects_;
