@@ -49,6 +49,8 @@ enum class Probe : uint8_t {
   kReadAtFollower,
   kTopicCreated,
   kTopicDeleted,
+  kScrubPass,
+  kScrubFinding,
   kCount,
 };
 
