@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
-#include "engine/base/status_macros.h"
 #include "engine/log/digest.h"
 
 namespace tidemark {

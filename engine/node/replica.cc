@@ -232,7 +232,6 @@ void Replica::BeginFlush(Effects& out) {
   }
   OutstandingFlush flush;
   flush.has_log = has_log;
-  flush.has_replacement = has_replacement;
   FileBatch batch = std::exchange(node_files_, {});
   if (has_log) {
     FileBatch staged = log_->TakeBatch();
@@ -243,11 +242,7 @@ void Replica::BeginFlush(Effects& out) {
     std::move(staged.ops.begin(), staged.ops.end(), std::back_inserter(batch.ops));
     batch.sync.insert(batch.sync.end(), staged.sync.begin(), staged.sync.end());
   }
-  if (has_replacement) {
-    FileBatch replacement = log_->TakeReplacementBatch();
-    std::move(replacement.ops.begin(), replacement.ops.end(), std::back_inserter(batch.ops));
-    batch.sync.insert(batch.sync.end(), replacement.sync.begin(), replacement.sync.end());
-  }
+  if (has_replacement) AddReplacement(flush, batch);
   if ((unsaved_.has_value() || moved) && !identity) {
     flush.hard_state = std::exchange(unsaved_, std::nullopt);
     ++hard_record_.generation;

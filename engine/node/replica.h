@@ -212,6 +212,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   PendingRead& ReadSidecar(const FileRange& sidecar, Effects& out);
   void OnSidecarRead(Now now, PendingRead read, const absl::StatusOr<Bytes>& bytes, Effects& out);
   void BeginFlush(Effects& out);
+  void AddReplacement(OutstandingFlush& flush, FileBatch& batch);
   // replica_retention.cc: decides what of the log may go, and says once who holds it back.
   bool has_retention() const;
   void DecideRetention(Now now, Effects& out);

@@ -1,8 +1,7 @@
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "engine/node/replica.h"
 
@@ -45,6 +44,13 @@ absl::Status Replica::OnRebuildRead(const absl::StatusOr<Bytes>& bytes) {
     return bytes.status();
   }
   return log_->FeedReplacement(bytes->view().substr(0, log_->replacement_room()));
+}
+
+void Replica::AddReplacement(OutstandingFlush& flush, FileBatch& batch) {
+  flush.has_replacement = true;
+  FileBatch replacement = log_->TakeReplacementBatch();
+  std::move(replacement.ops.begin(), replacement.ops.end(), std::back_inserter(batch.ops));
+  batch.sync.insert(batch.sync.end(), replacement.sync.begin(), replacement.sync.end());
 }
 
 }  // namespace tidemark
