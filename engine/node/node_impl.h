@@ -87,6 +87,7 @@ struct Node::Impl {
   void Scrub(Now now, Effects& out);
   void OnScrubRead(Now now, GroupId group, const absl::StatusOr<Bytes>& bytes, Effects& out);
   void NoteFinding(const Finding& finding, Effects& out) const;
+  bool may_scrub() const;
   Instant ScrubDeadline() const;
 
   // node_status.cc

@@ -39,8 +39,13 @@ void Node::Impl::StartScrub(Now now) {
   scrub.emplace(NodeScrub{.scrubber = Scrubber(options.scrub, now.instant)});
 }
 
+bool Node::Impl::may_scrub() const {
+  // A pass that began before the groups are there would be about none of them.
+  return scrub.has_value() && !scrub->token.has_value() && !shutting_down && catalog_loaded();
+}
+
 Instant Node::Impl::ScrubDeadline() const {
-  if (!scrub.has_value() || scrub->token.has_value() || shutting_down) return Instant::Never();
+  if (!may_scrub()) return Instant::Never();
   if (!scrub->rebuild.has_value()) return scrub->scrubber.next_deadline();
   const auto at = replicas.find(*scrub->rebuild);
   // Else it waits for the disk.
@@ -49,7 +54,7 @@ Instant Node::Impl::ScrubDeadline() const {
 }
 
 void Node::Impl::Scrub(Now now, Effects& out) {
-  if (!scrub.has_value() || scrub->token.has_value() || shutting_down) return;
+  if (!may_scrub()) return;
   if (scrub->rebuild.has_value()) {
     const auto at = replicas.find(*scrub->rebuild);
     if (at != replicas.end() && at->second->rebuilding()) {

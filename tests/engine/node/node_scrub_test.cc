@@ -19,6 +19,16 @@ TEST(NodeScrub, VerifiesAllGroupsInTheBackgroundAndCountsIt) {
   EXPECT_EQ(FieldOf(NotesOf(world, "scrub_pass").back(), "damaged_segments"), "0");
 }
 
+TEST(NodeScrub, BeginsAfterARestartOnceItKnowsItsGroups) {
+  NodeWorld world = ScrubbedNode();
+  ASSERT_TRUE(world.Boot().ok());
+  world.Advance(Duration::Seconds(5));
+  const ScrubProgress progress = world.node_->scrub_progress();
+  EXPECT_EQ(progress.passes, 1u) << "the pause is longer";
+  EXPECT_EQ(progress.pass_bytes, LogOf(world).sealed_bytes());
+  EXPECT_GT(progress.pass_bytes, 0u);
+}
+
 TEST(NodeScrub, IsOffUnlessToldHowFast) {
   NodeWorld world = ScrubbedNode(0);
   world.hold_reads_ = true;
