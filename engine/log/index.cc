@@ -15,7 +15,7 @@ constexpr std::string_view kIndexMagic("TMIDX\0\2\0", kIndexHeaderBytes);
 static_assert(kFormatVersion == 2, "the version stands in the magic, too");
 constexpr std::string_view kFooterMagic("TMFOOT\2\0", 8);
 
-constexpr size_t kFooterFields = 5 * 4 + 8 + 8 + 2 * 4;
+constexpr size_t kFooterFields = 7 * 4 + 8 + 8 + 2 * 4;
 constexpr size_t kTermBytes = 8;
 constexpr size_t kRunBytes = 20;
 constexpr size_t kCompactionBytes = 4 * 8;
@@ -118,8 +118,8 @@ std::string EncodeFooter(const SegmentFooter& footer) {
   TIDEMARK_CHECK_LE(footer.terms.size(), kSegmentTermsMax);
   TIDEMARK_CHECK_LE(footer.runs.size(), kFooterRunsMax);
   std::string out;
-  for (const uint32_t field :
-       {footer.count, footer.size, footer.end_offset, footer.committed, footer.index_bytes}) {
+  for (const uint32_t field : {footer.count, footer.size, footer.end_offset, footer.committed,
+                               footer.index_bytes, footer.stride.bytes, footer.stride.records}) {
     AppendLittle<uint32_t>(out, field);
   }
   AppendLittle<int64_t>(out, footer.append_time_ms);
@@ -148,6 +148,18 @@ std::string EncodeFooter(const SegmentFooter& footer) {
   return out;
 }
 
+namespace {
+
+// What it says of its stride.
+bool Fits(const SegmentFooter& footer, bool sparse) {
+  const FrameStride& stride = footer.stride;
+  if (!stride.even()) return stride.bytes == 0;
+  return !sparse && uint64_t{footer.count} * stride.records == footer.end_offset &&
+         uint64_t{footer.count} * stride.bytes + kSegmentHeaderBytes == footer.size;
+}
+
+}  // namespace
+
 std::optional<SegmentFooter> DecodeFooter(std::string_view tail) {
   if (tail.size() < kFooterFields + kTrailerBytes || !tail.ends_with(kFooterMagic)) {
     return std::nullopt;
@@ -163,12 +175,13 @@ std::optional<SegmentFooter> DecodeFooter(std::string_view tail) {
                        .end_offset = u32(8),
                        .committed = u32(12),
                        .index_bytes = u32(16),
-                       .append_time_ms = LoadLittle<int64_t>(summed.data() + 20),
-                       .digest = LoadLittle<uint64_t>(summed.data() + 28),
+                       .stride = {.bytes = u32(20), .records = u32(24)},
+                       .append_time_ms = LoadLittle<int64_t>(summed.data() + 28),
+                       .digest = LoadLittle<uint64_t>(summed.data() + 36),
                        .terms = {},
                        .runs = {}};
-  const uint32_t terms = u32(36);
-  const uint32_t runs = u32(40);
+  const uint32_t terms = u32(44);
+  const uint32_t runs = u32(48);
   if (terms > kSegmentTermsMax || runs > kFooterRunsMax) return std::nullopt;
   const size_t dense_length = kFooterFields + terms * kTermBytes + runs * kRunBytes;
   const bool sparse = length == dense_length + kCompactionBytes;
@@ -202,7 +215,8 @@ std::optional<SegmentFooter> DecodeFooter(std::string_view tail) {
     }
   }
   if (footer.committed > footer.count || footer.size < kSegmentHeaderBytes ||
-      (sparse ? footer.size > kSegmentHeaderBytes : footer.count > 0) != (runs > 0)) {
+      (sparse ? footer.size > kSegmentHeaderBytes : footer.count > 0) != (runs > 0) ||
+      !Fits(footer, sparse)) {
     return std::nullopt;
   }
   if (!sparse) return footer;

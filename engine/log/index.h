@@ -87,6 +87,15 @@ class IndexReader {
   uint32_t chain_ = 0;
 };
 
+// All frames of a segment have so many bytes and so many records: where an offset is follows from
+// its number. Zeros: they differ, there are none, or they have no records.
+struct FrameStride {
+  uint32_t bytes = 0;
+  uint32_t records = 0;
+  bool even() const { return records > 0; }
+  friend bool operator==(const FrameStride&, const FrameStride&) = default;
+};
+
 // The last thing in the sidecar of a segment that gets no more frames: what a restart needs of it.
 // It is written when all of the segment is durable. Of a sparse segment `count` and `committed` are
 // indexes that it stands for, and `end_offset`, `size` and `digest` are about the frames it has.
@@ -97,11 +106,12 @@ struct SegmentFooter {
     friend bool operator==(const TermRun&, const TermRun&) = default;
   };
 
-  uint32_t count = 0;          // frames
-  uint32_t size = 0;           // end of the last frame in the segment
-  uint32_t end_offset = 0;     // less the base offset
-  uint32_t committed = 0;      // frames known committed when it was written
-  uint32_t index_bytes = 0;    // of the sidecar before the footer
+  uint32_t count = 0;        // frames
+  uint32_t size = 0;         // end of the last frame in the segment
+  uint32_t end_offset = 0;   // less the base offset
+  uint32_t committed = 0;    // frames known committed when it was written
+  uint32_t index_bytes = 0;  // of the sidecar before the footer
+  FrameStride stride;
   int64_t append_time_ms = 0;  // no frame was appended later
   uint64_t digest = 0;         // of the log up to the last frame
   std::vector<TermRun> terms;  // where the term changes; at most kSegmentTermsMax

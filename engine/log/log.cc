@@ -73,6 +73,7 @@ void Log::Append(Entry entry, WallTime wall) {
   }
   Segment& segment = log.segments.back();
   if (log.run_first == segment.count) log.run_time = wall;
+  segment.NoteFrame(bytes, entry.offset_span);
   log.WriteSlice(segment, entry.frame);
   segment.digest = DigestFrame(segment.digest, entry.frame.view());
   segment.end_offset = static_cast<uint32_t>(entry.end_offset() - segment.base_offset);

@@ -70,8 +70,9 @@ void Log::Impl::CutRuns(Segment& segment, uint32_t keep) {
             .digest = segment.digest,
             .append = of_straddling.append_span_ms == kUnknownSpan
                           ? kUnknownTime
-                          : WallTime::FromMillis(straddling->append_time_ms +
-                                                 int64_t{of_straddling.append_span_ms})});
+                          : WallTime::FromMillis(
+                                std::min(straddling->append_time_ms, INT64_MAX - UINT32_MAX) +
+                                int64_t{of_straddling.append_span_ms})});
   }
 }
 

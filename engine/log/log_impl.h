@@ -51,6 +51,7 @@ struct Segment {
   uint64_t digest = 0;                      // of the log up to the last frame
   // No frame was appended later, as far as this log knows its own clock.
   WallTime last_append;
+  FrameStride stride;
   std::optional<Sparse> sparse;
 
   // All frames but those since Log::Impl::run_first, which is about the last segment.
@@ -72,6 +73,16 @@ struct Segment {
   std::string unwritten;      // entries that follow at index_bytes
   bool index_stale = false;   // the file holds something else from index_bytes on
 
+  // A frame is about to be counted.
+  void NoteFrame(uint64_t bytes, uint64_t records) {
+    const FrameStride its{.bytes = static_cast<uint32_t>(bytes),
+                          .records = static_cast<uint32_t>(records)};
+    if (records == 0 || (count > 0 && stride != its)) {
+      stride = {};
+    } else if (count == 0) {
+      stride = its;
+    }
+  }
   LogIndex end_index() const { return base_index + count; }
   Offset end() const { return base_offset + end_offset; }
   // Behind the last record it has.
@@ -152,6 +163,7 @@ struct Log::Impl {
   SegmentFooter FooterOf(const Segment& segment) const;
   // Where the term changes in [begin, end), the first entry included; relative to `begin`.
   std::vector<SegmentFooter::TermRun> TermsIn(LogIndex begin, LogIndex end) const;
+  // Of segments that do not need theirs, and of others while all take more than they may.
   void DropTables();
 
   // log_cut.cc
@@ -169,6 +181,9 @@ struct Log::Impl {
   // Offset of the first record at or behind entry `index`, which is in the tail.
   Offset OffsetAt(const Segment& segment, LogIndex index) const;
   FileRange RangeFrom(const Segment& segment, LogIndex first, LogIndex limit,
+                      uint64_t max_bytes) const;
+  // The same where all frames are alike.
+  FileRange EvenRange(const Segment& segment, LogIndex first, LogIndex limit,
                       uint64_t max_bytes) const;
   // In a sparse segment: from run `first_run` on, at least up to and with the first frame that has
   // records behind that run; empty if there are no frames.
@@ -242,6 +257,7 @@ struct Log::Impl {
   uint64_t outstanding_number = 0;  // highest number of a segment in it
   mutable uint64_t clock = 0;       // of Segment::used
   uint64_t table_bytes = 0;         // of `runs` of sealed segments that are not coarse
+  bool even_tables = false;         // a segment that needs no table may still have one
 
   std::unique_ptr<CompactionPass> pass;
   CompactionCheckpoint compacted;

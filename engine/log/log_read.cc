@@ -74,6 +74,7 @@ FileRange Log::Impl::RangeFrom(const Segment& segment, LogIndex first, LogIndex 
                        max_bytes);
   }
   limit = std::min(limit, segment.end_index() - 1);
+  if (segment.stride.even()) return EvenRange(segment, first, limit, max_bytes);
   TIDEMARK_CHECK(limit >= floor.index || limit + 1 == segment.end_index());
   FileRange range{.file = SegmentFile(segment),
                   .pos = {},
@@ -121,6 +122,19 @@ FileRange Log::Impl::RangeFrom(const Segment& segment, LogIndex first, LogIndex 
   range.pos = FilePos(begin);
   range.length = static_cast<uint32_t>(end - begin);
   return range;
+}
+
+FileRange Log::Impl::EvenRange(const Segment& segment, LogIndex first, LogIndex limit,
+                               uint64_t max_bytes) const {
+  const FrameStride& stride = segment.stride;
+  const uint64_t relative = first - segment.base_index;
+  const uint64_t frames = std::min(std::max<uint64_t>(max_bytes / stride.bytes, 1),
+                                   static_cast<uint64_t>(limit + 1 - first));
+  return {.file = SegmentFile(segment),
+          .pos = FilePos(kSegmentHeaderBytes + relative * stride.bytes),
+          .length = static_cast<uint32_t>(frames * stride.bytes),
+          .first_index = first,
+          .first_offset = segment.base_offset + relative * stride.records};
 }
 
 FileRange Log::Impl::SparseRange(const Segment& segment, size_t first_run,
@@ -176,6 +190,7 @@ size_t Log::Impl::SegmentAtOffset(Offset offset) const {
 
 LogIndex Log::Impl::IndexAtOffset(const Segment& segment, Offset offset) const {
   const uint32_t relative = static_cast<uint32_t>(offset - segment.base_offset);
+  if (segment.stride.even()) return segment.base_index + relative / segment.stride.records;
   const LogIndex exact = std::max(floor.index + 1, segment.base_index);
   if (exact < segment.end_index() && OffsetAt(segment, exact) <= offset) {
     // The first frame that ends behind it.
@@ -240,7 +255,8 @@ Offset Log::OffsetAtTime(WallTime time) const {
 }
 
 std::optional<FileRange> Log::Impl::SidecarOf(const Segment& segment) const {
-  if (!segment.coarse || !segment.has_index || segment.index_bytes > UINT32_MAX) {
+  if (!segment.coarse || !segment.has_index || segment.stride.even() ||
+      segment.index_bytes > UINT32_MAX) {
     return std::nullopt;
   }
   return FileRange{.file = IndexFile(segment),

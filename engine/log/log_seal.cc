@@ -41,18 +41,23 @@ void Log::Impl::EndRun() {
 }
 
 void Log::Impl::AddRun(Segment& segment, const FrameRun& run, const RunEnd& end) {
-  const int64_t span = std::clamp<int64_t>(end.append.millis() - run.append_time_ms, 0, UINT32_MAX);
-  const IndexEntry entry{.pos = run.pos,
-                         .length = static_cast<uint32_t>(end.pos - run.pos),
-                         .first = run.first,
-                         .count = end.count,
-                         .first_offset = run.first_offset,
-                         .term = static_cast<uint32_t>(end.term.value()),
-                         .append_time_ms = run.append_time_ms,
-                         .append_span_ms = static_cast<uint32_t>(span),
-                         .durable = FramesUpTo(segment, durable),
-                         .committed = FramesUpTo(segment, std::min(committed, durable)),
-                         .digest = end.digest};
+  // Unsigned: what a sidecar remembers may lie further back than a signed difference holds.
+  const uint64_t span =
+      end.append.millis() <= run.append_time_ms
+          ? 0
+          : static_cast<uint64_t>(end.append.millis()) - static_cast<uint64_t>(run.append_time_ms);
+  const IndexEntry entry{
+      .pos = run.pos,
+      .length = static_cast<uint32_t>(end.pos - run.pos),
+      .first = run.first,
+      .count = end.count,
+      .first_offset = run.first_offset,
+      .term = static_cast<uint32_t>(end.term.value()),
+      .append_time_ms = run.append_time_ms,
+      .append_span_ms = static_cast<uint32_t>(std::min<uint64_t>(span, UINT32_MAX)),
+      .durable = FramesUpTo(segment, durable),
+      .committed = FramesUpTo(segment, std::min(committed, durable)),
+      .digest = end.digest};
   AppendIndexEntry(entry, {}, segment.index_chain, segment.unwritten);
   segment.runs.Add(run);
   segment.marks.push_back({.index_end = segment.index_bytes + segment.unwritten.size(),
@@ -114,6 +119,7 @@ SegmentFooter Log::Impl::FooterOf(const Segment& segment) const {
       .end_offset = segment.end_offset,
       .committed = FramesUpTo(segment, std::min(committed, durable)),
       .index_bytes = static_cast<uint32_t>(segment.index_bytes + segment.unwritten.size()),
+      .stride = segment.stride,
       .append_time_ms = segment.last_append.millis(),
       .digest = segment.digest,
       .terms = TermsIn(segment.base_index, segment.end_index()),
@@ -162,6 +168,7 @@ void Log::Impl::StageFooters() {
     StageIndex(segment);
     segment.index_bytes = footer.index_bytes;
     segment.sealed = true;
+    even_tables = even_tables || segment.stride.even();
     // Should it be cut all the same, the footer must go.
     segment.index_stale = true;
     staged_sync.push_back(sidecar);
@@ -171,19 +178,35 @@ void Log::Impl::StageFooters() {
 }
 
 void Log::Impl::DropTables() {
+  // What may be cut needs its marks.
+  const auto droppable = [this](const Segment& segment) {
+    return segment.sealed && !segment.coarse && segment.end_index() - 1 <= floor.index;
+  };
+  const auto drop = [this](Segment& segment) {
+    table_bytes -= segment.runs.bytes();
+    segment.runs = segment.runs.Coarser(kFooterRunsMax);
+    segment.marks = {};
+    segment.coarse = true;
+  };
+  if (std::exchange(even_tables, false)) {
+    for (Segment& segment : segments) {
+      if (!segment.stride.even() || !segment.sealed || segment.coarse) continue;
+      if (droppable(segment)) {
+        drop(segment);
+      } else {
+        even_tables = true;
+      }
+    }
+  }
   while (table_bytes > options.index_memory_bytes) {
     Segment* oldest = nullptr;
     for (Segment& segment : segments) {
-      // What may be cut needs its marks.
-      const bool droppable =
-          segment.sealed && !segment.coarse && segment.end_index() - 1 <= floor.index;
-      if (droppable && (oldest == nullptr || segment.used < oldest->used)) oldest = &segment;
+      if (droppable(segment) && (oldest == nullptr || segment.used < oldest->used)) {
+        oldest = &segment;
+      }
     }
     if (oldest == nullptr) return;
-    table_bytes -= oldest->runs.bytes();
-    oldest->runs = oldest->runs.Coarser(kFooterRunsMax);
-    oldest->marks = {};
-    oldest->coarse = true;
+    drop(*oldest);
   }
 }
 

@@ -40,6 +40,7 @@ Segment SegmentOf(const FoundSegment& found) {
   segment.end_offset = footer.end_offset;
   segment.digest = footer.digest;
   segment.last_append = WallTime::FromMillis(footer.append_time_ms);
+  segment.stride = footer.stride;
   segment.runs = RunIndex(footer.runs);
   segment.coarse = true;
   segment.sealed = true;
@@ -188,6 +189,7 @@ bool SegmentScan::Step() {
                        *header, frame, time);
   }
   NoteTerm(segment_.count, header->leader_epoch);
+  segment_.NoteFrame(frame.size(), header->offset_span());
   segment_.digest = DigestFrame(segment_.digest, frame);
   segment_.end_offset = static_cast<uint32_t>(end_offset);
   frames_.push_back({.pos = static_cast<uint32_t>(segment_.size),

@@ -26,6 +26,17 @@ std::optional<uint64_t> Fold(const FoundSegment& found, const SegmentWalk& walk,
   return digest;
 }
 
+FrameStride StrideOf(const SegmentWalk& walk) {
+  if (walk.frames.empty()) return {};
+  const FrameStride stride{.bytes = walk.frames[0].length, .records = walk.frames[0].span};
+  const bool even =
+      stride.even() &&
+      std::all_of(walk.frames.begin(), walk.frames.end(), [&](const WalkedFrame& frame) {
+        return frame.length == stride.bytes && frame.span == stride.records;
+      });
+  return even ? stride : FrameStride();
+}
+
 class Checker {
  public:
   Checker(const FoundSegment& found, const SegmentWalk& walk, std::string_view sidecar,
@@ -155,7 +166,8 @@ class Checker {
     if (!found_.footer.has_value() || !check_.whole || found_.footer->count > limit_) return;
     const SegmentFooter& footer = *found_.footer;
     bool agrees = footer.count == walk_.count && footer.size == walk_.end &&
-                  footer.end_offset == walk_.end_offset && footer.digest == check_.digest;
+                  footer.end_offset == walk_.end_offset && footer.digest == check_.digest &&
+                  (!footer.stride.even() || footer.stride == StrideOf(walk_));
     for (const FrameRun& run : footer.runs) {
       const WalkedFrame* const frame = walk_.Find(run.first);
       agrees = agrees && frame != nullptr && frame->pos == run.pos &&
@@ -274,6 +286,7 @@ class Builder {
                          .end_offset = static_cast<uint32_t>(walk_.end_offset),
                          .committed = committed_,
                          .index_bytes = static_cast<uint32_t>(out_.size()),
+                         .stride = StrideOf(walk_),
                          .append_time_ms = time_ms_,
                          .digest = digest_,
                          .terms = {},

@@ -19,6 +19,14 @@ absl::Status CheckOptions(const NodeOptions& options) {
   if (options.cluster_id.empty()) {
     return absl::InvalidArgumentError("the cluster id must not be empty");
   }
+  if (!options.voters.empty() && options.voters.front() == kNoNode) {
+    return absl::InvalidArgumentError("a voter's node id must be 1 or more");
+  }
+  if (options.heartbeat_interval <= Duration() ||
+      options.election_timeout <= options.heartbeat_interval) {
+    return absl::InvalidArgumentError(
+        "the election timeout must be longer than the heartbeat interval, and both positive");
+  }
   if (!std::is_sorted(options.voters.begin(), options.voters.end()) ||
       std::adjacent_find(options.voters.begin(), options.voters.end()) != options.voters.end()) {
     return absl::InvalidArgumentError("the voters must be distinct node ids in ascending order");

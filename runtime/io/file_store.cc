@@ -322,8 +322,8 @@ FileStore::~FileStore() {
   for (std::thread& thread : impl_->threads) thread.join();
 }
 
-absl::StatusOr<std::unique_ptr<DirectoryView>> FileStore::View() const {
-  return MapDirectory(impl_->root);
+absl::StatusOr<std::unique_ptr<DirectoryView>> FileStore::View(Unreadable unreadable) const {
+  return MapDirectory(impl_->root, unreadable);
 }
 
 void FileStore::Execute(FileBatch batch, std::function<void(absl::Status)> done) {

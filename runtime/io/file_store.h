@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "engine/base/bytes.h"
 #include "engine/log/file.h"
+#include "runtime/io/directory_view.h"
 
 namespace tidemark {
 
@@ -46,7 +47,8 @@ class FileStore {
   FileStore& operator=(const FileStore&) = delete;
 
   // A snapshot of the names with memory maps of the contents, for recovery, before any Execute.
-  absl::StatusOr<std::unique_ptr<DirectoryView>> View() const;
+  absl::StatusOr<std::unique_ptr<DirectoryView>> View(
+      Unreadable unreadable = Unreadable::kRefuse) const;
 
   // Executes `batch` on a thread of the pool; `done` is called there.
   void Execute(FileBatch batch, std::function<void(absl::Status)> done);

@@ -17,6 +17,8 @@
 namespace tidemark {
 namespace {
 
+constexpr uint64_t kTimeoutMsMax = 600'000;
+
 absl::StatusOr<std::string> ReadText(const std::string& setting, const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
@@ -74,6 +76,14 @@ absl::Status CheckNumbers(const ServerConfig& config) {
   if (config.segment_bytes < kSegmentBytesMin || config.segment_bytes > kSegmentBytesMax) {
     return absl::InvalidArgumentError(absl::StrCat("segment_bytes must be between ",
                                                    kSegmentBytesMin, " and ", kSegmentBytesMax));
+  }
+  for (const auto& [setting, value] : {std::pair{"election_timeout_ms", config.election_timeout_ms},
+                                       {"heartbeat_interval_ms", config.heartbeat_interval_ms},
+                                       {"shutdown_timeout_ms", config.shutdown_timeout_ms}}) {
+    if (value > kTimeoutMsMax) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(setting, " must be at most ", kTimeoutMsMax, " (ten minutes)"));
+    }
   }
   if (config.heartbeat_interval_ms == 0 ||
       config.election_timeout_ms < 3 * config.heartbeat_interval_ms) {

@@ -84,6 +84,22 @@ class CommandLine(unittest.TestCase):
         self.assertIn("from flag", self.malformed_address_seen(
             "--config", path, "--servers", "from flag", TIDEMARK_SERVERS="from env"))
 
+    def test_settings_that_no_server_can_run_with_are_refused_by_name(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for words, args in ((("election_timeout_ms", "600000"),
+                                 ["--election-timeout-ms", "18446744073709551615"]),
+                                (("heartbeat_interval_ms", "600000"),
+                                 ["--heartbeat-interval-ms", "6148914691236517206"]),
+                                (("three times",), ["--heartbeat-interval-ms", "900"]),
+                                (("voter", "1 or more"), ["--voters", "0,1"]),
+                                (("distinct",), ["--voters", "1,1"]),
+                                (("not among the voters",), ["--voters", "2,3"])):
+                result = run("server", "--insecure", "--node-id", "1", "--data-dir",
+                             os.path.join(folder, "data"), "--listen", "127.0.0.1:7600", *args)
+                self.assertEqual(result.returncode, 1, (args, result))
+                for word in words:
+                    self.assertIn(word, result.stdout + result.stderr)
+
     def test_certificates_are_made_and_described(self):
         with tempfile.TemporaryDirectory() as folder:
             tls = os.path.join(folder, "new", "tls")

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -102,15 +104,24 @@ absl::StatusOr<std::vector<std::string>> AddConfigFile(CLI::App& root,
                                                        std::vector<std::string> args) {
   const std::string path = ConfigFileOf(args);
   if (path.empty()) return args;
-  CLI::App* const command = CommandOf(root, args);
   std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
   if (!file.good()) {
     return absl::NotFoundError(absl::StrCat("cannot read the configuration file ", path));
   }
+  return AddConfig(root, std::move(args), path, text.str());
+}
+
+absl::StatusOr<std::vector<std::string>> AddConfig(CLI::App& root, std::vector<std::string> args,
+                                                   std::string_view name, const std::string& text) {
+  const std::string path(name);
+  CLI::App* const command = CommandOf(root, args);
   std::vector<CLI::ConfigItem> items;
   try {
-    items = CLI::ConfigTOML().from_config(file);
-  } catch (const CLI::Error& error) {
+    std::istringstream stream(text);
+    items = CLI::ConfigTOML().from_config(stream);
+  } catch (const std::exception& error) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", error.what()));
   }
   std::vector<std::string> added;

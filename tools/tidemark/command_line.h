@@ -21,6 +21,8 @@ class App;
 
 namespace tidemark {
 
+struct ServerConfig;
+
 // 0 done; 1 it failed; 2 the command line is wrong.
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
@@ -53,11 +55,19 @@ void FinishCommands(CLI::App& root);
 absl::StatusOr<std::vector<std::string>> AddConfigFile(CLI::App& root,
                                                        std::vector<std::string> args);
 
+// The same of a file's text; `name` is for messages.
+absl::StatusOr<std::vector<std::string>> AddConfig(CLI::App& root, std::vector<std::string> args,
+                                                   std::string_view name, const std::string& text);
+
 // Prints "tidemark: <message>" to stderr and gives kExitFailed.
 int Fail(const absl::Status& status);
 
 // Writes to stdout; false when nobody reads any more (a closed pipe) or the disk is full.
 bool WriteOut(std::string_view text);
+
+// The flags of `tidemark server`.
+//   Lives  `config` must outlive the parsing of `command`.
+void AddServerFlags(CLI::App& command, ServerConfig& config);
 
 // Each adds one command; its callback stores the exit code in `exit_code`.
 void AddProduceCommand(CLI::App& root, int& exit_code);

@@ -1,5 +1,7 @@
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -135,7 +137,8 @@ std::string Json(const LogFlags& flags, const GroupVerification& result) {
 
 absl::StatusOr<int> Verify(const LogFlags& flags) {
   TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<FileStore> store, OpenDirectory(flags.path));
-  TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<DirectoryView> view, store->View());
+  TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<DirectoryView> view,
+                            store->View(Unreadable::kZeros));
   bool clean = true;
   const char* comma = "";
   if (flags.json) WriteOut("[");
@@ -153,7 +156,8 @@ absl::StatusOr<int> Inspect(const LogFlags& flags) {
   std::error_code error;
   if (std::filesystem::is_directory(flags.path, error)) {
     TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<FileStore> store, OpenDirectory(flags.path));
-    TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<DirectoryView> view, store->View());
+    TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<DirectoryView> view,
+                              store->View(Unreadable::kZeros));
     for (const GroupId group : GroupsOf(*view, flags)) {
       for (const FileId& file : view->List(group)) {
         TIDEMARK_ASSIGN_OR_RETURN(const std::string_view bytes, view->Contents(file));
@@ -197,7 +201,8 @@ absl::StatusOr<LostRange> ParseRange(const std::string& text) {
 }
 
 // A copy beside it under a name the engine does not know.
-absl::Status KeepCopy(const std::string& root, const FileId& file) {
+// As far as the disk can read it.
+absl::Status KeepCopy(const std::string& root, const FileId& file, const DirectoryView& view) {
   const std::filesystem::path from = std::filesystem::path(root) / PathOf(file);
   std::error_code error;
   std::filesystem::path to;
@@ -205,10 +210,13 @@ absl::Status KeepCopy(const std::string& root, const FileId& file) {
     to = absl::StrCat(from.string(), ".before-repair-", n);
     if (!std::filesystem::exists(to, error)) break;
   }
-  std::filesystem::copy_file(from, to, error);
-  if (error) {
+  TIDEMARK_ASSIGN_OR_RETURN(const std::string_view bytes, view.Contents(file));
+  std::ofstream copy(to, std::ios::binary);
+  copy.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  copy.close();
+  if (!copy.good()) {
     return absl::UnavailableError(absl::StrCat("nothing was changed: cannot copy ", from.string(),
-                                               " to ", to.string(), ": ", error.message()));
+                                               " to ", to.string(), ": ", std::strerror(errno)));
   }
   WriteOut(absl::StrCat("keeps ", to.string(), "\n"));
   return absl::OkStatus();
@@ -221,7 +229,8 @@ absl::StatusOr<int> Repair(const LogFlags& flags) {
     accepted.push_back(range);
   }
   TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<FileStore> store, OpenDirectory(flags.path));
-  TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<DirectoryView> view, store->View());
+  TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<DirectoryView> view,
+                            store->View(Unreadable::kZeros));
   const GroupId group(*flags.group);
   TIDEMARK_ASSIGN_OR_RETURN(const GroupVerification before, VerifyGroup(group, *view));
   TIDEMARK_ASSIGN_OR_RETURN(const RepairPlan plan, PlanRepair(before, *view, accepted));
@@ -230,7 +239,7 @@ absl::StatusOr<int> Repair(const LogFlags& flags) {
     return 0;
   }
   for (const FileId& file : plan.changed) {
-    TIDEMARK_RETURN_IF_ERROR(KeepCopy(flags.path, file));
+    TIDEMARK_RETURN_IF_ERROR(KeepCopy(flags.path, file, *view));
   }
   // The copies are durable before anything changes.
   TIDEMARK_RETURN_IF_ERROR(MapDirectory(flags.path).status());
@@ -238,7 +247,8 @@ absl::StatusOr<int> Repair(const LogFlags& flags) {
   for (const FileBatch& batch : plan.batches) {
     TIDEMARK_RETURN_IF_ERROR(store->ExecuteHere(batch));
   }
-  TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<DirectoryView> now, store->View());
+  TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<DirectoryView> now,
+                            store->View(Unreadable::kZeros));
   TIDEMARK_ASSIGN_OR_RETURN(const GroupVerification after, VerifyGroup(group, *now));
   WriteOut(Text(flags, after));
   return after.refuses() ? kExitFindings : 0;

@@ -86,6 +86,12 @@ void AddTuning(CLI::App& command, ServerConfig& config) {
 
 }  // namespace
 
+void AddServerFlags(CLI::App& command, ServerConfig& config) {
+  AddIdentity(command, config);
+  AddSecurity(command, config);
+  AddTuning(command, config);
+}
+
 void AddServerCommand(CLI::App& root, int& exit_code) {
   auto* command = root.add_subcommand("server", "Run a server until SIGTERM");
   command->footer(R"(Examples:
@@ -95,9 +101,7 @@ void AddServerCommand(CLI::App& root, int& exit_code) {
     --ca tls/ca.crt --cert tls/node-1.crt --key tls/node-1.key
   tidemark server --config /etc/tidemark.toml                # node-id = 1, data-dir = "...", ...)");
   const auto config = std::make_shared<ServerConfig>();
-  AddIdentity(*command, *config);
-  AddSecurity(*command, *config);
-  AddTuning(*command, *config);
+  AddServerFlags(*command, *config);
   command->callback([config, &exit_code] { exit_code = RunServer(*config); });
 }
 

@@ -134,6 +134,16 @@ TEST(Footer, NonsenseWithARightChecksumIsRefused) {
     change(footer);
     return !DecodeFooter(EncodeFooter(footer)).has_value();
   };
+  EXPECT_TRUE(refused([](SegmentFooter& f) { f.stride = {.bytes = 490, .records = 0}; }));
+  EXPECT_TRUE(refused([](SegmentFooter& f) { f.stride = {.bytes = 490, .records = 2}; }));
+  EXPECT_TRUE(refused([](SegmentFooter& f) {
+    f.stride = {.bytes = 490, .records = 1};
+    f.size = kSegmentHeaderBytes + 4900;
+  }));
+  EXPECT_FALSE(refused([](SegmentFooter& f) {
+    f.stride = {.bytes = 490, .records = 2};
+    f.size = kSegmentHeaderBytes + 4900;
+  }));
   EXPECT_TRUE(refused([](SegmentFooter& f) { f.terms[1].first = 0; }));
   EXPECT_TRUE(refused([](SegmentFooter& f) { f.terms[1].term = 2; }));
   EXPECT_TRUE(refused([](SegmentFooter& f) { f.terms[1].first = 10; }));

@@ -275,7 +275,7 @@ TEST(Tables, DroppedOnesPointEarlyUntilTheSidecarIsRead) {
                      .cache_bytes = 0,
                      .index_memory_bytes = 0};
   LogOnDisk on_disk(options);
-  for (int i = 0; i < 1500; ++i) on_disk.Append(1, 930, Term(1));
+  for (int i = 0; i < 1500; ++i) on_disk.Append(1, 930 + i % 2, Term(1));
   on_disk.Flush();
   on_disk.log->SetCommitted(on_disk.log->durable_index());
   on_disk.Append(1, 930, Term(1));
@@ -304,7 +304,7 @@ TEST(Tables, WithTheSidecarReadLookUpsAreExact) {
                      .cache_bytes = 0,
                      .index_memory_bytes = 100};
   LogOnDisk on_disk(options);
-  for (int i = 0; i < 2500; ++i) on_disk.Append(1, 930, Term(1));
+  for (int i = 0; i < 2500; ++i) on_disk.Append(1, 930 + i % 2, Term(1));
   on_disk.Flush();
   on_disk.log->SetCommitted(on_disk.log->durable_index());
   on_disk.Append(1, 930, Term(1));
@@ -325,6 +325,82 @@ TEST(Tables, WithTheSidecarReadLookUpsAreExact) {
     EXPECT_EQ(range->length, on_disk.frames[wanted].size());
     EXPECT_EQ(log->RangeOf(LogIndex(wanted + 1), 1).pos, range->pos);
     break;  // one segment's table fits
+  }
+}
+
+// Offsets of a segment whose frames are alike are found by arithmetic, so its table goes at once
+// and its sidecar is never read again.
+TEST(Tables, FramesThatAreAlikeNeedNone) {
+  LogOnDisk on_disk({.segment_bytes = 64u << 10, .index_interval_bytes = 1, .cache_bytes = 0});
+  constexpr uint64_t kFrames = 1000;
+  for (uint64_t i = 0; i < kFrames; ++i) {
+    on_disk.Append(3, 300, Term(1));
+    if (i % 10 == 0) on_disk.Flush();
+    on_disk.log->SetCommitted(on_disk.log->durable_index());
+  }
+  on_disk.Flush();
+  ASSERT_TRUE(FooterIn(on_disk, 1).has_value());
+  EXPECT_EQ(FooterIn(on_disk, 1)->stride,
+            (FrameStride{.bytes = static_cast<uint32_t>(on_disk.frames[0].size()), .records = 3}));
+  const uint64_t frame_bytes = on_disk.frames[0].size();
+  const auto check = [&](const Log& log) {
+    for (uint64_t frame = 0; frame < kFrames; ++frame) {
+      const Offset wanted(frame * 3 + frame % 3);
+      EXPECT_FALSE(log.IndexOfOffset(wanted).has_value());
+      const auto range = log.RangeOfOffset(wanted, LogIndex(kFrames), 2 * frame_bytes + 1);
+      ASSERT_TRUE(range.ok());
+      EXPECT_EQ(range->first_offset, Offset(frame * 3));
+      EXPECT_EQ(range->first_index, LogIndex(frame + 1));
+      EXPECT_LE(range->length, 2 * frame_bytes);
+      const auto entries = on_disk.Read(*range);
+      ASSERT_TRUE(entries.ok()) << entries.status().message();
+      EXPECT_EQ(entries->front().frame.view(), on_disk.frames[frame]);
+    }
+  };
+  check(*on_disk.log);
+  const auto again = Log::Recover(kGroup, on_disk.options, *on_disk.disk.View(), LogIndex(kFrames));
+  ASSERT_TRUE(again.ok());
+  check(*again);
+}
+
+TEST(Tables, OneFrameThatDiffersMakesASegmentUneven) {
+  for (const auto& [records, value] : {std::pair<uint32_t, size_t>{0, 0}, {3, 301}, {2, 450}}) {
+    LogOnDisk on_disk({.segment_bytes = 64u << 10, .index_interval_bytes = 1, .cache_bytes = 0});
+    for (int i = 0; i < 200; ++i) {
+      on_disk.Append(i == 20 ? records : 3, i == 20 ? value : 300, Term(1));
+      on_disk.Flush();
+      on_disk.log->SetCommitted(on_disk.log->durable_index());
+    }
+    ASSERT_TRUE(FooterIn(on_disk, 2).has_value());
+    EXPECT_FALSE(FooterIn(on_disk, 1)->stride.even());
+    EXPECT_TRUE(FooterIn(on_disk, 2)->stride.even());
+    for (const uint64_t wanted : {0, 59, 61, 100}) {
+      const auto range = on_disk.log->RangeOfOffset(Offset(wanted), LogIndex(200), 1);
+      ASSERT_TRUE(range.ok());
+      const auto entries = on_disk.Read(*range);
+      ASSERT_TRUE(entries.ok());
+      EXPECT_LE(entries->front().base_offset, Offset(wanted));
+      EXPECT_GT(entries->back().end_offset(), Offset(wanted));
+    }
+  }
+}
+
+// What is cut and written anew differently: no look-up may count on the old stride.
+TEST(Tables, ACutSegmentGoesOnBeingWhatItsFramesAre) {
+  LogOnDisk on_disk({.segment_bytes = 64u << 10, .index_interval_bytes = 1, .cache_bytes = 0});
+  for (int i = 0; i < 20; ++i) on_disk.Append(3, 300, Term(1));
+  on_disk.Flush();
+  on_disk.Truncate(LogIndex(1));
+  for (int i = 0; i < 200; ++i) on_disk.Append(2, 200, Term(2));
+  on_disk.Flush();
+  on_disk.log->SetCommitted(on_disk.log->durable_index());
+  on_disk.Append(2, 200, Term(2));
+  on_disk.Flush();
+  for (uint64_t frame = 0; frame < 200; ++frame) {
+    const auto range = on_disk.log->RangeOf(LogIndex(frame + 1), 1);
+    const auto entries = on_disk.Read(range);
+    ASSERT_TRUE(entries.ok());
+    EXPECT_EQ(entries->front().frame.view(), on_disk.frames[frame]);
   }
 }
 

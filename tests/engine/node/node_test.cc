@@ -202,6 +202,20 @@ TEST(Node, DataDirectoryOfAnotherNodeOrClusterIsRefused) {
   EXPECT_TRUE(absl::IsFailedPrecondition(world.Boot()));
 }
 
+TEST(Node, OptionsThatNoClusterCanRunWithAreRefused) {
+  const auto refused = [](auto change) {
+    NodeOptions options = NodeWorld::SingleNode();
+    change(options);
+    return absl::IsInvalidArgument(NodeWorld(options).Boot());
+  };
+  EXPECT_TRUE(refused([](NodeOptions& o) { o.voters = {kNoNode, NodeId(1)}; }));
+  EXPECT_TRUE(refused([](NodeOptions& o) { o.voters = {NodeId(1), NodeId(1)}; }));
+  EXPECT_TRUE(refused([](NodeOptions& o) { o.voters = {NodeId(2)}; }));
+  EXPECT_TRUE(refused([](NodeOptions& o) { o.election_timeout = o.heartbeat_interval; }));
+  EXPECT_TRUE(refused([](NodeOptions& o) { o.heartbeat_interval = Duration(); }));
+  EXPECT_FALSE(refused([](NodeOptions&) {}));
+}
+
 TEST(Node, DeletedTopicLeavesNoFilesAndItsNameCanBeUsedAgain) {
   NodeWorld world = BootedWithTopic();
   world.Get<ProduceResponse>(ProduceRequest{"t", PartitionId(0), BatchOf({"old"})});

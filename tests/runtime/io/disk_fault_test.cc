@@ -119,6 +119,36 @@ TEST_F(DiskFaultTest, AFailedSyncIsReportedOnceAndNeverBelieved) {
   store_.reset();
 }
 
+// Through a mapping a bad sector is a signal that ends the process.
+TEST_F(DiskFaultTest, ABadSectorIsAnErrorThatNamesItsBytesOrShowsAsZeros) {
+  Mounted mounted(Mounted::Kind::kExt4, path_, 16u << 20);
+  if (!mounted.ok()) GTEST_SKIP() << mounted.why();
+  Reopen();
+  const std::string content(1u << 20, 'c');
+  for (const FileId& file : {SegmentOf(3, 1), SegmentOf(3, 2)}) {
+    ASSERT_TRUE(Create(file, 0).ok());
+    ASSERT_TRUE(Append(file, 0, content).ok());
+  }
+  constexpr size_t kGood = 512u << 10;
+  if (!mounted.LoseFrom(path_ + "/" + PathOf(SegmentOf(3, 2)), kGood)) {
+    GTEST_SKIP() << "this machine has no loop devices that read directly";
+  }
+  const auto refused = (*store_->View())->Contents(SegmentOf(3, 2)).status();
+  EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
+  for (const std::string& word :
+       {PathOf(SegmentOf(3, 2)), std::to_string(kGood), std::string("tidemark log verify")}) {
+    EXPECT_NE(refused.message().find(word), std::string::npos) << refused;
+  }
+  const auto view = *store_->View(Unreadable::kZeros);
+  EXPECT_EQ(*view->Contents(SegmentOf(3, 1)), content);
+  EXPECT_EQ(*view->Contents(SegmentOf(3, 2)),
+            content.substr(0, kGood) + std::string(content.size() - kGood, '\0'));
+  EXPECT_EQ(*view->ReadAt(SegmentOf(3, 2), FilePos(kGood - 10), 20),
+            std::string(10, 'c') + std::string(10, '\0'));
+  EXPECT_TRUE((*store_->View())->ReadAt(SegmentOf(3, 2), FilePos(kGood - 10), 10).ok());
+  store_.reset();
+}
+
 // What the spares promise: a crash right after a segment was begun finds zeros and what was synced.
 TEST_F(DiskFaultTest, ASegmentBegunFromASpareHoldsZerosAfterPowerLoss) {
   Mounted mounted(Mounted::Kind::kExt4, path_, 32u << 20);

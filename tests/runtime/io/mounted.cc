@@ -1,6 +1,7 @@
 #include "tests/runtime/io/mounted.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -66,6 +67,24 @@ bool Mounted::TakePowerAway() {
   const UniqueFd root(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   uint32_t flags = kNoLogFlush;
   return root.valid() && ::ioctl(root.get(), kShutdown, &flags) == 0;
+}
+
+bool Mounted::LoseFrom(const std::string& file, uint64_t pos) {
+  // A loop device that reads its image directly reports what lies behind the image's end as an
+  // error; through the page cache it would be zeros.
+  const std::string direct = "losetup --direct-io=on $(losetup -n -O NAME -j " + image_ + ")";
+  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  int block_bytes = 0;
+  if (!fd.valid() || ::ioctl(fd.get(), FIGETBSZ, &block_bytes) != 0 || block_bytes <= 0) {
+    return false;
+  }
+  int block = static_cast<int>(pos / static_cast<uint64_t>(block_bytes));
+  if (::ioctl(fd.get(), FIBMAP, &block) != 0 || block == 0 ||
+      std::system((direct + " >/dev/null 2>&1").c_str()) != 0) {
+    return false;
+  }
+  return ::truncate(image_.c_str(), static_cast<off_t>(block) * block_bytes) == 0 &&
+         ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED) == 0;
 }
 
 bool Mounted::Remount() {

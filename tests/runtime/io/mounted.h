@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace tidemark {
@@ -22,6 +23,9 @@ class Mounted {
 
   // ext4 only: from now on every access fails, and what was not synced is lost.
   bool TakePowerAway();
+  // ext4 only: what `file` (a path) has from `pos` on cannot be read any more, as from bad sectors.
+  // It must be synced. False if this machine cannot do that.
+  bool LoseFrom(const std::string& file, uint64_t pos);
   // Unmounts and mounts again, as after a crash.
   bool Remount();
 
