@@ -115,11 +115,10 @@ void Node::Impl::NoteFinding(const Finding& finding, Effects& out) const {
       finding.durable ? Note::Level::kError : Note::Level::kWarning,
       "scrub_finding",
       {{"group", group},
-       {"kind", std::string(NameOf(finding.kind))},
-       {"file", PathOf(finding.file)},
-       {"bytes", absl::StrCat(finding.begin.value(), "-", finding.end.value())},
-       {"offsets", absl::StrCat(finding.first_offset.value(), "-", finding.end_offset.value())},
-       {"what", finding.what},
+       // As 'tidemark log repair --accept-loss' takes it.
+       {"file",
+        absl::StrCat(PathOf(finding.file), ":", finding.begin.value(), "-", finding.end.value())},
+       {"what", absl::StrCat(std::string(NameOf(finding.kind)), ": ", finding.what)},
        {"hint", finding.durable
                     ? absl::StrCat("stop this node and run 'tidemark log verify DIR --group ",
                                    group, "' to see all that is damaged; ", finding.remedy)

@@ -20,7 +20,7 @@ TEST(ReplicaScrub, MakesADamagedSidecarAnewFromItsFrames) {
     const std::vector<Note> notes = NotesOf(world, "scrub_finding");
     ASSERT_EQ(notes.size(), 1u) << at;
     EXPECT_EQ(notes[0].level, Note::Level::kWarning);
-    EXPECT_EQ(FieldOf(notes[0], "kind"), "stale sidecar");
+    EXPECT_TRUE(FieldOf(notes[0], "what").starts_with("stale sidecar: "));
     world.notes_.clear();
     AwaitPasses(world, 2);
     EXPECT_TRUE(NotesOf(world, "scrub_finding").empty()) << "it is whole again";
