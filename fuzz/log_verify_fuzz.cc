@@ -7,14 +7,17 @@
 #include <vector>
 
 #include "engine/base/check.h"
+#include "engine/base/limits.h"
 #include "engine/log/batch.h"
 #include "engine/log/hard_state.h"
 #include "engine/log/log.h"
 #include "engine/log/repair.h"
+#include "engine/log/segment_scrub.h"
 #include "engine/log/verify.h"
 
-// A log of a few segments, damaged as the input says, then verified and repaired: what is accepted
-// as lost ends in a log that starts.
+// A log of a few segments, damaged as the input says, then verified while in use (by the log that
+// was opened before and the one that is opened behind it), and offline, and repaired: what is
+// accepted as lost ends in a log that starts.
 
 namespace tidemark {
 namespace {
@@ -89,8 +92,44 @@ Disk Healthy() {
   return disk;
 }
 
+void CheckPlace(const Finding& finding) {
+  TIDEMARK_CHECK_LE(finding.begin, finding.end);
+  TIDEMARK_CHECK_LE(finding.first_index, finding.end_index);
+  TIDEMARK_CHECK_LE(finding.first_offset, finding.end_offset);
+}
+
+// How many findings there are in the full segments of `log`.
+size_t Scrub(const Log& log, const Disk& disk) {
+  size_t findings = 0;
+  LogIndex after;
+  while (const auto segment = log.SealedSegmentAfter(after)) {
+    TIDEMARK_CHECK_GT(segment->end_index, after + 1);
+    after = segment->end_index - 1;
+    SegmentScrub scrub(*segment);
+    while (const auto read = scrub.NextRead()) {
+      TIDEMARK_CHECK_LE(read->length, kScrubReadBytes);
+      const auto found = disk.files.find(read->file);
+      if (found == disk.files.end()) {
+        scrub.OnMissing();
+        continue;
+      }
+      const std::string_view content = found->second;
+      scrub.OnRead(
+          content.substr(std::min<size_t>(read->pos.value(), content.size()), read->length));
+    }
+    for (const Finding& finding : scrub.TakeFindings()) {
+      CheckPlace(finding);
+      ++findings;
+    }
+  }
+  return findings;
+}
+
 void Run(const uint8_t* data, size_t size) {
   Disk disk = Healthy();
+  const LogIndex committed = VerifyGroup(kGroup, disk)->hard_state.commit;
+  const Log opened_before = *Log::Recover(kGroup, {}, disk, committed);
+  TIDEMARK_CHECK_EQ(Scrub(opened_before, disk), 0u);
   // Edits of 6 bytes: file, two of position, what to do, two of value.
   for (; size >= 6; data += 6, size -= 6) {
     auto file = disk.files.begin();
@@ -115,17 +154,17 @@ void Run(const uint8_t* data, size_t size) {
         if (disk.files.size() > 1) disk.files.erase(file);
     }
   }
+  Scrub(opened_before, disk);
+  if (const auto opened = Log::Recover(kGroup, {}, disk, committed); opened.ok()) {
+    Scrub(*opened, disk);
+  }
   for (int round = 0; round < 2; ++round) {
     const absl::StatusOr<GroupVerification> result = VerifyGroup(kGroup, disk);
     if (!result.ok()) {
       TIDEMARK_CHECK(absl::IsFailedPrecondition(result.status()));
       return;
     }
-    for (const Finding& finding : result->findings) {
-      TIDEMARK_CHECK_LE(finding.begin, finding.end);
-      TIDEMARK_CHECK_LE(finding.first_index, finding.end_index);
-      TIDEMARK_CHECK_LE(finding.first_offset, finding.end_offset);
-    }
+    for (const Finding& finding : result->findings) CheckPlace(finding);
     std::vector<LostRange> accepted;
     if (result->cut.has_value()) accepted = result->cut->ranges;
     const absl::StatusOr<RepairPlan> plan = PlanRepair(*result, disk, accepted);

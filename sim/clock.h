@@ -42,7 +42,10 @@ class Clock {
   // Simulated civil time begins here: 2024-01-01.
   static constexpr int64_t kEpochMillis = 1'704'067'200'000;
 
-  int64_t Drift(int64_t nanos) const { return nanos / 1'000'000 * drift_ppm_; }
+  // To the nanosecond, or the clock would go back whenever a step of drift is due.
+  int64_t Drift(int64_t nanos) const {
+    return static_cast<int64_t>(static_cast<__int128>(nanos) * drift_ppm_ / 1'000'000);
+  }
 
   Instant start_;
   Instant origin_;

@@ -43,6 +43,8 @@ constexpr std::array<std::string_view, kProbes> kNames = {
     "read_at_follower",
     "topic_created",
     "topic_deleted",
+    "scrub_pass",
+    "scrub_finding",
 };
 
 }  // namespace

@@ -51,6 +51,8 @@ enum class Probe : uint8_t {
   kReadAtFollower,
   kTopicCreated,
   kTopicDeleted,
+  kScrubPass,
+  kScrubFinding,
   kCount,
 };
 

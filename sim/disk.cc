@@ -103,6 +103,11 @@ absl::Status Disk::Apply(const FileOp& op) {
   return absl::OkStatus();
 }
 
+void Disk::Rot(const FileId& file, FilePos pos) {
+  Inode& inode = *names_.at(file);
+  for (std::string* content : {&inode.cached, &inode.durable}) content->at(pos.value()) ^= 0x10;
+}
+
 void Disk::ApplyChange(const Change& change, std::string& content) {
   if (change.resize) {
     content.resize(change.pos);

@@ -46,6 +46,8 @@ class Disk {
   // Bytes as the page cache has them. Errors: kNotFound, kOutOfRange.
   absl::StatusOr<Bytes> Read(const FileId& file, FilePos pos, uint32_t length) const;
 
+  // The disk changes the byte at `pos` of a file that is there, all of it synced.
+  void Rot(const FileId& file, FilePos pos);
   // The machine loses power: the page cache is gone.
   void PowerLoss();
   // What a driver does before it lets a node recover: makes what is readable durable, so that

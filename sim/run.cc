@@ -22,6 +22,8 @@ constexpr Duration kFaultsBegin = Duration::Millis(300);
 constexpr Duration kLook = Duration::Millis(50);
 // All must stay well this long: leaders that come and go are no progress.
 constexpr Duration kStable = Duration::Millis(500);
+// Within this time every scrubber has looked at everything twice.
+constexpr Duration kScrubBound = Duration::Seconds(30);
 
 // The quiet phase: waits until everything is well and stays so, with the same leaders.
 void AwaitProgress(World& world, const Workload& workload) {
@@ -50,6 +52,21 @@ void AwaitProgress(World& world, const Workload& workload) {
           absl::StrCat(world.scenario().heal_bound.millis(), " ms after the last fault: ",
                        unwell.empty() ? "leaders keep changing" : unwell));
     }
+  }
+}
+
+// The very end: a byte of each disk rots, and each node's scrubber notices.
+void AwaitScrub(World& world) {
+  world.RotSomewhere();
+  const Instant deadline = world.now() + kScrubBound;
+  while (world.verdict().ok()) {
+    const std::string missing = world.RotNotFound();
+    if (missing.empty()) return;
+    if (world.now() >= deadline) {
+      world.verdict().Fail(
+          "scrub", absl::StrCat(missing, " is not found within ", kScrubBound.millis(), " ms"));
+    }
+    world.RunUntil(world.now() + kLook);
   }
 }
 
@@ -84,6 +101,7 @@ RunResult RunSeed(uint64_t seed, std::FILE* story_out) {
     AwaitProgress(world, workload);
   }
   if (world.verdict().ok()) world.Finish();
+  if (world.verdict().ok() && scenario.scrub_bytes_per_second > 0) AwaitScrub(world);
   story.SetTime(world.now());
 
   RunResult result{.seed = seed,

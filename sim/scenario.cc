@@ -84,6 +84,10 @@ void DrawDisks(const Draw& draw, Scenario& s) {
   s.flush_slow = draw.Rate("flush_slow", 40, {1000, 10'000});
   s.flush_slow_max = Duration::Millis(draw.OneOf<int64_t>("flush_slow_max", {50, 400, 1500}));
   s.flush_fails = draw.Rate("flush_fails", 15, {200, 1000});
+  if (draw.Percent("scrub.on", 40)) {
+    s.scrub_bytes_per_second = draw.OneOf<uint64_t>("scrub_rate", {5'000'000, 50'000'000});
+  }
+  s.scrub_pause = Duration::Millis(draw.OneOf<int64_t>("scrub_pause", {50, 1000}));
   s.sector_bytes = draw.OneOf<uint32_t>("sector_bytes", {512, 4096});
 }
 

@@ -58,6 +58,9 @@ struct Scenario {
   uint32_t flush_slow = 0;
   Duration flush_slow_max;
   uint32_t flush_fails = 0;
+  // How fast nodes verify their full segments; 0: not at all.
+  uint64_t scrub_bytes_per_second = 0;
+  Duration scrub_pause;
   // What a power loss decides about at once: 512 or 4096 bytes.
   uint32_t sector_bytes = 512;
 

@@ -86,6 +86,8 @@ NodeOptions World::OptionsFor(size_t node) const {
   options.append_entries_max = scenario_->append_entries_max;
   options.retention_interval = scenario_->retention_interval;
   options.gossip_speed = scenario_->gossip_speed;
+  options.scrub = {.bytes_per_second = scenario_->scrub_bytes_per_second,
+                   .pause = scenario_->scrub_pause};
   return options;
 }
 
@@ -321,6 +323,39 @@ void World::Finish() {
     if (up(node)) observer_.Finish(id(node), *slots_[node]->node, slots_[node]->disk);
   }
   observer_.ledger().Finish();
+}
+
+void World::RotSomewhere() {
+  Prng prng(Hash());
+  for (const std::unique_ptr<Slot>& slot : slots_) {
+    if (!slot->node.has_value()) continue;
+    std::vector<SealedSegment> segments;
+    for (const GroupView& view : slot->node->Groups()) {
+      LogIndex after;
+      while (auto segment = view.log->SealedSegmentAfter(after)) {
+        after = segment->end_index - 1;
+        segments.push_back(*std::move(segment));
+      }
+    }
+    if (segments.empty()) continue;
+    slot->rotten = segments[prng.Below(segments.size())];
+    const FilePos pos(prng.Below(slot->rotten->size));
+    slot->disk.Rot(slot->rotten->file(), pos);
+    story_->Tell(PathOf(slot->rotten->file()), " rots at byte ", pos.value());
+  }
+}
+
+std::string World::RotNotFound() const {
+  for (const std::unique_ptr<Slot>& slot : slots_) {
+    if (!slot->rotten.has_value() || slot->rot_found || !slot->node.has_value()) continue;
+    for (const GroupView& view : slot->node->Groups()) {
+      // Retention may have been faster.
+      if (view.group == slot->rotten->group && view.log->Holds(*slot->rotten)) {
+        return absl::StrCat("rot in ", PathOf(slot->rotten->file()), " of ", slot->address);
+      }
+    }
+  }
+  return "";
 }
 
 ClusterFacts World::Facts() const {

@@ -86,6 +86,11 @@ class World {
   Network& network() { return network_; }
   // The digest of everything that happened so far, disks included.
   uint64_t Hash() const;
+  // The disk of each node that is up changes a byte of some full segment, if there is one. Its
+  // scrubber must find that, and nobody else may look any more.
+  void RotSomewhere();
+  // Why not all of it is found yet; empty: it is.
+  std::string RotNotFound() const;
   // Reads every replica back (checkers/replica equality) and closes the ledger.
   void Finish();
   ClusterFacts Facts() const;
@@ -114,6 +119,8 @@ class World {
     uint64_t next_request = 1;
     std::map<RequestId, ReplyFn> replies;
     std::map<IoToken, FileBatch> flushes;
+    std::optional<SealedSegment> rotten;
+    bool rot_found = false;
   };
 
   // world.cc: time and steps.
@@ -149,6 +156,7 @@ class World {
   Fate FateOfFlush(size_t node);
   void EndFlush(size_t node, IoToken token, Fate fate);
   void Reopen(size_t node, ReopenGroup reopen);
+  void OnNote(size_t node, const Note& note);
   std::optional<size_t> NodeOf(NodeId id) const;
   std::optional<size_t> NodeOf(const Endpoint& endpoint) const;
 

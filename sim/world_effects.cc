@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/log/batch.h"
 #include "engine/node/recovered_group.h"
@@ -100,10 +101,7 @@ void World::ExecuteOne(size_t node, Effect& effect) {
         } else if constexpr (std::is_same_v<E, ReopenGroup>) {
           Reopen(node, e);
         } else if constexpr (std::is_same_v<E, Note>) {
-          if (!story_->on()) return;
-          std::string text;
-          for (const auto& [key, value] : e.fields) absl::StrAppend(&text, " ", key, "=", value);
-          story_->Tell("node ", id(node).value(), " notes ", e.event, text);
+          OnNote(node, e);
         } else {
           static_assert(std::is_same_v<E, ShutdownComplete>);
           story_->Tell("node ", id(node).value(), " has shut down");
@@ -113,6 +111,23 @@ void World::ExecuteOne(size_t node, Effect& effect) {
         }
       },
       effect);
+}
+
+void World::OnNote(size_t node, const Note& note) {
+  std::string text;
+  for (const auto& [key, value] : note.fields) absl::StrAppend(&text, " ", key, "=", value);
+  if (story_->on()) story_->Tell("node ", id(node).value(), " notes ", note.event, text);
+  if (note.event == "scrub_pass") coverage_.Hit(Probe::kScrubPass);
+  if (note.event != "scrub_finding") return;
+  coverage_.Hit(Probe::kScrubFinding);
+  // Once it is found nobody waits for it any more; found again it is the same.
+  Slot& slot = *slots_[node];
+  if (slot.rotten.has_value() && absl::StrContains(text, PathOf(slot.rotten->file()))) {
+    slot.rot_found = true;
+  } else {
+    verdict_.Fail("scrub",
+                  absl::StrCat("node ", id(node).value(), " finds damage where none is:", text));
+  }
 }
 
 void World::Send(size_t node, SendPeer send) {

@@ -99,6 +99,16 @@ inline constexpr int64_t kReopenMillisMax = 30'000;
 // when there is this part more than what was missing.
 inline constexpr uint64_t kFollowerHeadroomParts = 2;
 inline constexpr uint64_t kHeadroomHysteresisParts = 8;
+// What a scrubber reads at a time, and how much of a damaged run it holds to find the next frame.
+inline constexpr size_t kScrubReadBytes = 256u << 10;
+inline constexpr size_t kScrubSearchBytes = kBatchBytesMax + kScrubReadBytes;
+// Findings a scrubber tells apart in one segment; what is damaged behind them counts as one.
+inline constexpr size_t kScrubFindingsMax = 64;
+// How often it tries a read that the operating system refuses before it believes that the disk
+// cannot.
+inline constexpr int kScrubTriesMax = 3;
+// What replacing a segment takes at a time, and writes before it waits for the disk.
+inline constexpr size_t kReplacementPieceBytes = 1u << 20;
 // Recovery's search for a frame behind a damaged one checksums at most this many times the bytes.
 inline constexpr uint64_t kFrameSearchWork = 16;
 

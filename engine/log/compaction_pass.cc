@@ -311,12 +311,16 @@ void CompactionPass::OnBatchDurable() {
     footer.digest = done.sparse->digest;
     footer.compaction = checkpoint_;
     const FileId sidecar = log_->IndexFile(done);
+    std::string encoded = EncodeFooter(footer);
+    footer_bytes_ = encoded.size();
     staged_.ops.push_back(
-        WriteFile{sidecar, FilePos(done.index_bytes), {Bytes::From(EncodeFooter(footer))}});
+        WriteFile{sidecar, FilePos(done.index_bytes), {Bytes::From(std::move(encoded))}});
     staged_.sync = {sidecar};
     output_stage_ = OutputStage::kFooter;
   } else if (output_stage_ == OutputStage::kFooter) {
-    log_->Install(output_->segment());
+    Segment done = output_->segment();
+    done.footer_bytes = footer_bytes_;
+    log_->Install(std::move(done));
     log_->compacted = checkpoint_;
     output_.reset();
     if (at_ >= end_) stage_ = Stage::kOver;

@@ -99,6 +99,7 @@ class CompactionPass final : private CompactionSink {
 
   std::optional<SparseWriter> output_;
   OutputStage output_stage_ = OutputStage::kOpen;
+  uint64_t footer_bytes_ = 0;
   CompactionCheckpoint checkpoint_;  // when the output counts
   FileBatch staged_;
   bool outstanding_ = false;

@@ -1,5 +1,7 @@
 #include "engine/log/index.h"
 
+#include <algorithm>
+
 #include "engine/base/check.h"
 #include "engine/base/coding.h"
 #include "engine/base/crc32c.h"
@@ -64,25 +66,52 @@ void AppendIndexEntry(const IndexEntry& entry, std::string_view state, uint32_t&
 
 std::vector<DecodedIndexEntry> DecodeIndex(std::string_view file) {
   std::vector<DecodedIndexEntry> entries;
-  if (file.substr(0, kIndexHeaderBytes) != kIndexMagic) return entries;
-  uint32_t chain = 0;
-  uint64_t at = kIndexHeaderBytes;
-  while (file.size() - at >= kIndexEntryBytes) {
-    const std::string_view head = file.substr(at, kIndexEntryBytes);
-    const IndexEntry entry = LoadEntry(head.data());
-    std::string_view state;
-    if (entry.is_checkpoint()) {
-      if (entry.length > file.size() - at - kIndexEntryBytes) break;
-      state = file.substr(at + kIndexEntryBytes, entry.length);
-    }
-    const uint32_t crc = Crc32c(state, Crc32c(head.substr(0, kIndexEntryBytes - 4), chain));
-    // A hole of zeros has a valid checksum only by chance, and then begins before any frame.
-    if (crc != LoadLittle<uint32_t>(head.data() + kIndexEntryBytes - 4) || entry.pos == 0) break;
-    chain = crc;
-    at += kIndexEntryBytes + state.size();
-    entries.push_back({.entry = entry, .state = state, .end = at, .chain = chain});
+  IndexReader reader;
+  IndexEntry entry;
+  for (std::string_view rest = file; reader.Next(rest, entry) == IndexReader::Step::kEntry;) {
+    const size_t state_bytes = entry.is_checkpoint() ? entry.length : 0;
+    entries.push_back({.entry = entry,
+                       .state = file.substr(reader.end() - state_bytes, state_bytes),
+                       .end = reader.end(),
+                       .chain = reader.chain()});
   }
   return entries;
+}
+
+IndexReader::Step IndexReader::Next(std::string_view& bytes, IndexEntry& entry) {
+  const auto fill_head = [&](size_t size) {
+    const size_t missing = std::min(size - head_.size(), bytes.size());
+    head_.append(bytes.substr(0, missing));
+    bytes.remove_prefix(missing);
+    return head_.size() == size;
+  };
+  if (end_ == 0) {
+    if (!fill_head(kIndexHeaderBytes)) return Step::kMore;
+    if (head_ != kIndexMagic) return Step::kWrong;
+    end_ = kIndexHeaderBytes;
+    head_.clear();
+  }
+  if (!in_state_) {
+    if (!fill_head(kIndexEntryBytes)) return Step::kMore;
+    entry_ = LoadEntry(head_.data());
+    expected_ = LoadLittle<uint32_t>(head_.data() + kIndexEntryBytes - 4);
+    sum_ = Crc32c(std::string_view(head_).substr(0, kIndexEntryBytes - 4), chain_);
+    state_left_ = entry_.is_checkpoint() ? entry_.length : 0;
+    in_state_ = true;
+  }
+  const std::string_view state = bytes.substr(0, std::min<uint64_t>(state_left_, bytes.size()));
+  bytes.remove_prefix(state.size());
+  sum_ = Crc32c(state, sum_);
+  state_left_ -= state.size();
+  if (state_left_ > 0) return Step::kMore;
+  // A hole of zeros has a valid checksum only by chance, and then begins before any frame.
+  if (sum_ != expected_ || entry_.pos == 0) return Step::kWrong;
+  in_state_ = false;
+  head_.clear();
+  chain_ = sum_;
+  end_ += kIndexEntryBytes + (entry_.is_checkpoint() ? entry_.length : 0);
+  entry = entry_;
+  return Step::kEntry;
 }
 
 std::string EncodeFooter(const SegmentFooter& footer) {

@@ -61,6 +61,32 @@ struct DecodedIndexEntry {
 //   Lives  `state` refers to `file`.
 std::vector<DecodedIndexEntry> DecodeIndex(std::string_view file);
 
+// Reads a sidecar piece by piece, in whatever pieces it comes.
+class IndexReader {
+ public:
+  enum class Step : uint8_t {
+    kMore,   // all that was given was taken
+    kEntry,  // an entry whose chained checksum is right
+    kWrong,  // what follows is none, and nothing behind it can be read
+  };
+  // Takes bytes from the front of `bytes`, up to the end of the next entry at most.
+  Step Next(std::string_view& bytes, IndexEntry& entry);
+  // Position behind the last entry that was right, or the beginning's (0: not even that), and that
+  // entry's checksum.
+  uint64_t end() const { return end_; }
+  uint32_t chain() const { return chain_; }
+
+ private:
+  std::string head_;       // of the beginning or the entry under way, as far as it has come
+  bool in_state_ = false;  // the entry's head is whole
+  IndexEntry entry_;
+  uint32_t expected_ = 0;    // its checksum, as written
+  uint32_t sum_ = 0;         // as it comes out
+  uint64_t state_left_ = 0;  // bytes of its state still to come
+  uint64_t end_ = 0;
+  uint32_t chain_ = 0;
+};
+
 // All frames of a segment have so many bytes and so many records: where an offset is follows from
 // its number. Zeros: they differ, there are none, or they have no records.
 struct FrameStride {

@@ -9,6 +9,7 @@
 #include "engine/log/compaction_pass.h"
 #include "engine/log/digest.h"
 #include "engine/log/log_impl.h"
+#include "engine/log/segment_replacement.h"
 
 // Appending and staging. FORMAT.md section 2.
 
@@ -263,6 +264,7 @@ FileBatch Log::TakeBatch(Syncs syncs) {
   }
   log.staged_bytes = 0;
   log.outstanding = true;
+  ++log.batches_taken;
   log.outstanding_syncs = syncs == Syncs::kAll;
   log.outstanding_last = log.last_index();
   log.outstanding_number = log.next_number - 1;
@@ -274,6 +276,7 @@ void Log::OnBatchDurable(FileBatch spent) {
   TIDEMARK_CHECK(log.outstanding && log.outstanding_syncs);
   log.Recycle(std::move(spent));
   log.outstanding = false;
+  log.batches_synced = log.batches_taken;
   log.durable = std::max(log.durable, log.outstanding_last);
   log.written = std::max(log.written, log.durable);
   for (const FileId& file : std::exchange(log.replaced_outstanding, {})) {
@@ -313,6 +316,10 @@ std::vector<FileId> Log::Files() const {
   }
   if (impl_->pass != nullptr) {
     const std::vector<FileId> unfinished = impl_->pass->Files();
+    files.insert(files.end(), unfinished.begin(), unfinished.end());
+  }
+  if (impl_->replacement != nullptr) {
+    const std::vector<FileId> unfinished = impl_->replacement->Files();
     files.insert(files.end(), unfinished.begin(), unfinished.end());
   }
   for (const auto* dead : {&impl_->replaced, &impl_->replaced_staged, &impl_->replaced_outstanding,

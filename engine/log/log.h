@@ -17,6 +17,7 @@
 #include "engine/log/entry.h"
 #include "engine/log/file.h"
 #include "engine/log/key_table.h"
+#include "engine/log/sealed_segment.h"
 
 namespace tidemark {
 
@@ -24,6 +25,7 @@ class CompactionContext;  // compaction.h
 class CompactionPass;
 class RecoveryObserver;  // recovery.h
 class Recoverer;
+class SegmentReplacement;  // segment_replacement.h
 class SegmentScan;
 
 struct LogOptions {
@@ -63,6 +65,13 @@ struct CompactionOptions {
   Duration tombstone_retention = Duration::Seconds(24 * 60 * 60);
   // Drawn anew for each pass.
   KeySeed seed;
+};
+
+// Which files of a segment are replaced.
+struct ReplacementFiles {
+  bool segment = true;
+  // Made anew from the frames: the times of appending are those still known.
+  bool sidecar = true;
 };
 
 // A run of bytes of one segment that holds whole frames, to be read by the driver.
@@ -238,6 +247,40 @@ class Log {
   // What passes have achieved; kept in the files.
   const CompactionCheckpoint& compaction_checkpoint() const;
 
+  // The first of the segments that are full, committed and durable with their footers that ends
+  // behind entry `index`: what a scrubber looks at (scrub.h).
+  std::optional<SealedSegment> SealedSegmentAfter(LogIndex index) const;
+  // Whether `segment`, which that gave, is still part of the log.
+  bool Holds(const SealedSegment& segment) const;
+  // Bytes of the frames and sidecars of all of them.
+  uint64_t sealed_bytes() const;
+
+  // Replacing the files of a full segment, where the disk has changed them, by the same bytes from
+  // elsewhere, while the log is in use. Its frames are handed in from the first to the last, are
+  // verified, and are written under other names, in batches of their own as those of compaction;
+  // only once all of them are durable, and are what the log was made of, they get the names of the
+  // old ones. A crash leaves the old or the new ones.
+  //
+  // Begins with the segment that SealedSegmentAfter(index) gives.
+  //   Errors  kNotFound: there is none. kUnavailable: a replacement is under way. kUnimplemented:
+  //           the sidecar of a sparse segment, whose indexes nothing else tells.
+  absl::Status BeginReplacement(LogIndex index, const ReplacementFiles& files);
+  bool replacing() const;
+  // The position in the segment of the byte to be handed in next, and how many may be handed in
+  // now: 0 while the disk is behind, or once they are complete.
+  FilePos replacement_pos() const;
+  size_t replacement_room() const;
+  // Takes the next bytes of frames, cut wherever; at most replacement_room().
+  //   Errors  kDataLoss: these are not the frames of that segment. Nothing was changed, and the
+  //           replacement is cancelled.
+  absl::Status FeedReplacement(std::string_view frames);
+  bool has_replacement_batch() const;
+  //   Checks  dies unless has_replacement_batch().
+  FileBatch TakeReplacementBatch();
+  void OnReplacementBatchDurable();
+  // Ends the replacement, if there is one. What has its name by then stays.
+  void CancelReplacement();
+
   // Whole files of the log (to remove the group's data).
   std::vector<FileId> Files() const;
 
@@ -248,6 +291,7 @@ class Log {
  private:
   friend class CompactionPass;
   friend class Recoverer;
+  friend class SegmentReplacement;
   friend class SegmentScan;
   struct Impl;
   explicit Log(std::unique_ptr<Impl> impl);

@@ -29,6 +29,7 @@ void Log::Impl::StageRemoval(const Segment& segment) {
   std::erase(staged_sync, IndexFile(segment));
   std::erase(unsealed, segment.number);
   if (segment.sealed && !segment.coarse) table_bytes -= segment.runs.bytes();
+  TellReplacement(segment.number);
 }
 
 void Log::Impl::CutRuns(Segment& segment, uint32_t keep) {

@@ -14,7 +14,8 @@
 #include "engine/log/segment.h"
 
 // The inside of Log, shared by log.cc (appending), log_cut.cc (removing from both ends),
-// log_read.cc (look-ups), log_seal.cc (sidecars), log_compact.cc and recovery.cc.
+// log_read.cc (look-ups), log_seal.cc (sidecars), log_sealed.cc (verifying and replacing full
+// segments), log_compact.cc and recovery.cc.
 
 namespace tidemark {
 
@@ -63,12 +64,14 @@ struct Segment {
   bool coarse = false;
   uint64_t used = 0;  // when `runs` were last of use; for choosing whose to drop
 
-  bool sealed = false;       // the footer is written, or staged
-  bool has_index = true;     // the sidecar exists
-  uint64_t index_bytes = 0;  // of the sidecar, as far as it is written or staged and to be kept
-  uint32_t index_chain = 0;  // checksum of the last entry, `unwritten` included
-  std::string unwritten;     // entries that follow at index_bytes
-  bool index_stale = false;  // the file holds something else from index_bytes on
+  bool sealed = false;        // the footer is written, or staged
+  uint64_t footer_bytes = 0;  // of it
+  uint64_t footer_batch = 0;  // the batch that writes it, counted by Log::Impl::batches_taken
+  bool has_index = true;      // the sidecar exists
+  uint64_t index_bytes = 0;   // of the sidecar, as far as it is written or staged and to be kept
+  uint32_t index_chain = 0;   // checksum of the last entry, `unwritten` included
+  std::string unwritten;      // entries that follow at index_bytes
+  bool index_stale = false;   // the file holds something else from index_bytes on
 
   // A frame is about to be counted.
   void NoteFrame(uint64_t bytes, uint64_t records) {
@@ -198,6 +201,13 @@ struct Log::Impl {
   // Of the entry before `index`.
   Term TermBefore(LogIndex index) const;
 
+  // log_sealed.cc
+  bool IsSealed(const Segment& segment) const;
+  // The segment `number` was removed.
+  void TellReplacement(uint64_t number);
+  // Forgets the replacement if it is over.
+  void EndReplacement();
+
   const GroupId group;
   LogOptions options;
   const CheckpointSource* source = nullptr;
@@ -241,6 +251,8 @@ struct Log::Impl {
   std::vector<std::shared_ptr<std::string>> lent_bytes;
   bool outstanding = false;
   bool outstanding_syncs = true;
+  uint64_t batches_taken = 0;   // since the log was opened
+  uint64_t batches_synced = 0;  // of them, those up to this one are durable
   LogIndex outstanding_last;
   uint64_t outstanding_number = 0;  // highest number of a segment in it
   mutable uint64_t clock = 0;       // of Segment::used
@@ -249,6 +261,7 @@ struct Log::Impl {
 
   std::unique_ptr<CompactionPass> pass;
   CompactionCheckpoint compacted;
+  std::unique_ptr<SegmentReplacement> replacement;
 };
 
 }  // namespace tidemark

@@ -161,7 +161,10 @@ void Log::Impl::StageFooters() {
     }
     segment.index_stale = false;
     const SegmentFooter footer = FooterOf(segment);
-    segment.unwritten += EncodeFooter(footer);
+    const std::string encoded = EncodeFooter(footer);
+    segment.unwritten += encoded;
+    segment.footer_bytes = encoded.size();
+    segment.footer_batch = batches_taken + 1;
     StageIndex(segment);
     segment.index_bytes = footer.index_bytes;
     segment.sealed = true;

@@ -427,6 +427,7 @@ class Recoverer {
                      found.footer->digest == segment.digest &&
                      found.footer->index_bytes == segment.index_bytes;
     if (segment.sealed) {
+      segment.footer_bytes = EncodeFooter(*found.footer).size();
       segment.stride = found.footer->stride;  // a scan from a checkpoint did not see all frames
       log_.table_bytes += segment.runs.bytes();
       log_.even_tables = log_.even_tables || segment.stride.even();

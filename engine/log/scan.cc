@@ -45,6 +45,7 @@ Segment SegmentOf(const FoundSegment& found) {
   segment.coarse = true;
   segment.sealed = true;
   segment.index_bytes = footer.index_bytes;
+  segment.footer_bytes = EncodeFooter(footer).size();
   segment.index_stale = true;
   if (found.header.sparse.has_value()) {
     segment.sparse = {.last_number = found.header.sparse->last_number,

@@ -12,21 +12,6 @@
 namespace tidemark {
 namespace {
 
-constexpr std::string_view kFromPeers =
-    "if other replicas are healthy, move this node's data directory away and start it empty: it "
-    "gets everything from them";
-
-std::string Entries(LogIndex first, LogIndex end) {
-  if (end <= first + 1) return absl::StrCat("entry ", first.value());
-  return absl::StrCat("entries ", first.value(), " to ", (end - 1).value());
-}
-
-std::string Records(Offset first, Offset end) {
-  if (end <= first) return "no records";
-  if (end == first + 1) return absl::StrCat("the record of offset ", first.value());
-  return absl::StrCat("the records of offsets ", first.value(), " to ", (end - 1).value());
-}
-
 class Verifier {
  public:
   Verifier(GroupId group, const DirectoryView& directory) : directory_(directory) {
@@ -274,21 +259,14 @@ class Verifier {
     const bool durable = index <= result_.known_durable || gap.contradicted ||
                          (gap.frame_follows && !gap.lost_sector) ||
                          gap.wrong == "it cannot be told from rot";
-    Finding finding{.kind = durable ? FindingKind::kRot : FindingKind::kTornTail,
-                    .file = found.file(),
-                    .begin = FilePos(gap.begin),
-                    .end = FilePos(gap.end),
-                    .first_index = index,
-                    .end_index = found.header.base_index + gap.end_ordinal,
-                    .first_offset = found.header.base_offset + gap.first_offset,
-                    .end_offset = found.header.base_offset + gap.end_offset,
-                    .durable = durable};
-    finding.what = absl::StrCat(
-        gap.wrong, ": ", Entries(finding.first_index, finding.end_index), " with ",
-        Records(finding.first_offset, finding.end_offset),
-        durable ? " cannot be read, and were durable" : " did not become durable before a crash");
-    finding.remedy = durable ? std::string(kFromPeers)
-                             : "nothing needs to be done: the next start ends the log there";
+    Finding finding = DamagedFrames({.file = found.file(),
+                                     .begin = FilePos(gap.begin),
+                                     .end = FilePos(gap.end),
+                                     .first_index = index,
+                                     .end_index = found.header.base_index + gap.end_ordinal,
+                                     .first_offset = found.header.base_offset + gap.first_offset,
+                                     .end_offset = found.header.base_offset + gap.end_offset},
+                                    gap.wrong, durable);
     BeginCut(finding.first_index, finding.first_offset, found.header.number, finding.begin,
              found.file(), finding.begin);
     if (!durable) {
@@ -310,34 +288,31 @@ class Verifier {
                   const SidecarCheck::Foreign& foreign) {
     const WalkedFrame& first = *walk.Find(foreign.first);
     const WalkedFrame& last = *walk.Find(foreign.end_ordinal - 1);
-    Finding finding{.file = found.file(),
-                    .begin = FilePos(foreign.begin),
-                    .end = FilePos(foreign.end),
-                    .first_index = found.header.base_index + foreign.first,
-                    .end_index = found.header.base_index + foreign.end_ordinal,
-                    .first_offset = found.header.base_offset + first.first_offset,
-                    .end_offset = found.header.base_offset + last.first_offset + last.span,
-                    .durable = true,
-                    .remedy = std::string(kFromPeers)};
-    finding.what = absl::StrCat(foreign.what, ": ", Entries(finding.first_index, finding.end_index),
-                                " with ", Records(finding.first_offset, finding.end_offset));
+    Finding finding =
+        ForeignFrames({.file = found.file(),
+                       .begin = FilePos(foreign.begin),
+                       .end = FilePos(foreign.end),
+                       .first_index = found.header.base_index + foreign.first,
+                       .end_index = found.header.base_index + foreign.end_ordinal,
+                       .first_offset = found.header.base_offset + first.first_offset,
+                       .end_offset = found.header.base_offset + last.first_offset + last.span},
+                      foreign.what);
     BeginCut(finding.first_index, finding.first_offset, found.header.number, finding.begin,
              found.file(), finding.begin);
     Add(std::move(finding));
   }
 
   void AddStale(const Found& found, const SidecarCheck::Stale& stale, bool last) {
-    Add({.kind = FindingKind::kStaleSidecar,
-         .file = found.sidecar(),
-         .begin = FilePos(stale.begin),
-         .end = FilePos(stale.end),
-         .first_index = found.header.base_index,
-         .end_index = found.header.base_index,
-         .first_offset = found.header.base_offset,
-         .end_offset = found.header.base_offset,
-         .what = absl::StrCat(stale.what, "; nothing is lost, the frames say it all again",
-                              last ? " (after a crash this is usual)" : ""),
-         .remedy = "'tidemark log repair' makes it anew; a start does without it"});
+    Finding finding = StaleSidecar({.file = found.sidecar(),
+                                    .begin = FilePos(stale.begin),
+                                    .end = FilePos(stale.end),
+                                    .first_index = found.header.base_index,
+                                    .end_index = found.header.base_index,
+                                    .first_offset = found.header.base_offset,
+                                    .end_offset = found.header.base_offset},
+                                   stale.what);
+    if (last) finding.what += " (after a crash this is usual)";
+    Add(std::move(finding));
   }
 
   // What was durable must be there.
@@ -363,7 +338,7 @@ class Verifier {
          .end_offset = offset_,
          .durable = true,
          .what = absl::StrCat("the log ends at index ", (index_ - 1).value(), ", but ",
-                              Entries(index_, std::max(index_ + 1, result_.known_durable + 1)),
+                              EntriesText(index_, std::max(index_ + 1, result_.known_durable + 1)),
                               " were durable: files are missing, or older ones were put back (the "
                               "number of the file is a guess)"),
          .remedy = absl::StrCat("put the files back, or, ", std::string(kFromPeers))});
@@ -425,20 +400,6 @@ class Verifier {
 };
 
 }  // namespace
-
-std::string_view NameOf(FindingKind kind) {
-  switch (kind) {
-    case FindingKind::kRot:
-      return "rot";
-    case FindingKind::kTornTail:
-      return "torn tail";
-    case FindingKind::kMissingFile:
-      return "missing file";
-    case FindingKind::kStaleSidecar:
-      return "stale sidecar";
-  }
-  return "";
-}
 
 bool GroupVerification::refuses() const {
   return std::any_of(findings.begin(), findings.end(), [](const Finding& f) { return f.durable; });

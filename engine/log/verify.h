@@ -9,38 +9,13 @@
 #include "absl/status/statusor.h"
 #include "engine/base/ids.h"
 #include "engine/log/file.h"
+#include "engine/log/finding.h"
 #include "engine/log/hard_state.h"
 
 // Looking for damage in the files of a group that nobody writes to: all of it, in one run. Changes
 // nothing. What may be done about it: repair.h.
 
 namespace tidemark {
-
-enum class FindingKind : uint8_t {
-  kRot,           // the disk lost or changed what it had made durable
-  kTornTail,      // the end of a flush that a crash interrupted: nobody was promised it
-  kMissingFile,   // other files vouch for it
-  kStaleSidecar,  // a sidecar that says less or other than its frames: they say it all again
-};
-std::string_view NameOf(FindingKind kind);
-
-struct Finding {
-  FindingKind kind = FindingKind::kRot;
-  FileId file;
-  // Bytes [begin, end) of the file; empty where bytes or files are missing.
-  FilePos begin;
-  FilePos end;
-  // What cannot be read because of it: entries and records, half-open; empty where nothing is lost
-  // by it. Without a sidecar that knows better, a damaged stretch counts as one entry.
-  LogIndex first_index;
-  LogIndex end_index;
-  Offset first_offset;
-  Offset end_offset;
-  // Something is lost that was durable here: a node that reads it refuses to go on.
-  bool durable = false;
-  std::string what;    // what is wrong and what that means
-  std::string remedy;  // what can be done
-};
 
 // A stretch of a file that would be given up.
 struct LostRange {

@@ -121,6 +121,10 @@ const NodeOptions& Node::options() const { return impl_->options; }
 
 const NodeCounters& Node::counters() const { return impl_->shared.counters; }
 
+ScrubProgress Node::scrub_progress() const {
+  return impl_->scrub.has_value() ? impl_->scrub->scrubber.progress() : ScrubProgress{};
+}
+
 std::vector<GroupView> Node::Groups() const {
   std::vector<GroupView> views;
   for (const auto& [group, replica] : impl_->replicas) {
@@ -141,6 +145,7 @@ void Node::Impl::Start(Now now, Effects& out) {
   if (identity.has_value()) catalog_replica().StageNodeFiles(*std::exchange(identity, {}));
   catalog_replica().Start(now, out);
   StartGossip(now, out);
+  StartScrub(now);
   Settle(now, out);
 }
 
@@ -185,8 +190,15 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
                              std::is_same_v<E, GroupReopened>) {
           const auto token = shared.tokens.find(e.token);
           TIDEMARK_CHECK(token != shared.tokens.end());
-          const auto at = replicas.find(token->second);
+          const GroupId group = token->second;
+          const auto at = replicas.find(group);
           shared.tokens.erase(token);
+          if constexpr (std::is_same_v<E, ReadDone>) {
+            if (scrub.has_value() && scrub->token == e.token) {
+              OnScrubRead(now, group, e.bytes, out);
+              return;
+            }
+          }
           if (at == replicas.end()) return;
           if constexpr (std::is_same_v<E, IoDone>) {
             at->second->OnFlushed(now, e.status, out);
@@ -253,6 +265,7 @@ void Node::Impl::Settle(Now now, Effects& out) {
     }
     at = replica.removed() ? replicas.erase(at) : std::next(at);
   }
+  Scrub(now, out);
   if (shutting_down) ContinueShutdown(now, out);
 }
 
@@ -297,7 +310,7 @@ void Node::Impl::ContinueShutdown(Now now, Effects& out) {
 }
 
 Instant Node::Impl::next_deadline() const {
-  Instant deadline = swim.next_deadline();
+  Instant deadline = std::min(swim.next_deadline(), ScrubDeadline());
   for (const auto& [group, replica] : replicas) {
     deadline = std::min(deadline, replica->next_deadline());
   }

@@ -17,6 +17,7 @@
 #include "engine/base/time.h"
 #include "engine/log/file.h"
 #include "engine/log/log.h"
+#include "engine/log/scrub.h"
 #include "engine/node/effect.h"
 #include "engine/node/event.h"
 #include "engine/raft/raft.h"
@@ -43,6 +44,8 @@ struct NodeOptions {
   // Gossip encryption keys, first one used to send; empty: cluster id check only.
   std::vector<std::string> gossip_keys;
   LogOptions log;
+  // How fast full segments are verified in the background; 0 bytes per second: not at all.
+  ScrubOptions scrub{.bytes_per_second = 0};
   Duration election_timeout = Duration::Millis(1000);
   Duration heartbeat_interval = Duration::Millis(150);
   bool pre_vote = true;
@@ -117,6 +120,8 @@ class Node {
 
   const NodeOptions& options() const;
   const NodeCounters& counters() const;
+  // Zeros if the scrubber is off.
+  ScrubProgress scrub_progress() const;
   // Ascending by group.
   std::vector<GroupView> Groups() const;
   // The same answer a GetStatus request gets.

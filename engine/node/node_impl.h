@@ -10,18 +10,27 @@
 
 #include "engine/acl/enforcer.h"
 #include "engine/gossip/swim.h"
+#include "engine/log/scrub.h"
 #include "engine/node/catalog.h"
 #include "engine/node/node.h"
 #include "engine/node/replica.h"
 
 // The inside of Node, shared by its source files only: node.cc (life cycle and dispatch),
 // node_requests.cc (clients), node_catalog.cc (topics and groups), node_members.cc (gossip),
-// node_status.cc (what it tells about itself).
+// node_scrub.cc (verifying what was written long ago), node_status.cc (what it tells about itself).
 
 namespace tidemark {
 
 // What gossip is told of the node's options.
 gossip::Config GossipConfig(const NodeOptions& options);
+
+// The node's scrubber, and what it waits for.
+struct NodeScrub {
+  Scrubber scrubber;
+  std::optional<IoToken> token;    // of the read under way
+  std::optional<GroupId> rebuild;  // the group of which a sidecar is made anew
+  Instant rebuild_next;            // no read for that before
+};
 
 struct Node::Impl {
   Impl(NodeOptions options_in, acl::Enforcer enforcer_in, Now now, Prng prng_in);
@@ -75,6 +84,15 @@ struct Node::Impl {
   void AbsorbGossip(gossip::Effects fx, Effects& out);
   std::optional<Endpoint> AddressOf(NodeId node) const;
 
+  // node_scrub.cc
+  void StartScrub(Now now);
+  // Begins a read, if it is time.
+  void Scrub(Now now, Effects& out);
+  void OnScrubRead(Now now, GroupId group, const absl::StatusOr<Bytes>& bytes, Effects& out);
+  void NoteFinding(const Finding& finding, Effects& out) const;
+  bool may_scrub() const;
+  Instant ScrubDeadline() const;
+
   // node_status.cc
   GetStatusResponse Status(Now now) const;
   GetServersResponse Servers() const;
@@ -106,6 +124,7 @@ struct Node::Impl {
   std::multimap<LogIndex, RequestId> catalog_waiting;
   Term catalog_term;  // in which they were promised an answer
 
+  std::optional<NodeScrub> scrub;  // unless it is off
   std::map<NodeId, Endpoint> addresses;
   std::optional<FileBatch> identity;  // to be written at the first start
   bool disk_full = false;             // leaders take no records

@@ -76,6 +76,7 @@ void Replica::OnFlushed(Now now, const absl::Status& status, Effects& out) {
     return;
   }
   if (done.has_log) log_->OnBatchDurable();
+  if (done.has_replacement) log_->OnReplacementBatchDurable();
   if (done.start.has_value()) log_->TruncatePrefix(*done.start);
   raft::Effects fx;
   raft_.OnPersisted(now.instant, done.hard_state, fx);
@@ -219,7 +220,9 @@ void Replica::BeginFlush(Effects& out) {
   const bool first = moved && (shared_->no_room || failures_ > 0);
   const bool alone = identity || verifies || first;
   const bool has_log = !removing_ && !alone && log_->has_staged();
-  if (!has_log && !verifies && !unsaved_.has_value() && !moved && node_files_.empty()) {
+  const bool has_replacement = active() && !alone && log_->has_replacement_batch();
+  if (!has_log && !has_replacement && !verifies && !unsaved_.has_value() && !moved &&
+      node_files_.empty()) {
     // Nothing has to become durable first: what is held hangs on nothing.
     for (raft::Message& message : std::exchange(held_, {})) Send(std::move(message), out);
     return;
@@ -239,6 +242,7 @@ void Replica::BeginFlush(Effects& out) {
     std::move(staged.ops.begin(), staged.ops.end(), std::back_inserter(batch.ops));
     batch.sync.insert(batch.sync.end(), staged.sync.begin(), staged.sync.end());
   }
+  if (has_replacement) AddReplacement(flush, batch);
   if ((unsaved_.has_value() || moved) && !identity) {
     if (!first) flush.hard_state = std::exchange(unsaved_, std::nullopt);
     ++hard_record_.generation;

@@ -14,8 +14,10 @@
 #include "engine/base/prng.h"
 #include "engine/base/time.h"
 #include "engine/log/batch.h"
+#include "engine/log/finding.h"
 #include "engine/log/hard_state.h"
 #include "engine/log/log.h"
+#include "engine/log/segment_scrub.h"
 #include "engine/node/effect.h"
 #include "engine/node/node.h"
 #include "engine/node/producers.h"
@@ -106,6 +108,16 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void FailWaiting(const RpcError& error, Effects& out);
   // Adds file operations of the node's own to the next flush.
   void StageNodeFiles(FileBatch batch);
+  // A read of one of the log's files for the node's scrubber, which is told instead of OnRead; then
+  // this is told that it is over.
+  IoToken ReadForScrub(const ScrubRead& read, Effects& out);
+  void OnScrubRead(IoToken token);
+  // Makes a sidecar anew from its frames, which the node reads for it: what RebuildRead names (none
+  // while the disk is behind). A failure ends it.
+  absl::Status BeginRebuild(const Finding& stale);
+  bool rebuilding() const { return active() && log_->replacing(); }
+  std::optional<ScrubRead> RebuildRead() const;
+  absl::Status OnRebuildRead(const absl::StatusOr<Bytes>& bytes);
   // Removes the group's files. The replica takes no further part; removed() once they are gone.
   void Remove(Now now, Effects& out);
   bool removing() const { return removing_; }
@@ -158,6 +170,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
     bool verifies = false;
     std::optional<FileBatch> identity;
     bool has_log = false;
+    bool has_replacement = false;  // of a segment's files
     std::optional<raft::HardState> hard_state;
     // The start in the hard state that goes with it, if it goes.
     std::optional<LogIndex> start;
@@ -221,6 +234,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void RemoveLater(Now now, const absl::Status& status, Effects& out);
   void RemoveReopened(Now now, absl::StatusOr<std::shared_ptr<RecoveredGroup>> recovered,
                       Effects& out);
+  void AddReplacement(OutstandingFlush& flush, FileBatch& batch);
   // replica_retention.cc: decides what of the log may go, and says once who holds it back.
   bool has_retention() const;
   void DecideRetention(Now now, Effects& out);
@@ -246,6 +260,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   std::optional<OutstandingFlush> flush_;
   std::vector<PeerRead> wanted_reads_;
   std::map<IoToken, PendingRead> reads_;
+  FileId rebuilt_;  // the segment whose sidecar is made anew
 
   std::deque<Waiting> waiting_;  // ascending by index
   std::map<RequestId, Parked> parked_;

@@ -91,6 +91,12 @@ absl::Status CheckNumbers(const ServerConfig& config) {
         "election_timeout_ms must be at least three times heartbeat_interval_ms, or a single lost "
         "heartbeat starts an election");
   }
+  // Slower, and a large disk is not verified once in its life.
+  constexpr uint64_t kScrubRateMin = 64u << 10;
+  if (config.scrub_bytes_per_second != 0 && config.scrub_bytes_per_second < kScrubRateMin) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("scrub_bytes_per_second must be 0 (off) or at least ", kScrubRateMin));
+  }
   if (config.io_threads < 1 || config.io_threads > 64) {
     return absl::InvalidArgumentError("io_threads must be between 1 and 64");
   }
@@ -141,6 +147,7 @@ absl::StatusOr<NodeOptions> OptionsOf(const ServerConfig& config) {
   options.election_timeout = Duration::Millis(static_cast<int64_t>(config.election_timeout_ms));
   options.heartbeat_interval = Duration::Millis(static_cast<int64_t>(config.heartbeat_interval_ms));
   options.disk_headroom_bytes = config.disk_headroom_bytes;
+  options.scrub.bytes_per_second = config.scrub_bytes_per_second;
   options.shutdown_timeout = Duration::Millis(static_cast<int64_t>(config.shutdown_timeout_ms));
   return options;
 }

@@ -42,6 +42,8 @@ struct ServerConfig {
   uint64_t election_timeout_ms = 1000;
   uint64_t heartbeat_interval_ms = 150;
   uint64_t disk_headroom_bytes = 256u << 20;
+  // How fast full log files are verified in the background; 0: not at all.
+  uint64_t scrub_bytes_per_second = 4u << 20;
   uint64_t shutdown_timeout_ms = 3000;
   int io_threads = 4;
 

@@ -299,6 +299,7 @@ void Driver::Stop() {
 Metrics::Snapshot Driver::Snapshot() {
   return {.status = node_.Status(ReadNow()),
           .counters = node_.counters(),
+          .scrub = node_.scrub_progress(),
           .healthy = node_.healthy(),
           .disk_free_bytes = disk_free_bytes_,
           .connections = 0};

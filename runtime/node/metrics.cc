@@ -64,6 +64,27 @@ void AddCounters(const NodeCounters& counters, std::vector<prometheus::MetricFam
       counters.groups_reopened);
 }
 
+void AddScrub(const ScrubProgress& scrub, std::vector<prometheus::MetricFamily>& out) {
+  using prometheus::MetricType;
+  const auto add = [&](const char* name, const char* help, MetricType type, double value) {
+    AddValue(out, name, help, type, value);
+  };
+  add("tidemark_scrub_bytes_total", "Bytes of full log files read again and verified.",
+      MetricType::Counter, static_cast<double>(scrub.bytes));
+  add("tidemark_scrub_passes_total", "Times all full log files were verified.", MetricType::Counter,
+      static_cast<double>(scrub.passes));
+  add("tidemark_scrub_findings_total", "Damage found; found again in each pass until it is gone.",
+      MetricType::Counter, static_cast<double>(scrub.findings));
+  add("tidemark_scrub_damaged_segments", "Damaged segments found by the pass under way or last.",
+      MetricType::Gauge, static_cast<double>(scrub.damaged_segments));
+  add("tidemark_scrub_pass_bytes", "Of the pass under way, or the last one: bytes verified.",
+      MetricType::Gauge, static_cast<double>(scrub.pass_bytes));
+  add("tidemark_scrub_pass_bytes_expected", "Bytes there were to verify when it began.",
+      MetricType::Gauge, static_cast<double>(scrub.pass_bytes_total));
+  add("tidemark_scrub_last_pass_seconds", "How long the last whole pass took.", MetricType::Gauge,
+      Seconds(scrub.last_pass));
+}
+
 using GroupValue = double (*)(const GroupInfo&);
 
 void AddGroups(const std::vector<GroupInfo>& groups, std::vector<prometheus::MetricFamily>& out) {
@@ -151,6 +172,7 @@ std::string Metrics::Render(const Snapshot& snapshot) {
           {{"member", std::to_string(member.id.value())}});
   }
   AddCounters(snapshot.counters, families);
+  AddScrub(snapshot.scrub, families);
   AddGroups(snapshot.status.groups, families);
   return prometheus::TextSerializer().Serialize(families);
 }

@@ -25,6 +25,7 @@ class Metrics {
   struct Snapshot {
     GetStatusResponse status;
     NodeCounters counters;
+    ScrubProgress scrub;
     bool healthy = false;
     uint64_t disk_free_bytes = 0;
     uint64_t connections = 0;

@@ -229,5 +229,15 @@ TEST_F(DiskTest, AfterAFailedSyncTheBytesReadBackButNoLaterSyncBringsThemToThePl
   EXPECT_EQ(left, (std::set<std::string>{"old old", "new old", "new new"}));
 }
 
+TEST_F(DiskTest, RotChangesOneByteForGood) {
+  Disk disk = NewDisk(1);
+  Do(disk, Create(kLog, 0));
+  Do(disk, Write(kLog, 0, "abc"));
+  disk.Rot(kLog, FilePos(1));
+  EXPECT_EQ(Contents(disk, kLog), "arc");
+  disk.PowerLoss();
+  EXPECT_EQ(Contents(disk, kLog), "arc");
+}
+
 }  // namespace
 }  // namespace tidemark::sim

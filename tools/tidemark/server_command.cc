@@ -64,6 +64,12 @@ void AddTuning(CLI::App& command, ServerConfig& config) {
                   "Produce is refused below this much free space")
       ->capture_default_str()
       ->group(group);
+  command
+      .add_option(
+          "--scrub-bytes-per-second", config.scrub_bytes_per_second,
+          "Bound of reading full log files again, to find what the disk has changed; 0: off")
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--shutdown-timeout-ms", config.shutdown_timeout_ms, "Bound of a shutdown")
       ->capture_default_str()
       ->group(group);

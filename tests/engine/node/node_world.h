@@ -40,6 +40,16 @@ class MapDisk : public DirectoryView {
     return std::string_view(found->second);
   }
 
+  // As the file store reads: all that is asked for, or an error.
+  absl::StatusOr<Bytes> ReadFull(const FileId& file, FilePos pos, uint32_t length) const {
+    const auto found = files_.find(file);
+    if (found == files_.end()) return absl::NotFoundError(PathOf(file));
+    if (pos.value() + length > found->second.size()) {
+      return absl::DataLossError(PathOf(file) + " ends before");
+    }
+    return Bytes::Copy(std::string_view(found->second).substr(pos.value(), length));
+  }
+
   void Execute(const FileBatch& batch) {
     for (const FileOp& op : batch.ops) {
       if (const auto* create = std::get_if<CreateFile>(&op)) {
@@ -142,15 +152,6 @@ class NodeWorld {
     }
   }
 
-  void FinishReads() {
-    while (!reads_.empty()) {
-      const ReadRange read = reads_.front();
-      reads_.pop_front();
-      Tell(ReadDone{read.token,
-                    Bytes::Copy(disk_.files_.at(read.file).substr(read.pos.value(), read.length))});
-    }
-  }
-
   // Answers what the node asked to be read again.
   void FinishReopens() {
     while (!reopens_.empty()) {
@@ -161,12 +162,21 @@ class NodeWorld {
     }
   }
 
+  void FinishReads() {
+    while (!reads_.empty()) {
+      const ReadRange read = reads_.front();
+      reads_.pop_front();
+      Tell(ReadDone{read.token, disk_.ReadFull(read.file, read.pos, read.length)});
+    }
+  }
+
   NodeOptions options_;
   MapDisk disk_;
   Now now_{Instant::FromNanos(1), WallTime::FromMillis(1'700'000'000'000)};
   std::unique_ptr<Node> node_;
   bool hold_flushes_ = false;
   bool shutdown_complete_ = false;
+  bool hold_reads_ = false;
   std::deque<Flush> flushes_;
   // If set, the fate of each flush; of one that fails it may execute a part.
   std::function<absl::Status(const Flush&)> fault_;
@@ -204,7 +214,7 @@ class NodeWorld {
       FinishFlushes();
       finishing_ = false;
     }
-    FinishReads();
+    if (!hold_reads_) FinishReads();
     if (!hold_reopens_ && !reopens_.empty()) FinishReopens();
   }
 
