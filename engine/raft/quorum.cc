@@ -11,9 +11,9 @@ namespace {
 template <typename Value>
 Value NthLargest(std::span<Value> values, size_t n) {
   TIDEMARK_CHECK_LE(n, values.size());
-  const auto at = values.begin() + static_cast<ptrdiff_t>(n - 1);
-  std::nth_element(values.begin(), at, values.end(), std::greater<Value>());
-  return *at;
+  // For as few values as voters this is faster than std::nth_element.
+  std::sort(values.begin(), values.end(), std::greater<Value>());
+  return values[n - 1];
 }
 
 }  // namespace
