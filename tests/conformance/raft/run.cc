@@ -1,5 +1,6 @@
 #include "tests/conformance/raft/run.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <set>

@@ -1,5 +1,6 @@
 #include "tests/conformance/raft/script.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
