@@ -10,10 +10,14 @@
 #include <vector>
 
 #include "engine/base/check.h"
+#include "engine/base/limits.h"
+#include "engine/base/prng.h"
+#include "engine/raft/quorum.h"
 #include "engine/raft/raft.h"
 
 // What agreement costs without disk and network: three members of one group, every write durable at
-// once and every message delivered at once, until the entry is committed at the leader.
+// once and every message delivered at once, until the entry is committed at the leader. And its
+// innermost part, the index that a quorum has reached.
 
 namespace tidemark::raft {
 namespace {
@@ -183,6 +187,64 @@ void BM_IdleLeaderTimer(benchmark::State& state) {
                                                   benchmark::Counter::kAvgIterations);
 }
 BENCHMARK(BM_IdleLeaderTimer);
+
+constexpr uint64_t kIndexes = 1024;
+
+MajorityConfig Voters(uint64_t first, uint64_t count) {
+  MajorityConfig config;
+  for (uint64_t id = first; id < first + count; ++id) config.voters().Insert(NodeId{id});
+  return config;
+}
+
+// What each voter acknowledged, different every time: a branch must not learn the answer.
+std::vector<LogIndex> Acknowledged() {
+  Prng prng(1);
+  std::vector<LogIndex> acked;
+  for (uint64_t i = 0; i < kIndexes + kNodesMax; ++i) acked.push_back(LogIndex{prng.Below(1000)});
+  return acked;
+}
+
+// Argument: voters.
+void BM_CommittedIndex(benchmark::State& state) {
+  const MajorityConfig config = Voters(1, static_cast<uint64_t>(state.range(0)));
+  const std::vector<LogIndex> acked = Acknowledged();
+  uint64_t at = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(
+        config.CommittedIndex([&](NodeId voter) { return acked[at + voter.value()]; }));
+    at = (at + 1) % kIndexes;
+  }
+}
+BENCHMARK(BM_CommittedIndex)->Arg(1)->Arg(3)->Arg(5)->Arg(9)->Arg(10);
+
+// The same while one voter is being replaced.
+void BM_JointCommittedIndex(benchmark::State& state) {
+  const auto voters = static_cast<uint64_t>(state.range(0));
+  const JointConfig config{.incoming = Voters(2, voters), .outgoing = Voters(1, voters)};
+  const std::vector<LogIndex> acked = Acknowledged();
+  uint64_t at = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(
+        config.CommittedIndex([&](NodeId voter) { return acked[at + voter.value()]; }));
+    at = (at + 1) % kIndexes;
+  }
+}
+BENCHMARK(BM_JointCommittedIndex)->Arg(3)->Arg(5);
+
+// The yardstick: as many values sorted by the standard library.
+void BM_SortedIndexes(benchmark::State& state) {
+  const auto voters = static_cast<size_t>(state.range(0));
+  const std::vector<LogIndex> acked = Acknowledged();
+  uint64_t at = 0;
+  for (auto _ : state) {
+    std::array<LogIndex, kReplicasMax> values;
+    std::copy_n(acked.begin() + static_cast<ptrdiff_t>(at + 1), voters, values.begin());
+    std::sort(values.begin(), values.begin() + static_cast<ptrdiff_t>(voters));
+    benchmark::DoNotOptimize(values[voters - MajorityOf(voters)]);
+    at = (at + 1) % kIndexes;
+  }
+}
+BENCHMARK(BM_SortedIndexes)->Arg(3)->Arg(5)->Arg(9);
 
 }  // namespace
 }  // namespace tidemark::raft

@@ -20,7 +20,7 @@ LogIndex Raft::Impl::AllDurable() const {
 }
 
 bool Raft::Impl::AdvanceLeaderCommit(Effects& out) {
-  const LogIndex reached = voters_.CommittedIndex([this](NodeId voter) {
+  const LogIndex reached = voters().CommittedIndex([this](NodeId voter) {
     return voter == config_.self ? own_match() : FindPeer(voter)->match;
   });
   // Only an entry of the own term is committed by counting (figure 3.7); those before it follow.
@@ -57,7 +57,7 @@ void Raft::Impl::TellCommit(Progress& peer, Effects& out) {
 
 bool Raft::Impl::CheckQuorum(Instant now, Effects& out) {
   if (now < quorum_deadline_) return false;
-  const Instant heard = voters_.HeardAt([this, now](NodeId voter) {
+  const Instant heard = voters().HeardAt([this, now](NodeId voter) {
     return voter == config_.self ? now : FindPeer(voter)->last_heard;
   });
   quorum_deadline_ = heard + config_.election_timeout;

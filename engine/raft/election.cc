@@ -36,6 +36,7 @@ void Raft::Impl::BecomePreCandidate(Instant now, Effects& out) {
   SetRole(Role::kPreCandidate, out);
   SetLeader(now, kNoNode, out);
   for (Progress& peer : peers_) {
+    if (peer.is_learner) continue;
     peer.vote = Vote::kUnknown;
     Message message = Make(peer.id, MakeVoteRequest());
     ++message.term;
@@ -52,6 +53,7 @@ void Raft::Impl::BecomeCandidate(Instant now, bool leadership_transfer, Effects&
   state_ = HardState{.term = state_.term + 1, .vote = config_.self};
   Persist(out);
   for (Progress& peer : peers_) {
+    if (peer.is_learner) continue;
     peer.vote = Vote::kUnknown;
     VoteRequest request = MakeVoteRequest();
     request.leadership_transfer = leadership_transfer;
@@ -156,7 +158,7 @@ void Raft::Impl::OnVoteReply(Instant now, NodeId from, Term term, const VoteRepl
 }
 
 void Raft::Impl::DecideElection(Instant now, Effects& out) {
-  const VoteResult result = voters_.Result([this](NodeId voter) {
+  const VoteResult result = voters().Result([this](NodeId voter) {
     if (voter != config_.self) return FindPeer(voter)->vote;
     // The own vote is a vote like any other: it counts when no crash can take it back.
     if (role_ == Role::kPreCandidate || hard_state_durable()) return Vote::kGranted;

@@ -11,7 +11,7 @@
 
 namespace tidemark::raft {
 
-// What a leader (or candidate) knows of one other voter.
+// What a leader (or candidate) knows of one other member.
 struct Progress {
   enum class State : uint8_t {
     // Where the logs agree, or whether the peer is there at all, is not known: one message at a
@@ -26,6 +26,8 @@ struct Progress {
       : id(peer), inflights(inflight_messages_max, inflight_bytes_max) {}
 
   NodeId id;
+  // Gets everything, is asked for nothing.
+  bool is_learner = false;
   // This election's answer.
   Vote vote = Vote::kUnknown;
   // Last index known to match the leader's log and to be durable on the peer. Never falls during a

@@ -2,44 +2,48 @@
 
 #include <algorithm>
 #include <functional>
-#include <utility>
+
+#include "engine/base/check.h"
 
 namespace tidemark::raft {
 namespace {
 
 template <typename Value>
-Value Reached(std::span<Value> values) {
-  if (values.empty()) return Value();
-  const auto at = values.begin() + static_cast<ptrdiff_t>(MajorityOf(values.size()) - 1);
-  std::nth_element(values.begin(), at, values.end(), std::greater<Value>());
-  return *at;
+Value NthLargest(std::span<Value> values, size_t n) {
+  TIDEMARK_CHECK_LE(n, values.size());
+  // For as few values as voters this is faster than std::nth_element.
+  std::sort(values.begin(), values.end(), std::greater<Value>());
+  return values[n - 1];
 }
 
 }  // namespace
 
-LogIndex ReachedByMajority(std::span<LogIndex> values) { return Reached(values); }
-Instant ReachedByMajority(std::span<Instant> values) { return Reached(values); }
+LogIndex MajorityConfig::ReachedByMajority(std::span<LogIndex> values) {
+  return NthLargest(values, MajorityOf(values.size()));
+}
 
-VoteResult Tally(std::span<const Vote> votes) {
-  if (votes.empty()) return VoteResult::kLost;
-  const size_t majority = MajorityOf(votes.size());
-  const auto granted = std::count(votes.begin(), votes.end(), Vote::kGranted);
-  const auto refused = std::count(votes.begin(), votes.end(), Vote::kRefused);
-  if (static_cast<size_t>(granted) >= majority) return VoteResult::kWon;
-  if (votes.size() - static_cast<size_t>(refused) < majority) return VoteResult::kLost;
+Instant MajorityConfig::ReachedByMajority(std::span<Instant> values) {
+  return NthLargest(values, MajorityOf(values.size()));
+}
+
+VoteResult MajorityConfig::Decide(size_t granted, size_t refused) const {
+  if (voters_.empty()) return VoteResult::kWon;
+  const size_t majority = MajorityOf(voters_.size());
+  if (granted >= majority) return VoteResult::kWon;
+  if (voters_.size() - refused < majority) return VoteResult::kLost;
   return VoteResult::kPending;
 }
 
-MajorityConfig::MajorityConfig(std::vector<NodeId> voters) : voters_(std::move(voters)) {
-  TIDEMARK_CHECK_LE(voters_.size(), kNodesMax);
-  for (size_t i = 0; i < voters_.size(); ++i) {
-    TIDEMARK_CHECK_NE(voters_[i], kNoNode);
-    if (i > 0) TIDEMARK_CHECK_LT(voters_[i - 1], voters_[i]);
-  }
+VoteResult Both(VoteResult a, VoteResult b) {
+  if (a == VoteResult::kLost || b == VoteResult::kLost) return VoteResult::kLost;
+  if (a == VoteResult::kWon && b == VoteResult::kWon) return VoteResult::kWon;
+  return VoteResult::kPending;
 }
 
-bool MajorityConfig::Contains(NodeId node) const {
-  return std::binary_search(voters_.begin(), voters_.end(), node);
+NodeSet JointConfig::Voters() const {
+  NodeSet all = incoming.voters();
+  for (const NodeId voter : outgoing.voters()) all.Insert(voter);
+  return all;
 }
 
 }  // namespace tidemark::raft

@@ -24,6 +24,15 @@ Config WithDefaults(Config config) {
   return config;
 }
 
+Membership MembershipOf(const Config& config) {
+  Membership membership{.voters = {.incoming = MajorityConfig(config.voters), .outgoing = {}},
+                        .learners = NodeSet(config.learners)};
+  for (const NodeId learner : membership.learners) {
+    TIDEMARK_CHECK(!membership.voters.Contains(learner));
+  }
+  return membership;
+}
+
 // Entries of one append: contiguous behind prev, terms that never fall and never pass the sender's,
 // offsets that continue each other, and no number that overflows.
 bool WellFormed(const AppendRequest& request, Term term) {
@@ -55,8 +64,8 @@ bool WellFormed(const VoteRequest& request, Term term) {
 
 Raft::Impl::Impl(Config config, HardState state, LogIndex commit, RaftLog* log, Prng prng)
     : config_(WithDefaults(std::move(config))),
-      voters_(config_.voters),
-      is_voter_(voters_.Contains(config_.self)),
+      membership_(MembershipOf(config_)),
+      is_voter_(voters().Contains(config_.self)),
       log_(log),
       prng_(prng),
       state_(state),
@@ -65,9 +74,12 @@ Raft::Impl::Impl(Config config, HardState state, LogIndex commit, RaftLog* log, 
   // A crash between the two files of one write can leave entries of a term whose hard state was
   // lost. Nothing was promised in that term: promises leave only after the whole write.
   if (log_->last_term() > state_.term) state_ = HardState{.term = log_->last_term()};
-  for (const NodeId voter : voters_.voters()) {
-    if (voter == config_.self) continue;
-    peers_.emplace_back(voter, config_.inflight_messages_max, config_.inflight_bytes_max);
+  NodeSet members = voters().Voters();
+  for (const NodeId learner : membership_.learners) members.Insert(learner);
+  members.Erase(config_.self);
+  for (const NodeId member : members) {
+    peers_.emplace_back(member, config_.inflight_messages_max, config_.inflight_bytes_max);
+    peers_.back().is_learner = membership_.learners.Contains(member);
   }
 }
 
@@ -76,12 +88,16 @@ void Raft::Impl::Start(Instant now, Effects& out) {
   out.role_changed = true;
   if (!hard_state_durable()) Persist(out);
   ArmElection(now);
-  if (config_.campaign_at_start || voters_.voters().size() == 1) Campaign(now, false, out);
+  if (config_.campaign_at_start || voters().Voters().size() == 1) Campaign(now, false, out);
 }
 
 bool Raft::Impl::Admissible(const Message& message) const {
   if (message.to != config_.self || message.from == config_.self) return false;
-  if (!voters_.Contains(message.from)) return false;
+  if (!voters().Contains(message.from)) {
+    // All that a learner ever says is what it has.
+    const bool learner = membership_.learners.Contains(message.from);
+    if (!learner || !std::holds_alternative<AppendReply>(message.body)) return false;
+  }
   if (message.term == Term{0} || message.term.value() > kTermMax) return false;
   if (const auto* append = std::get_if<AppendRequest>(&message.body)) {
     return WellFormed(*append, message.term);
@@ -166,7 +182,7 @@ void Raft::Impl::OnPeerReset(Instant now, NodeId id, Effects& out) {
   if (role_ == Role::kLeader) {
     peer->EnterProbe(peer->match + 1, /*guess=*/false);
     Replicate(*peer, out);
-  } else if (peer->vote == Vote::kUnknown && now < election_deadline_) {
+  } else if (!peer->is_learner && peer->vote == Vote::kUnknown && now < election_deadline_) {
     // The request may have been lost with the connection; asking again beats a whole timeout.
     if (role_ == Role::kPreCandidate) {
       Message message = Make(id, MakeVoteRequest());

@@ -19,6 +19,8 @@ struct Config {
   NodeId self;
   // Voting members, `self` included (a node that is not among them only follows). Ascending.
   std::vector<NodeId> voters;
+  // Members that get everything and decide nothing. Ascending, none of them a voter.
+  std::vector<NodeId> learners = {};
   // An election starts after a random time in [election_timeout, 2 * election_timeout) without a
   // leader; a leader sends heartbeats this often.
   Duration election_timeout = Duration::Millis(1000);
@@ -156,8 +158,8 @@ class Raft {
   NodeId leader() const;  // kNoNode if unknown
   NodeId self() const;
   LogIndex commit() const;
-  // Highest index that every voter is known to have durable: the leader counts, the others are told
-  // (they know it late). May be above this node's commit or durable index; after a restart 0.
+  // Highest index that every member is known to have durable: the leader counts, the others are
+  // told (they know it late). May be above this node's commit or durable index; after a restart 0.
   LogIndex all_durable() const;
   HardState hard_state() const;
   // Leader, not handing over, and an entry of its own term is committed (safe to answer reads).

@@ -10,6 +10,7 @@
 #include "engine/base/ids.h"
 #include "engine/base/prng.h"
 #include "engine/base/time.h"
+#include "engine/raft/confchange.h"
 #include "engine/raft/invariants.h"
 #include "engine/raft/progress.h"
 #include "engine/raft/quorum.h"
@@ -50,6 +51,7 @@ struct Raft::Impl {
   // The highest index in [floor, from] whose entry has a term of at most `term`; `floor` if none.
   // Terms never fall along a log, so a binary search finds it.
   LogIndex LastWithTermAtMost(LogIndex from, LogIndex floor, Term term) const;
+  const JointConfig& voters() const { return membership_.voters; }
   void CheckInvariants();
 
   // election.cc
@@ -104,7 +106,7 @@ struct Raft::Impl {
   // Tells `peer` about a commit no append is about to carry.
   void TellCommit(Progress& peer, Effects& out);
   LogIndex own_match() const;
-  // The greater of what is known of old and, on the leader, the lowest match of all voters.
+  // The greater of what is known of old and, on the leader, the lowest match of all members.
   LogIndex AllDurable() const;
   // Leader: steps down if no quorum was heard from for an election timeout. True if it did.
   bool CheckQuorum(Instant now, Effects& out);
@@ -117,7 +119,7 @@ struct Raft::Impl {
   void ForgetTransfer();
 
   Config config_;
-  MajorityConfig voters_;
+  Membership membership_;
   bool is_voter_;
   RaftLog* log_;
   Prng prng_;
@@ -127,7 +129,7 @@ struct Raft::Impl {
   // What a crash now would bring back at least.
   HardState durable_;
   LogIndex commit_;
-  // Outlives roles and terms: what all voters have, every later leader has.
+  // Outlives roles and terms: what all members have, every later leader has.
   LogIndex all_durable_;
   Role role_ = Role::kFollower;
   NodeId leader_;
@@ -159,7 +161,7 @@ struct Raft::Impl {
   NodeId transfer_target_;
   Instant transfer_deadline_ = Instant::Never();
 
-  // The other voters, ascending.
+  // The other members, ascending.
   std::vector<Progress> peers_;
   Invariants invariants_;
 };

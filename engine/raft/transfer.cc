@@ -15,8 +15,10 @@ absl::Status Raft::Impl::TransferLeadership(Instant now, NodeId to, Effects& out
                                                       leader_.value(), " (0: unknown)"));
   }
   Progress* target = to == kNoNode ? nullptr : FindPeer(to);
+  if (target != nullptr && target->is_learner) target = nullptr;
   if (to == kNoNode) {
     for (Progress& peer : peers_) {
+      if (peer.is_learner) continue;
       // Whoever answered and has most; a silent one only if all are silent.
       const bool active = now - peer.last_heard < config_.election_timeout;
       const bool best_active =

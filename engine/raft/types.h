@@ -42,8 +42,8 @@ struct AppendRequest {
   Term prev_term;
   LogIndex commit;
   std::vector<Entry> entries;
-  // Every voter has the entries up to here durable, as the sender knows: none of them will be asked
-  // of anybody again. Lower than before tells nothing.
+  // Every member has the entries up to here durable, as the sender knows: none of them will be
+  // asked of anybody again. Lower than before tells nothing.
   LogIndex all_durable;
   // Rises with every message of a sender to one receiver, from 1. Echoed in the reply: tells a late
   // reply of an earlier session or probe from a current one.
