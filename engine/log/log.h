@@ -65,6 +65,13 @@ struct CompactionOptions {
   KeySeed seed;
 };
 
+// What compaction has achieved since the log was recovered, also by passes that were cancelled.
+struct CompactionTotals {
+  uint64_t passes = 0;  // that reached their end
+  uint64_t records_removed = 0;
+  uint64_t bytes_removed = 0;  // of segments
+};
+
 // A run of bytes of one segment that holds whole frames, to be read by the driver.
 struct FileRange {
   FileId file;
@@ -233,10 +240,14 @@ class Log {
   //   Checks  dies unless has_compaction_batch().
   FileBatch TakeCompactionBatch();
   void OnCompactionBatchDurable();
+  // The batch was not executed, or only in part. The pass is cancelled; its unfinished files go
+  // with the next batch of TakeBatch. The log is as it was.
+  void OnCompactionBatchFailed();
   // Ends the pass, if there is one. What it had not replaced yet is as it was.
   void CancelCompaction();
   // What passes have achieved; kept in the files.
   const CompactionCheckpoint& compaction_checkpoint() const;
+  const CompactionTotals& compaction_totals() const;
 
   // Whole files of the log (to remove the group's data).
   std::vector<FileId> Files() const;

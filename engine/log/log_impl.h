@@ -233,6 +233,7 @@ struct Log::Impl {
 
   std::unique_ptr<CompactionPass> pass;
   CompactionCheckpoint compacted;
+  CompactionTotals totals;
 };
 
 }  // namespace tidemark
