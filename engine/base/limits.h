@@ -90,6 +90,14 @@ inline constexpr size_t kCompactionPieceBytes = 1u << 20;
 // What a record costs of a compaction step's budget of bytes, its own bytes aside: hashing its key
 // and finding it in the table takes about as long as checking and copying a KiB.
 inline constexpr int64_t kCompactionRecordWork = 1024;
+// How much of a pass a node does between other work, and the pause after it: a pass takes a few
+// percent of the loop's time, about 50 us at a time.
+inline constexpr int64_t kCompactionStepBytes = 256 << 10;
+inline constexpr int64_t kCompactionPauseMicros = 1000;
+// A log whose pass failed is left alone for so long.
+inline constexpr int64_t kCompactionRetrySeconds = 600;
+// A compacted topic keeps tombstones for so long unless told otherwise: a day, as Kafka does.
+inline constexpr uint64_t kTombstoneMillisDefault = uint64_t{24} * 3600 * 1000;
 // Recovery's search for a frame behind a damaged one checksums at most this many times the bytes.
 inline constexpr uint64_t kFrameSearchWork = 16;
 

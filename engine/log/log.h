@@ -248,6 +248,9 @@ class Log {
   // What passes have achieved; kept in the files.
   const CompactionCheckpoint& compaction_checkpoint() const;
   const CompactionTotals& compaction_totals() const;
+  // First index behind the segments that compaction wrote; first_index() if there are none. Entries
+  // before it are not known by index any more: they cannot be replicated, only read by offset.
+  LogIndex compacted_end() const;
 
   // Whole files of the log (to remove the group's data).
   std::vector<FileId> Files() const;

@@ -98,6 +98,16 @@ const CompactionCheckpoint& Log::compaction_checkpoint() const { return impl_->c
 
 const CompactionTotals& Log::compaction_totals() const { return impl_->totals; }
 
+// Passes begin with the first segment and go in order, so that the sparse ones are in front.
+LogIndex Log::compacted_end() const {
+  const std::vector<Segment>& segments = impl_->segments;
+  if (segments.empty() || !segments.front().sparse.has_value()) return first_index();
+  const auto dense =
+      std::partition_point(segments.begin(), segments.end(),
+                           [](const Segment& segment) { return segment.sparse.has_value(); });
+  return std::prev(dense)->end_index();
+}
+
 void Log::Impl::EndPass() {
   if (pass == nullptr || !pass->over()) return;
   const std::vector<FileId> abandoned = pass->Files();
