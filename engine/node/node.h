@@ -53,6 +53,8 @@ struct NodeOptions {
   int64_t gossip_speed = 1;
   // How often, besides whenever a segment begins, it is looked at what retention may remove.
   Duration retention_interval = Duration::Seconds(10);
+  // How often it is looked for a log worth compacting, besides whenever a pass has ended.
+  Duration compaction_interval = Duration::Seconds(5);
   // Produce is refused below this much free space.
   uint64_t disk_headroom_bytes = 256u << 20;
   // A shutdown that cannot hand leadership over completes after this long.
@@ -85,6 +87,9 @@ struct NodeCounters {
   uint64_t peer_messages_out = 0;
   uint64_t elections_won = 0;
   uint64_t groups_failed = 0;
+  uint64_t compaction_passes = 0;
+  uint64_t compaction_records_removed = 0;
+  uint64_t compaction_bytes_removed = 0;
 };
 
 // One server: catalog, partitions, gossip, access control, composed into a state machine. Pure and

@@ -83,6 +83,7 @@ class NodeWorld {
   absl::Status Boot() {
     effects_.clear();
     flushes_.clear();
+    reads_.clear();
     auto node = Node::Recover(options_, disk_, now_, Prng(42));
     if (!node.ok()) return node.status();
     node_ = std::make_unique<Node>(*std::move(node));
@@ -137,6 +138,19 @@ class NodeWorld {
     }
   }
 
+  void FinishReads() {
+    while (!reads_.empty()) {
+      const ReadRange read = reads_.front();
+      reads_.pop_front();
+      const absl::StatusOr<std::string_view> file = disk_.Contents(read.file);
+      if (!file.ok() || file->size() < read.pos.value() + read.length) {
+        Tell(ReadDone{read.token, absl::NotFoundError(PathOf(read.file))});
+      } else {
+        Tell(ReadDone{read.token, Bytes::Copy(file->substr(read.pos.value(), read.length))});
+      }
+    }
+  }
+
   NodeOptions options_;
   MapDisk disk_;
   Now now_{Instant::FromNanos(1), WallTime::FromMillis(1'700'000'000'000)};
@@ -144,6 +158,7 @@ class NodeWorld {
   bool hold_flushes_ = false;
   bool shutdown_complete_ = false;
   std::deque<Flush> flushes_;
+  std::deque<ReadRange> reads_;
   std::map<RequestId, Response> answers_;
   std::vector<SendPeer> sent_;
   std::vector<Note> notes_;
@@ -154,6 +169,8 @@ class NodeWorld {
     for (Effect& effect : std::exchange(effects_, {})) {
       if (auto* flush = std::get_if<Flush>(&effect)) {
         flushes_.push_back(std::move(*flush));
+      } else if (auto* read = std::get_if<ReadRange>(&effect)) {
+        reads_.push_back(*read);
       } else if (auto* reply = std::get_if<Reply>(&effect)) {
         answers_.emplace(reply->id, std::move(reply->response));
       } else if (auto* send = std::get_if<SendPeer>(&effect)) {
@@ -164,11 +181,13 @@ class NodeWorld {
         shutdown_complete_ = true;
       }
     }
-    if (!hold_flushes_ && !flushes_.empty() && !finishing_) {
-      finishing_ = true;
-      FinishFlushes();
-      finishing_ = false;
+    if (finishing_) return;
+    finishing_ = true;
+    while (!reads_.empty() || (!hold_flushes_ && !flushes_.empty())) {
+      if (!hold_flushes_) FinishFlushes();
+      FinishReads();
     }
+    finishing_ = false;
   }
 
   Effects effects_;
