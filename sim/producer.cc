@@ -50,8 +50,13 @@ void Producer::SubmitOne(Actions& out) {
   std::vector<Record> records(count);
   for (Record& record : records) {
     const uint64_t bytes = decisions.Below(Site::kRecordBytes, actor_, scenario.record_bytes_max);
-    // One in four has no key, one in eight no value: empty records are records.
-    if (bytes % 4 != 0) record.key = absl::StrCat(actor_, "/", tag);
+    // One in four has no key, one in eight no value: empty records are records. A compacted topic
+    // insists on keys; all producers share a few.
+    if (scenario.compact) {
+      record.key = absl::StrCat("key", bytes % 7);
+    } else if (bytes % 4 != 0) {
+      record.key = absl::StrCat(actor_, "/", tag);
+    }
     if (bytes % 8 != 1) record.value = std::string(bytes, static_cast<char>('a' + tag % 26));
     record.timestamp_ms = now().nanos() / 1'000'000;
   }

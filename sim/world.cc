@@ -83,6 +83,7 @@ NodeOptions World::OptionsFor(size_t node) const {
   options.append_bytes_max = scenario_->append_bytes_max;
   options.append_entries_max = scenario_->append_entries_max;
   options.retention_interval = scenario_->retention_interval;
+  options.compaction_interval = scenario_->compaction_interval;
   options.gossip_speed = scenario_->gossip_speed;
   return options;
 }
