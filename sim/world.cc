@@ -185,7 +185,9 @@ void World::ArmTimer(size_t node) {
   Slot& slot = *slots_[node];
   const Instant deadline = slot.node->next_deadline();
   if (deadline == Instant::Never()) return;
-  const Instant due = std::max(slot.clock->VirtualOf(deadline), scheduler_.now());
+  Instant due = std::max(slot.clock->VirtualOf(deadline), scheduler_.now());
+  // The drift of a clock is rounded: it may have a little left to go where it should be there.
+  if (due == scheduler_.now() && LocalNow(node).instant < deadline) due = due + Duration::Micros(1);
   if (due >= slot.timer) return;  // the one under way looks again
   slot.timer = due;
   ForIncarnation(due - scheduler_.now(), node, [this, node, due] {
