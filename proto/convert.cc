@@ -134,6 +134,11 @@ absl::Status ForEachFrame(std::string_view bytes, Visitor visit) {
   return absl::OkStatus();
 }
 
+// What the enum does not have becomes something that the node refuses.
+Cleanup ToCleanup(v1::CleanupPolicy from) {
+  return static_cast<Cleanup>(from < 0 || from > UINT8_MAX ? UINT8_MAX : from);
+}
+
 }  // namespace
 
 RpcError InvalidRequest(std::string reason, std::string message) {
@@ -200,7 +205,10 @@ CreateTopicRequest ToCreateTopic(const v1::CreateTopicRequest& from) {
                             .replication_factor = from.replication_factor(),
                             .segment_bytes = from.segment_bytes(),
                             .retention_bytes = from.retention_bytes(),
-                            .retention_ms = from.retention_ms()};
+                            .retention_ms = from.retention_ms(),
+                            .cleanup = {.policy = ToCleanup(from.cleanup_policy()),
+                                        .min_compaction_lag_ms = from.min_compaction_lag_ms(),
+                                        .tombstone_retention_ms = from.tombstone_retention_ms()}};
 }
 
 v1::ProduceResponse FromProduce(const ProduceResponse& from) {
@@ -220,6 +228,9 @@ v1::Topic FromTopic(const TopicInfo& from) {
   to.set_segment_bytes(from.segment_bytes);
   to.set_retention_bytes(from.retention_bytes);
   to.set_retention_ms(from.retention_ms);
+  to.set_cleanup_policy(static_cast<v1::CleanupPolicy>(from.cleanup.policy));
+  to.set_min_compaction_lag_ms(from.cleanup.min_compaction_lag_ms);
+  to.set_tombstone_retention_ms(from.cleanup.tombstone_retention_ms);
   for (const PartitionInfo& partition : from.partitions) {
     v1::Partition& added = *to.add_partitions();
     added.set_partition(partition.partition.value());
@@ -283,6 +294,7 @@ absl::StatusOr<v1::ConsumeResponse> FromFetch(const FetchResponse& fetch,
   to.set_next_offset(next_offset);
   to.set_high_watermark(fetch.limit.value());
   to.set_start_offset(fetch.start_offset.value());
+  to.set_compacted(fetch.compacted);
   return to;
 }
 

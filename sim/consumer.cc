@@ -88,8 +88,11 @@ void Consumer::Serve(balancer::StreamId id, const StreamPtr& stream, Offset from
 void Consumer::ServeFound(balancer::StreamId id, const StreamPtr& stream,
                           const FetchResponse& found) {
   if (!found.range.has_value()) {
-    Down(stream, [this, id, limit = found.limit] {
-      Run([&](Actions& out) { session_.OnProgress(now(), id, limit, out); });
+    Down(stream, [this, id, found] {
+      Run([&](Actions& out) {
+        if (found.compacted) session_.OnGap(now(), id, found.from, found.limit);
+        session_.OnProgress(now(), id, found.limit, out);
+      });
     });
     world_->scheduler().After(Duration::Millis(10), [this, id, stream, from = found.from] {
       if (world_->up(stream->node) && world_->incarnation(stream->node) == stream->incarnation) {
@@ -112,8 +115,8 @@ void Consumer::ServeFound(balancer::StreamId id, const StreamPtr& stream,
     }
     for (const GroupView& view : world_->node(stream->node).Groups()) {
       if (view.group != group_ || frames.ok()) continue;
-      if (found.range->first_index >= view.log->first_index()) continue;
-      // Removed meanwhile; what the driver says then.
+      if (found.range->first_index >= view.log->compacted_end()) continue;
+      // Removed or compacted meanwhile; what the driver says then.
       const balancer::CallError gone{.code = absl::StatusCode::kUnavailable,
                                      .reason = "OFFSET_NOT_AVAILABLE"};
       Down(stream, [this, id, gone] { Close(id, gone); });
@@ -135,23 +138,32 @@ void Consumer::ServeFound(balancer::StreamId id, const StreamPtr& stream,
         const Bytes frame = run.Slice(at, header->total_bytes());
         next = header->base_offset + header->offset_span();
         at += header->total_bytes();
-        Down(stream, [this, id, frame, limit = found.limit] { OnData(id, frame, limit); });
+        Down(stream, [this, id, frame, limit = found.limit, compacted = found.compacted] {
+          OnData(id, frame, limit, compacted);
+        });
       }
     }
     Serve(id, stream, next);
   });
 }
 
-void Consumer::OnData(balancer::StreamId id, const Bytes& frame, Offset high_watermark) {
+void Consumer::OnData(balancer::StreamId id, const Bytes& frame, Offset high_watermark,
+                      bool compacted) {
   const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(frame.view());
   TIDEMARK_CHECK(header.ok());
   Run([&](Actions& out) {
+    if (compacted) session_.OnGap(now(), id, header->base_offset, high_watermark);
     const balancer::Delivery delivery =
         session_.OnData(now(), id, header->base_offset, header->base_offset + header->offset_span(),
                         high_watermark, out);
     if (!delivery.deliver) return;
     world_->coverage().Hit(Probe::kRecordConsumed, header->offset_span() - delivery.skip);
-    world_->observer().consumers().OnDelivered(actor_, group_, frame.view(), delivery.skip);
+    Observer& observer = world_->observer();
+    if (compacted) {
+      observer.compaction().OnDelivered(actor_, group_, frame.view(), delivery.skip);
+    } else {
+      observer.consumers().OnDelivered(actor_, group_, frame.view(), delivery.skip);
+    }
   });
 }
 

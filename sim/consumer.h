@@ -28,7 +28,7 @@ class Consumer : public SessionClient<balancer::FetchSession, balancer::FetchAct
   // The server's part: fetches from `from` on, for ever.
   void Serve(balancer::StreamId id, const StreamPtr& stream, Offset from);
   void ServeFound(balancer::StreamId id, const StreamPtr& stream, const FetchResponse& found);
-  void OnData(balancer::StreamId id, const Bytes& frame, Offset high_watermark);
+  void OnData(balancer::StreamId id, const Bytes& frame, Offset high_watermark, bool compacted);
   void Close(balancer::StreamId id, const balancer::CallError& error);
   // The session ended with `status`: retention may be the reason, nothing else.
   void OnFailed(const absl::Status& status);

@@ -6,6 +6,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "engine/base/check.h"
+#include "engine/log/batch.h"
 #include "engine/log/segment.h"
 
 namespace tidemark::sim {
@@ -23,7 +25,8 @@ Observer::Observer(Verdict* verdict, Coverage* coverage, Story* story)
       durable_(verdict),
       acked_(&committed_, verdict),
       consumers_(&committed_, verdict),
-      retention_(&committed_, &durable_, verdict) {}
+      retention_(&committed_, &durable_, verdict),
+      compaction_(&committed_, verdict, coverage) {}
 
 void Observer::OnRemoved(NodeId id, GroupId group) {
   if (ledger_groups_.contains(group)) {
@@ -61,6 +64,20 @@ void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTi
   if (view.raft->commit() > replica.commit) AdvanceCommit(id, view, replica);
   if (view.raft->role() == raft::Role::kLeader) OnLeads(id, view, replica);
   CheckRetention(id, view, wall, replica);
+  CountCompaction(id, view, replica);
+}
+
+void Observer::CountCompaction(NodeId id, const GroupView& view, Replica& replica) {
+  const CompactionTotals& now = view.log->compaction_totals();
+  CompactionTotals& before = replica.compacted;
+  coverage_->Hit(Probe::kCompactionPass, now.passes - before.passes);
+  coverage_->Hit(Probe::kRecordCompacted, now.records_removed - before.records_removed);
+  if (now.passes != before.passes) {
+    story_->Tell("node ", id.value(), " has compacted group ", view.group.value(), " up to index ",
+                 view.log->compacted_end().value(), ": ", now.records_removed,
+                 " records have gone");
+  }
+  before = now;
 }
 
 void Observer::CheckRetention(NodeId id, const GroupView& view, WallTime wall, Replica& replica) {
@@ -129,7 +146,8 @@ void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallT
                        Replica& replica) {
   const Log& log = *view.log;
   std::vector<EntryFact>& known = replica.log;
-  if (!replica.primed) BeginAt(id, view.group, log.first_index(), known);
+  // What was compacted is not known by index any more; it is looked at by offset, at the end.
+  if (!replica.primed) BeginAt(id, view.group, log.compacted_end(), known);
   if (!verdict_->ok()) return;
   // Cut or replaced entries: (index, term) names an entry, so terms tell.
   size_t same = std::min<size_t>(known.size(), log.last_index().value());
@@ -151,6 +169,7 @@ void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallT
     for (const Entry& entry : entries) {
       const EntryFact* before = known.empty() ? nullptr : &known.back();
       const EntryFact fact = FactOf(entry, before == nullptr ? 0 : before->prefix);
+      compaction_.OnEntry(view.group, fact, entry.frame.view());
       matching_.OnEntry(view.group, id, before, fact);
       if (entry.index <= recovered_to) durable_.OnRecovered(view.group, id, fact);
       if (entry.index <= replica.found_to) {
@@ -171,6 +190,7 @@ void Observer::AdvanceCommit(NodeId id, const GroupView& view, Replica& replica)
     const EntryFact& entry = replica.log[replica.commit.value()];
     if (committed_.OnCommitted(view.group, id, view.raft->term(), entry)) {
       durable_.OnCommitted(view.group, voters, entry);
+      compaction_.OnCommitted(view.group, entry);
       if (ledger_groups_.contains(view.group)) acked_.OnCommitted(view.group, entry);
     }
     ++replica.commit;
@@ -188,7 +208,8 @@ void Observer::Finish(NodeId id, const Node& node, const Disk& disk) {
     };
     // What retention let go is excused, and nothing else: that no log begins further on was looked
     // at after each step.
-    LogIndex next = view.log->first_index();
+    if (compaction_.Compacts(view.group)) CheckCompacted(id, view, disk);
+    LogIndex next = view.log->compacted_end();
     if (next.value() > expected.size()) {
       fail(next, "is where its log begins, behind all that was committed");
       continue;
@@ -216,6 +237,44 @@ void Observer::Finish(NodeId id, const Node& node, const Disk& disk) {
       }
     }
   }
+}
+
+void Observer::CheckCompacted(NodeId id, const GroupView& view, const Disk& disk) {
+  const Log& log = *view.log;
+  const LogIndex limit = std::min(view.raft->commit(), log.durable_index());
+  const Offset end = log.EndOffsetOf(std::max(limit, log.first_index() - 1));
+  std::vector<Bytes> frames;
+  for (Offset at = log.start_offset(); at < end;) {
+    const absl::StatusOr<FileRange> range = log.RangeOfOffset(at, limit, 64u << 10);
+    absl::StatusOr<std::vector<Bytes>> runs = absl::UnknownError("not read");
+    if (range.ok() && range->length == 0) break;
+    if (range.ok()) {
+      const absl::StatusOr<Bytes> bytes = disk.Read(range->file, range->pos, range->length);
+      if (bytes.ok()) {
+        runs = ConsumerFrames(*range, *bytes, at, end);
+      } else {
+        runs = bytes.status();
+      }
+    } else {
+      runs = range.status();
+    }
+    if (!runs.ok() || runs->empty()) {
+      verdict_->Fail("compaction",
+                     absl::StrCat("node ", id.value(), " cannot read group ", view.group.value(),
+                                  " from offset ", at.value(), " on: ", runs.status().ToString()));
+      return;
+    }
+    for (const Bytes& run : *runs) {
+      for (size_t pos = 0; pos < run.size();) {
+        const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(run.view().substr(pos));
+        TIDEMARK_CHECK(header.ok());  // ConsumerFrames has looked
+        frames.push_back(run.Slice(pos, header->total_bytes()));
+        pos += header->total_bytes();
+        at = std::max(at, header->base_offset + header->offset_span());
+      }
+    }
+  }
+  compaction_.OnFinalLog(view.group, id, {.begin = log.start_offset(), .end = end}, frames);
 }
 
 ClusterFacts::Member Observer::FactsOf(NodeId id, const Node& node, Now now) const {

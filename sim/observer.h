@@ -10,6 +10,7 @@
 #include "engine/node/node.h"
 #include "sim/checkers/acked_durability.h"
 #include "sim/checkers/commit_rules.h"
+#include "sim/checkers/compaction.h"
 #include "sim/checkers/consumer_order.h"
 #include "sim/checkers/durable_quorum.h"
 #include "sim/checkers/election_safety.h"
@@ -57,6 +58,7 @@ class Observer {
   ConsumerOrder& consumers() { return consumers_; }
   DurableQuorum& durable() { return durable_; }
   Retention& retention() { return retention_; }
+  Compaction& compaction() { return compaction_; }
   const StateMachine& committed() const { return committed_; }
 
  private:
@@ -68,6 +70,7 @@ class Observer {
     LogIndex found_to;  // the last entry that recovery found
     LogIndex commit;
     Term leads;  // the term this node was last seen to lead
+    CompactionTotals compacted;
   };
 
   void Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTime wall);
@@ -76,6 +79,9 @@ class Observer {
   // A log whose prefix is gone begins with what was committed there.
   void BeginAt(NodeId id, GroupId group, LogIndex first, std::vector<EntryFact>& known);
   void CheckRetention(NodeId id, const GroupView& view, WallTime wall, Replica& replica);
+  void CountCompaction(NodeId id, const GroupView& view, Replica& replica);
+  // Hands what is left of a compacted log, as a reader gets it from the disk, to its oracle.
+  void CheckCompacted(NodeId id, const GroupView& view, const Disk& disk);
   void OnLeads(NodeId id, const GroupView& view, Replica& replica);
   void AdvanceCommit(NodeId id, const GroupView& view, Replica& replica);
   static std::vector<Entry> EntriesFrom(const Log& log, const Disk& disk, LogIndex first,
@@ -94,6 +100,7 @@ class Observer {
   AckedDurability acked_;
   ConsumerOrder consumers_;
   Retention retention_;
+  Compaction compaction_;
   std::set<GroupId> ledger_groups_;
   std::set<GroupId> deleted_;
   std::map<std::pair<NodeId, GroupId>, Replica> replicas_;

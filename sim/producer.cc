@@ -50,8 +50,15 @@ void Producer::SubmitOne(Actions& out) {
   std::vector<Record> records(count);
   for (Record& record : records) {
     const uint64_t bytes = decisions.Below(Site::kRecordBytes, actor_, scenario.record_bytes_max);
-    // One in four has no key, one in eight no value: empty records are records.
-    if (bytes % 4 != 0) record.key = absl::StrCat(actor_, "/", tag);
+    // One in four has no key, one in eight no value: empty records are records. A compacted topic
+    // insists on keys: all producers share a few, and some are used once, so that there is much to
+    // keep where there is much to remove.
+    if (scenario.compact) {
+      record.key =
+          tag % 16 == 0 ? absl::StrCat("once/", actor_, "/", tag) : absl::StrCat("key", bytes % 7);
+    } else if (bytes % 4 != 0) {
+      record.key = absl::StrCat(actor_, "/", tag);
+    }
     if (bytes % 8 != 1) record.value = std::string(bytes, static_cast<char>('a' + tag % 26));
     record.timestamp_ms = now().nanos() / 1'000'000;
   }

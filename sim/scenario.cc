@@ -56,6 +56,15 @@ void DrawCluster(const Draw& draw, Scenario& s) {
   if (draw.Percent("retention_ms.on", 25)) {
     s.retention_ms = draw.OneOf<uint64_t>("retention_ms", {100, 1000, 4000});
   }
+  s.compact = draw.Percent("compact.on", 35);
+  if (s.compact) {
+    s.retention_bytes = 0;
+    s.retention_ms = 0;
+    s.min_compaction_lag_ms = draw.OneOf<uint64_t>("min_compaction_lag", {0, 0, 300});
+    s.tombstone_retention_ms = draw.OneOf<uint64_t>("tombstone_retention", {1, 300, 2000});
+  }
+  s.compaction_interval =
+      Duration::Millis(draw.OneOf<int64_t>("compaction_interval", {50, 300, 1000}));
   s.retention_interval =
       Duration::Millis(draw.OneOf<int64_t>("retention_interval", {100, 1000, 10'000}));
   s.index_interval_bytes = draw.OneOf<uint64_t>("index_interval", {1, 512, 4096});

@@ -31,6 +31,11 @@ struct Scenario {
   uint64_t retention_bytes = 0;
   uint64_t retention_ms = 0;
   Duration retention_interval;
+  // That topic is compacted by key instead.
+  bool compact = false;
+  uint64_t min_compaction_lag_ms = 0;
+  uint64_t tombstone_retention_ms = 0;
+  Duration compaction_interval;
   uint64_t index_interval_bytes = 0;
   uint64_t checkpoint_bytes = 0;
   uint64_t index_memory_bytes = 0;

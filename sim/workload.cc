@@ -101,7 +101,10 @@ void Workload::Start() {
                       .partitions = scenario.partitions,
                       .replication_factor = scenario.replication_factor,
                       .retention_bytes = scenario.retention_bytes,
-                      .retention_ms = scenario.retention_ms},
+                      .retention_ms = scenario.retention_ms,
+                      .cleanup = {.policy = scenario.compact ? Cleanup::kCompact : Cleanup::kDelete,
+                                  .min_compaction_lag_ms = scenario.min_compaction_lag_ms,
+                                  .tombstone_retention_ms = scenario.tombstone_retention_ms}},
                      [this](const TopicInfo& topic) { Begin(topic); });
   if (scenario.topic_churn) Churn(0);
 }
@@ -115,6 +118,7 @@ void Workload::Begin(const TopicInfo& topic) {
   }
   for (const PartitionInfo& partition : topic.partitions) {
     world_->observer().ProducedTo(partition.group);
+    if (scenario.compact) world_->observer().compaction().OnTopic(partition.group);
     if (policy.bytes.has_value() || policy.age.has_value()) {
       world_->observer().retention().OnTopic(partition.group, policy);
     }

@@ -85,6 +85,7 @@ NodeOptions World::OptionsFor(size_t node) const {
   options.append_bytes_max = scenario_->append_bytes_max;
   options.append_entries_max = scenario_->append_entries_max;
   options.retention_interval = scenario_->retention_interval;
+  options.compaction_interval = scenario_->compaction_interval;
   options.gossip_speed = scenario_->gossip_speed;
   options.scrub = {.bytes_per_second = scenario_->scrub_bytes_per_second,
                    .pause = scenario_->scrub_pause};
@@ -188,7 +189,9 @@ void World::ArmTimer(size_t node) {
   Slot& slot = *slots_[node];
   const Instant deadline = slot.node->next_deadline();
   if (deadline == Instant::Never()) return;
-  const Instant due = std::max(slot.clock->VirtualOf(deadline), scheduler_.now());
+  Instant due = std::max(slot.clock->VirtualOf(deadline), scheduler_.now());
+  // The drift of a clock is rounded: it may have a little left to go where it should be there.
+  if (due == scheduler_.now() && LocalNow(node).instant < deadline) due = due + Duration::Micros(1);
   if (due >= slot.timer) return;  // the one under way looks again
   slot.timer = due;
   ForIncarnation(due - scheduler_.now(), node, [this, node, due] {

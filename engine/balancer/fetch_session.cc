@@ -121,6 +121,14 @@ Delivery FetchSession::OnData(Instant now, StreamId stream, Offset begin, Offset
   return Delivery{true, skip};
 }
 
+void FetchSession::OnGap(Instant now, StreamId stream, Offset to, Offset high_watermark) {
+  if (!Answered(now, stream, high_watermark) || to <= position_) return;
+  position_ = to;
+  delivered_ = true;
+  avoid_.clear();
+  rounds_ = 0;
+}
+
 void FetchSession::OnProgress(Instant now, StreamId stream, Offset high_watermark,
                               FetchActions& out) {
   if (!Answered(now, stream, high_watermark)) return;

@@ -54,8 +54,9 @@ struct Delivery {
 };
 
 // One ordered, gapless stream of records, whichever replicas serve it.
-//   Order    offsets are delivered exactly once, ascending, without a gap. A server that skips
-//            offsets or goes back ends the session with kDataLoss; nothing is passed over silently.
+//   Order    offsets are delivered exactly once, ascending, without a gap but those that the server
+//            answers for (OnGap). A server that skips offsets otherwise, or goes back, ends the
+//            session with kDataLoss; nothing is passed over silently.
 //   Replicas followers first (picker). A replica that is behind what was already seen, or lost
 //   data,
 //            is avoided and another asked; only when every replica was asked in vain, repeatedly,
@@ -72,6 +73,9 @@ class FetchSession {
   //   Result  how much of it is new; position() has moved to `end` if `deliver`.
   Delivery OnData(Instant now, StreamId stream, Offset begin, Offset end, Offset high_watermark,
                   FetchActions& out);
+  // The server says that nothing is left before offset `to`: the topic is compacted. Goes before
+  // the data that begins there. What was delivered already is no gap.
+  void OnGap(Instant now, StreamId stream, Offset to, Offset high_watermark);
   // An answer without records: only the high watermark.
   void OnProgress(Instant now, StreamId stream, Offset high_watermark, FetchActions& out);
   void OnStreamClosed(Instant now, StreamId stream, const CallError& error, FetchActions& out);

@@ -109,6 +109,14 @@ inline constexpr size_t kScrubFindingsMax = 64;
 inline constexpr int kScrubTriesMax = 3;
 // What replacing a segment takes at a time, and writes before it waits for the disk.
 inline constexpr size_t kReplacementPieceBytes = 1u << 20;
+// How much of a pass a node does between other work, and the pause after it: a pass takes a few
+// percent of the loop's time, about 50 us at a time.
+inline constexpr int64_t kCompactionStepBytes = 256 << 10;
+inline constexpr int64_t kCompactionPauseMicros = 1000;
+// A log whose pass failed is left alone for so long.
+inline constexpr int64_t kCompactionRetrySeconds = 600;
+// A compacted topic keeps tombstones for so long unless told otherwise: a day, as Kafka does.
+inline constexpr uint64_t kTombstoneMillisDefault = uint64_t{24} * 3600 * 1000;
 // Recovery's search for a frame behind a damaged one checksums at most this many times the bytes.
 inline constexpr uint64_t kFrameSearchWork = 16;
 

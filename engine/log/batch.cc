@@ -144,6 +144,25 @@ absl::StatusOr<BatchHeader> ValidateClientBatch(std::string_view frame) {
   return header;
 }
 
+absl::Status CheckHasKeys(const BatchHeader& header, std::string_view frame) {
+  if (header.codec() != Codec::kNone) {
+    return absl::InvalidArgumentError(
+        "the batch is compressed; a topic that is compacted by key takes uncompressed ones only");
+  }
+  RecordWalk walk(frame.substr(kBatchHeaderBytes));
+  for (uint32_t i = 0; i < header.record_count; ++i) {
+    RecordView record;
+    if (const char* wrong = walk.Next(record)) {
+      return Malformed(absl::StrCat("of record ", i, ", ", wrong));
+    }
+    if (!record.key.has_value()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "record ", i, " of the batch has no key; every record of a compacted topic needs one"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 void PatchBatch(char* frame, Offset base_offset, Term term) {
   TIDEMARK_CHECK_LE(term.value(), kTermMax);
   StoreBig(frame, base_offset.value());

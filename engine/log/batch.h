@@ -64,6 +64,11 @@ bool BatchChecksumMatches(std::string_view frame);
 //   Errors  kInvalidArgument with the reason; kResourceExhausted over kBatchBytesMax.
 absl::StatusOr<BatchHeader> ValidateClientBatch(std::string_view frame);
 
+// Ok if compaction by key can work on a valid client batch: not compressed, for its keys must be
+// readable, and every record has a key.
+//   Errors  kInvalidArgument with the reason.
+absl::Status CheckHasKeys(const BatchHeader& header, std::string_view frame);
+
 // Writes base_offset and leader_epoch into a frame, the only fields a leader sets; both are outside
 // the checksum. `frame` points at a whole frame.
 void PatchBatch(char* frame, Offset base_offset, Term term);

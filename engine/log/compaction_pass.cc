@@ -323,8 +323,19 @@ void CompactionPass::OnBatchDurable() {
     log_->Install(std::move(done));
     log_->compacted = checkpoint_;
     output_.reset();
-    if (at_ >= end_) stage_ = Stage::kOver;
+    const uint64_t removed = compactor_.stats().records_in - compactor_.stats().records_out;
+    log_->totals.records_removed += removed - std::exchange(removed_, removed);
+    if (at_ >= end_) {
+      stage_ = Stage::kOver;
+      ++log_->totals.passes;
+    }
   }
+}
+
+void CompactionPass::OnBatchFailed() {
+  TIDEMARK_CHECK(outstanding_);
+  outstanding_ = false;
+  Cancel();
 }
 
 void CompactionPass::Cancel() {

@@ -36,6 +36,8 @@ class CompactionPass final : private CompactionSink {
   bool has_batch() const { return !outstanding_ && !staged_.sync.empty(); }
   FileBatch TakeBatch();
   void OnBatchDurable();
+  // Cancels.
+  void OnBatchFailed();
 
   // Nothing more will be read or staged. What was staged and not taken is dropped, what was begun
   // and not installed is abandoned.
@@ -103,6 +105,7 @@ class CompactionPass final : private CompactionSink {
   CompactionCheckpoint checkpoint_;  // when the output counts
   FileBatch staged_;
   bool outstanding_ = false;
+  uint64_t removed_ = 0;  // records, that the log's totals have
 };
 
 }  // namespace tidemark

@@ -74,6 +74,13 @@ struct ReplacementFiles {
   bool sidecar = true;
 };
 
+// What compaction has achieved since the log was recovered, also by passes that were cancelled.
+struct CompactionTotals {
+  uint64_t passes = 0;  // that reached their end
+  uint64_t records_removed = 0;
+  uint64_t bytes_removed = 0;  // of segments
+};
+
 // A run of bytes of one segment that holds whole frames, to be read by the driver.
 struct FileRange {
   FileId file;
@@ -242,10 +249,17 @@ class Log {
   //   Checks  dies unless has_compaction_batch().
   FileBatch TakeCompactionBatch();
   void OnCompactionBatchDurable();
+  // The batch was not executed, or only in part. The pass is cancelled; its unfinished files go
+  // with the next batch of TakeBatch. The log is as it was.
+  void OnCompactionBatchFailed();
   // Ends the pass, if there is one. What it had not replaced yet is as it was.
   void CancelCompaction();
   // What passes have achieved; kept in the files.
   const CompactionCheckpoint& compaction_checkpoint() const;
+  const CompactionTotals& compaction_totals() const;
+  // First index behind the segments that compaction wrote; first_index() if there are none. Entries
+  // before it are not known by index any more: they cannot be replicated, only read by offset.
+  LogIndex compacted_end() const;
 
   // The first of the segments that are full, committed and durable with their footers that ends
   // behind entry `index`: what a scrubber looks at (scrub.h).

@@ -80,6 +80,14 @@ void Log::OnCompactionBatchDurable() {
   impl_->EndPass();
 }
 
+// Without a footer that is durable what it wrote never was; with one it says the same as what it
+// stands for, which is there as well.
+void Log::OnCompactionBatchFailed() {
+  TIDEMARK_CHECK(impl_->pass != nullptr);
+  impl_->pass->OnBatchFailed();
+  impl_->EndPass();
+}
+
 void Log::CancelCompaction() {
   if (impl_->pass == nullptr) return;
   impl_->pass->Cancel();
@@ -87,6 +95,18 @@ void Log::CancelCompaction() {
 }
 
 const CompactionCheckpoint& Log::compaction_checkpoint() const { return impl_->compacted; }
+
+const CompactionTotals& Log::compaction_totals() const { return impl_->totals; }
+
+// Passes begin with the first segment and go in order, so that the sparse ones are in front.
+LogIndex Log::compacted_end() const {
+  const std::vector<Segment>& segments = impl_->segments;
+  if (segments.empty() || !segments.front().sparse.has_value()) return first_index();
+  const auto dense =
+      std::partition_point(segments.begin(), segments.end(),
+                           [](const Segment& segment) { return segment.sparse.has_value(); });
+  return std::prev(dense)->end_index();
+}
 
 void Log::Impl::EndPass() {
   if (pass == nullptr || !pass->over()) return;
@@ -114,7 +134,11 @@ void Log::Impl::Install(Segment segment) {
   TIDEMARK_CHECK_EQ(segments[first].base_index, segment.base_index);
   TIDEMARK_CHECK_EQ(segments[end - 1].end_index(), segment.end_index());
   TIDEMARK_CHECK_EQ(segments[end - 1].digest, segment.digest);
-  for (size_t i = first; i < end; ++i) StageRemoval(segments[i]);
+  for (size_t i = first; i < end; ++i) {
+    totals.bytes_removed += segments[i].size;
+    StageRemoval(segments[i]);
+  }
+  totals.bytes_removed -= segment.size;
   segment.used = ++clock;
   table_bytes += segment.runs.bytes();
   segments[first] = std::move(segment);

@@ -261,6 +261,7 @@ struct Log::Impl {
 
   std::unique_ptr<CompactionPass> pass;
   CompactionCheckpoint compacted;
+  CompactionTotals totals;
   std::unique_ptr<SegmentReplacement> replacement;
 };
 

@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint8_t kVersion = 1;
 constexpr uint8_t kVersionWithRetention = 2;
+constexpr uint8_t kVersionWithCleanup = 3;
 constexpr uint8_t kCreateTopic = 1;
 constexpr uint8_t kDeleteTopic = 2;
 
@@ -64,9 +65,15 @@ absl::StatusOr<CatalogCommand> DecodeCreate(Reader& reader, uint8_t version) {
   CreateTopicCommand create;
   create.name = reader.String();
   create.segment_bytes = reader.Integer<uint64_t>();
-  if (version == kVersionWithRetention) {
+  if (version >= kVersionWithRetention) {
     create.retention_bytes = reader.Integer<uint64_t>();
     create.retention_ms = reader.Integer<uint64_t>();
+  }
+  if (version >= kVersionWithCleanup) {
+    create.cleanup.policy = static_cast<Cleanup>(reader.Integer<uint8_t>());
+    create.cleanup.min_compaction_lag_ms = reader.Integer<uint64_t>();
+    create.cleanup.tombstone_retention_ms = reader.Integer<uint64_t>();
+    if (create.cleanup.policy > Cleanup::kCompactAndDelete) return Malformed();
   }
   const uint32_t partitions = reader.Integer<uint32_t>();
   if (reader.broken() || partitions > kPartitionsPerTopicMax) return Malformed();
@@ -85,14 +92,22 @@ absl::StatusOr<CatalogCommand> DecodeCreate(Reader& reader, uint8_t version) {
 std::string EncodeCatalogCommand(const CatalogCommand& command) {
   std::string out;
   if (const auto* create = std::get_if<CreateTopicCommand>(&command)) {
-    const bool retention = create->retention_bytes != 0 || create->retention_ms != 0;
-    AppendLittle<uint8_t>(out, retention ? kVersionWithRetention : kVersion);
+    const bool cleanup = create->cleanup.compacts();
+    const bool retention = cleanup || create->retention_bytes != 0 || create->retention_ms != 0;
+    AppendLittle<uint8_t>(out, cleanup     ? kVersionWithCleanup
+                               : retention ? kVersionWithRetention
+                                           : kVersion);
     AppendLittle<uint8_t>(out, kCreateTopic);
     AppendString(out, create->name);
     AppendLittle<uint64_t>(out, create->segment_bytes);
     if (retention) {
       AppendLittle<uint64_t>(out, create->retention_bytes);
       AppendLittle<uint64_t>(out, create->retention_ms);
+    }
+    if (cleanup) {
+      AppendLittle<uint8_t>(out, static_cast<uint8_t>(create->cleanup.policy));
+      AppendLittle<uint64_t>(out, create->cleanup.min_compaction_lag_ms);
+      AppendLittle<uint64_t>(out, create->cleanup.tombstone_retention_ms);
     }
     AppendLittle<uint32_t>(out, static_cast<uint32_t>(create->replicas.size()));
     for (const std::vector<NodeId>& replicas : create->replicas) {
@@ -111,7 +126,7 @@ absl::StatusOr<CatalogCommand> DecodeCatalogCommand(std::string_view bytes) {
   Reader reader(bytes);
   const uint8_t version = reader.Integer<uint8_t>();
   const uint8_t kind = reader.Integer<uint8_t>();
-  if (reader.broken() || version < kVersion || version > kVersionWithRetention) return Malformed();
+  if (reader.broken() || version < kVersion || version > kVersionWithCleanup) return Malformed();
   if (kind == kCreateTopic) return DecodeCreate(reader, version);
   if (kind != kDeleteTopic || version != kVersion) return Malformed();
   DeleteTopicCommand remove{.name = reader.String()};
@@ -156,6 +171,7 @@ absl::Status Catalog::Apply(const CatalogCommand& command) {
                      .segment_bytes = create.segment_bytes,
                      .retention_bytes = create.retention_bytes,
                      .retention_ms = create.retention_ms,
+                     .cleanup = create.cleanup,
                      .partitions = {}};
   ++next_topic_;
   for (size_t i = 0; i < create.replicas.size(); ++i) {

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/base/ids.h"
+#include "engine/node/topic_cleanup.h"
 
 namespace tidemark {
 
@@ -29,6 +30,7 @@ struct CatalogTopic {
   uint64_t segment_bytes = 0;    // 0: the node's default
   uint64_t retention_bytes = 0;  // of each partition; 0: no bound
   uint64_t retention_ms = 0;     // 0: for ever
+  TopicCleanup cleanup;
   std::vector<CatalogPartition> partitions;
   friend bool operator==(const CatalogTopic&, const CatalogTopic&) = default;
 };
@@ -39,6 +41,7 @@ struct CreateTopicCommand {
   uint64_t segment_bytes = 0;
   uint64_t retention_bytes = 0;
   uint64_t retention_ms = 0;
+  TopicCleanup cleanup;
   std::vector<std::vector<NodeId>> replicas;  // per partition
   friend bool operator==(const CreateTopicCommand&, const CreateTopicCommand&) = default;
 };
@@ -50,7 +53,8 @@ using CatalogCommand = std::variant<CreateTopicCommand, DeleteTopicCommand>;
 
 // The command as the value of a record. Layout: u8 version, u8 kind, fields; integers
 // little-endian, strings and lists with a u32 length before them. Version 1 has no retention;
-// version 2 is written only where there is one.
+// version 2 is written only where there is one, version 3, which has the cleanup, too, only where a
+// topic is compacted.
 std::string EncodeCatalogCommand(const CatalogCommand& command);
 // kDataLoss: not a command this version knows.
 absl::StatusOr<CatalogCommand> DecodeCatalogCommand(std::string_view bytes);

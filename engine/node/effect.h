@@ -53,7 +53,7 @@ struct Reply {
 };
 
 // File operations of one group, made durable together; answered by IoDone. At most one per group is
-// under way.
+// under way, and beside it one of compaction, which names other files.
 struct Flush {
   IoToken token;
   GroupId group;

@@ -201,10 +201,12 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
           }
           if (at == replicas.end()) return;
           if constexpr (std::is_same_v<E, IoDone>) {
+            if (at->second->OnCompactionFlushed(now, e.token, e.status, out)) return;
             at->second->OnFlushed(now, e.status, out);
           } else if constexpr (std::is_same_v<E, GroupReopened>) {
             OnGroupReopened(now, *at->second, std::move(e), out);
           } else {
+            if (at->second->OnCompactionRead(now, e.token, e.bytes, out)) return;
             at->second->OnRead(now, e.token, std::move(e.bytes), out);
           }
         } else if constexpr (std::is_same_v<E, DiskSpace>) {
@@ -252,8 +254,10 @@ void Node::Impl::OnGroupReopened(Now now, Replica& replica, GroupReopened reopen
 void Node::Impl::Settle(Now now, Effects& out) {
   catalog_replica().Settle(now, out);
   ApplyCommitted(now, out);
+  DecideCompaction(now);
   for (auto at = replicas.begin(); at != replicas.end();) {
     Replica& replica = *at->second;
+    replica.DriveCompaction(now, out);
     if (at->first != kCatalogGroup) replica.Settle(now, out);
     if (replica.leadership_changed()) {
       out.push_back(Note{Note::Level::kInfo,
@@ -277,7 +281,10 @@ void Node::Impl::BeginShutdown(Now now, Effects& out) {
   gossip::Effects fx;
   swim.Leave(now, fx);
   AbsorbGossip(std::move(fx), out);
-  for (const auto& [group, replica] : replicas) replica->TransferLeadership(now, out);
+  for (const auto& [group, replica] : replicas) {
+    replica->CancelCompaction();
+    replica->TransferLeadership(now, out);
+  }
 }
 
 void Node::Impl::ContinueShutdown(Now now, Effects& out) {
@@ -311,6 +318,10 @@ void Node::Impl::ContinueShutdown(Now now, Effects& out) {
 
 Instant Node::Impl::next_deadline() const {
   Instant deadline = std::min(swim.next_deadline(), ScrubDeadline());
+  // The end of a pass, which an event brings, is when the next one is looked for.
+  if (compacting == kCatalogGroup && !shutting_down) {
+    deadline = std::min(deadline, compaction_deadline);
+  }
   for (const auto& [group, replica] : replicas) {
     deadline = std::min(deadline, replica->next_deadline());
   }

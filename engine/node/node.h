@@ -57,6 +57,8 @@ struct NodeOptions {
   int64_t gossip_speed = 1;
   // How often, besides whenever a segment begins, it is looked at what retention may remove.
   Duration retention_interval = Duration::Seconds(10);
+  // How often it is looked for a log worth compacting, besides whenever a pass has ended.
+  Duration compaction_interval = Duration::Seconds(5);
   // Produce is refused below this much free space; limits.h has what else depends on it.
   uint64_t disk_headroom_bytes = 256u << 20;
   // When the files of a group whose storage failed are read again: first and at the most.
@@ -93,6 +95,9 @@ struct NodeCounters {
   uint64_t elections_won = 0;
   uint64_t groups_failed = 0;
   uint64_t groups_reopened = 0;
+  uint64_t compaction_passes = 0;
+  uint64_t compaction_records_removed = 0;
+  uint64_t compaction_bytes_removed = 0;
 };
 
 // One server: catalog, partitions, gossip, access control, composed into a state machine. Pure and

@@ -9,14 +9,26 @@
 namespace tidemark {
 namespace {
 
+Duration MillisOf(uint64_t millis) {
+  return Duration::Millis(static_cast<int64_t>(std::min(millis, kRetentionMillisMax)));
+}
+
 RetentionPolicy RetentionOf(const CatalogTopic& topic) {
   RetentionPolicy policy;
+  if (!topic.cleanup.deletes()) return policy;
   if (topic.retention_bytes != 0) policy.bytes = topic.retention_bytes;
   if (topic.retention_ms != 0) {
-    policy.age =
-        Duration::Millis(static_cast<int64_t>(std::min(topic.retention_ms, kRetentionMillisMax)));
+    policy.age = MillisOf(topic.retention_ms);
   }
   return policy;
+}
+
+std::optional<CompactionSetting> CompactionOf(const CatalogTopic& topic) {
+  if (!topic.cleanup.compacts()) return std::nullopt;
+  const uint64_t tombstones = topic.cleanup.tombstone_retention_ms;
+  return CompactionSetting{
+      .min_lag = MillisOf(topic.cleanup.min_compaction_lag_ms),
+      .tombstone_retention = MillisOf(tombstones == 0 ? kTombstoneMillisDefault : tombstones)};
 }
 
 }  // namespace
@@ -179,7 +191,10 @@ void Node::Impl::StartGroup(Now now, GroupId group, const CatalogTopic& topic,
                                             .append_entries_max = options.append_entries_max},
                                    .keep_entries = false,
                                    .retention = RetentionOf(topic),
-                                   .retention_interval = options.retention_interval};
+                                   .retention_interval = options.retention_interval,
+                                   .compaction = CompactionOf(topic)};
+  // Only a node that has something to compact looks for it.
+  if (replica_options.compaction.has_value()) compaction_deadline = now.instant;
   // The first of the list is the preferred first leader: a new partition need not wait for a
   // timeout, and leaders spread over the nodes.
   replica_options.raft.campaign_at_start =

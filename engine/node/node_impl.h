@@ -16,8 +16,9 @@
 #include "engine/node/replica.h"
 
 // The inside of Node, shared by its source files only: node.cc (life cycle and dispatch),
-// node_requests.cc (clients), node_catalog.cc (topics and groups), node_members.cc (gossip),
-// node_scrub.cc (verifying what was written long ago), node_status.cc (what it tells about itself).
+// node_requests.cc (clients), node_catalog.cc (topics and groups), node_compaction.cc (which log is
+// compacted), node_members.cc (gossip), node_scrub.cc (verifying what was written long ago),
+// node_status.cc (what it tells about itself).
 
 namespace tidemark {
 
@@ -79,6 +80,11 @@ struct Node::Impl {
                   const CatalogPartition& partition, Effects& out);
   std::vector<std::vector<NodeId>> Place(uint32_t partitions, uint32_t replication_factor) const;
 
+  // node_compaction.cc
+  // Begins a pass over the dirtiest log that is worth it, if none is under way: one at a time, so
+  // that compaction has a bounded share of disk and memory.
+  void DecideCompaction(Now now);
+
   // node_members.cc
   void StartGossip(Now now, Effects& out);
   void AbsorbGossip(gossip::Effects fx, Effects& out);
@@ -129,6 +135,8 @@ struct Node::Impl {
   std::optional<FileBatch> identity;  // to be written at the first start
   bool disk_full = false;             // leaders take no records
   DiskSpace disk_space;
+  Instant compaction_deadline = Instant::Never();
+  GroupId compacting;  // whose pass was begun last; kCatalogGroup: none
   bool shutting_down = false;
   bool shutdown_checkpoints = false;  // staged
   bool shutdown_done = false;

@@ -179,6 +179,18 @@ void Node::Impl::Produce(Now now, const RequestReceived& request, ProduceRequest
            out);
     return;
   }
+  const CatalogTopic* topic = catalog.Find(produce.topic);
+  if (topic != nullptr && topic->cleanup.compacts()) {
+    if (const absl::Status keys = CheckHasKeys(*header, produce.batch); !keys.ok()) {
+      Refuse(request.id,
+             {.code = absl::StatusCode::kInvalidArgument,
+              .reason = "INVALID_RECORD",
+              .message = std::string(keys.message()),
+              .metadata = {{"topic", produce.topic}}},
+             out);
+      return;
+    }
+  }
   // Others know who leads.
   if (disk_full && replica->raft().accepts_proposals()) {
     Refuse(request.id, DiskFull(), out);
@@ -234,6 +246,10 @@ void Node::Impl::CreateTopic(Now now, const RequestReceived& request,
     problem = absl::StrCat("retention_ms must be between 1 and ", kRetentionMillisMax,
                            " (100 years), or 0 to keep records for ever");
   }
+  if (problem.empty()) {
+    const bool has_retention = create.retention_bytes != 0 || create.retention_ms != 0;
+    problem = std::string(CheckCleanup(create.cleanup, has_retention).message());
+  }
   if (!problem.empty()) {
     Refuse(request.id,
            {.code = absl::StatusCode::kInvalidArgument,
@@ -261,6 +277,7 @@ void Node::Impl::CreateTopic(Now now, const RequestReceived& request,
                                     .segment_bytes = create.segment_bytes,
                                     .retention_bytes = create.retention_bytes,
                                     .retention_ms = create.retention_ms,
+                                    .cleanup = create.cleanup,
                                     .replicas = Place(partitions, factor)},
                  out);
 }

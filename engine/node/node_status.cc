@@ -93,7 +93,8 @@ TopicInfo Node::Impl::Describe(const CatalogTopic& topic) const {
       .partitions = {},
       .segment_bytes = topic.segment_bytes == 0 ? options.log.segment_bytes : topic.segment_bytes,
       .retention_bytes = topic.retention_bytes,
-      .retention_ms = topic.retention_ms};
+      .retention_ms = topic.retention_ms,
+      .cleanup = topic.cleanup};
   for (size_t i = 0; i < topic.partitions.size(); ++i) {
     const CatalogPartition& place = topic.partitions[i];
     PartitionInfo partition{.partition = PartitionId(static_cast<uint32_t>(i)),

@@ -26,6 +26,15 @@ int32_t SequenceAfter(int32_t first, uint32_t count) {
 
 }  // namespace
 
+std::optional<Offset> ProducerTable::LastBatchOf(int64_t producer_id, LogIndex commit) const {
+  const auto found = producers_.find(producer_id);
+  if (found == producers_.end()) return std::nullopt;
+  for (auto at = found->second.rbegin(); at != found->second.rend(); ++at) {
+    if (at->index <= commit) return at->base_offset;
+  }
+  return std::nullopt;
+}
+
 ProducerTable::Verdict ProducerTable::Check(const BatchHeader& batch) const {
   if (batch.producer_id < 0) return {};
   const auto found = producers_.find(batch.producer_id);

@@ -44,6 +44,10 @@ class ProducerTable {
   // Entries at and after `from` were cut.
   void TruncateSuffix(LogIndex from);
 
+  // Base offset of the producer's last batch that is at or before entry `commit`; nullopt if it was
+  // forgotten.
+  std::optional<Offset> LastBatchOf(int64_t producer_id, LogIndex commit) const;
+
   size_t size() const { return producers_.size(); }
 
   // Appends the table to `out`, for a checkpoint. Little-endian: version 1 (4 bytes), number of

@@ -125,7 +125,7 @@ void Replica::OnSidecarRead(Now now, PendingRead read, const absl::StatusOr<Byte
     NoteFailedRead(read.range, bytes.status(), out);
   }
   for (const PeerRead& peer : read.peers) {
-    if (peer.first >= log_->first_index() && peer.first <= log_->durable_index()) {
+    if (peer.first >= first_index() && peer.first <= log_->durable_index()) {
       ReadForPeer(peer, out);
       continue;
     }
@@ -492,11 +492,13 @@ void Replica::AnswerFetch(RequestId request, Offset from, uint32_t max_bytes, Ef
   FetchResponse response{.range = std::nullopt,
                          .from = from,
                          .limit = visible_end(),
-                         .start_offset = log_->start_offset()};
+                         .start_offset = log_->start_offset(),
+                         .compacted = options_.compaction.has_value()};
   if (from < response.limit) {
     absl::StatusOr<FileRange> range = log_->RangeOfOffset(from, visible_index(), max_bytes);
     TIDEMARK_CHECK(range.ok());
-    response.range = *std::move(range);
+    if (range->length > 0) response.range = *std::move(range);
+    if (!response.range.has_value()) response.from = response.limit;  // all was compacted away
   }
   out.push_back(Reply{request, std::move(response)});
 }
@@ -554,13 +556,13 @@ void Replica::StageNodeFiles(FileBatch batch) {
 
 Instant Replica::next_deadline() const {
   if (may_reopen()) return reopen_at_;
-  return active() ? std::min(raft_.next_deadline(), retention_deadline_) : Instant::Never();
+  if (!active()) return Instant::Never();
+  return std::min({raft_.next_deadline(), retention_deadline_, compaction_deadline()});
 }
 
 bool Replica::idle_disk() const {
-  return !flush_.has_value() && (failed() || removing_ || !log_->has_staged());
+  return !flush_.has_value() && !compaction_.flush.has_value() &&
+         (failed() || removing_ || !log_->has_staged());
 }
-
-bool Replica::leadership_changed() { return std::exchange(leadership_changed_, false); }
 
 }  // namespace tidemark

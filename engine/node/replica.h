@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -25,6 +26,14 @@
 #include "engine/raft/raft.h"
 
 namespace tidemark {
+
+// How the log of a compacted topic is compacted.
+struct CompactionSetting {
+  // Records are left alone until they are so old.
+  Duration min_lag;
+  Duration tombstone_retention;
+  CompactionPolicy policy = {};
+};
 
 // What the replicas of one node share: tokens and counters.
 struct NodeShared {
@@ -66,6 +75,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
     // What of the log to keep, and how often, besides whenever a segment begins, to look.
     RetentionPolicy retention = {};
     Duration retention_interval = {};
+    std::optional<CompactionSetting> compaction = {};
   };
 
   Replica(Options options, RecoveredGroup recovered, NodeShared* shared, Prng prng);
@@ -123,6 +133,19 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool removing() const { return removing_; }
   bool removed() const { return removed_; }
 
+  // replica_compaction.cc. What a pass of compaction would find now; nullopt if it is not worth it.
+  std::optional<CompactionSizes> CompactionWork(Now now) const;
+  // Begins a pass. DriveCompaction, once a step, does a part of it and keeps one read or write of
+  // it under way, beside the flushes of the log.
+  void BeginCompaction(Now now, KeySeed seed);
+  bool compacts() const { return options_.compaction.has_value(); }
+  bool compacting() const { return log_->compacting(); }
+  void DriveCompaction(Now now, Effects& out);
+  void CancelCompaction() { log_->CancelCompaction(); }
+  // The flush or read with this token is done. False: it is none of a pass.
+  bool OnCompactionFlushed(Now now, IoToken token, const absl::Status& status, Effects& out);
+  bool OnCompactionRead(Now now, IoToken token, const absl::StatusOr<Bytes>& bytes, Effects& out);
+
   Instant next_deadline() const;
   // Nothing staged, nothing in flight.
   bool idle_disk() const;
@@ -133,7 +156,8 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   GroupId group() const { return options_.group; }
   // First offset consumers may not see here yet: committed and durable on this node.
   Offset visible_end() const;
-  bool leadership_changed();  // since the last call
+  // Since the last call.
+  bool leadership_changed() { return std::exchange(leadership_changed_, false); }
   // First index to keep: what is before is removed, or will be once this is durable.
   LogIndex kept_from() const { return kept_from_; }
 
@@ -177,8 +201,19 @@ class Replica : private raft::RaftLog, private CheckpointSource {
     std::vector<raft::Message> held;
   };
 
+  // What a pass has under way.
+  struct Compaction {
+    std::optional<IoToken> flush;
+    std::optional<std::pair<IoToken, FileRange>> read;
+    Instant next_step;
+    Instant not_before;        // after a failure
+    CompactionTotals counted;  // of the log's, in the node's counters
+  };
+
   // raft::RaftLog
-  LogIndex first_index() const override { return log_->first_index(); }
+  // What was compacted is gone for raft, as a removed prefix is: every voter has had it, and it
+  // cannot be sent any more.
+  LogIndex first_index() const override { return log_->compacted_end(); }
   LogIndex last_index() const override { return log_->last_index(); }
   Term last_term() const override { return log_->last_term(); }
   std::optional<Term> TermAt(LogIndex index) const override { return log_->TermAt(index); }
@@ -239,6 +274,11 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool has_retention() const;
   void DecideRetention(Now now, Effects& out);
   void NoteHeldBack(LogIndex wanted, Effects& out);
+  // replica_compaction.cc
+  LogIndex CompactionLimit(Now now) const;
+  void NoteFailedCompaction(Now now, const absl::Status& status, Effects& out);
+  void CountCompaction();
+  Instant compaction_deadline() const;
   std::optional<RpcError> RefusalOfProposal() const;
 
   const Options options_;
@@ -276,6 +316,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   LogIndex wanted_from_;
   NodeId held_back_by_;   // as last noted
   LogIndex all_durable_;  // what every voter was known to have durable when the files were reopened
+  Compaction compaction_;
   // Of a removal: what is on the disk is known again, the hard state says so, the log's files are
   // gone, the hard state is gone.
   enum class Removal : uint8_t { kReopen, kMark, kLog, kHardState };

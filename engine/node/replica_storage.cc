@@ -87,6 +87,7 @@ void Replica::ScheduleReopen(Now now) {
 bool Replica::may_reopen() const {
   const bool wanted = removing_ ? removal_ == Removal::kReopen : failed();
   return wanted && !reopening_ && !flush_.has_value() && reads_.empty() &&
+         !compaction_.flush.has_value() && !compaction_.read.has_value() &&
          reopen_at_ != Instant::Never();
 }
 
@@ -156,6 +157,7 @@ void Replica::Reset(RecoveredGroup recovered) {
   reopen_at_ = Instant::Never();
   kept_from_ = recovered.kept_from();
   segment_begun_ = false;
+  compaction_ = {};
   retention_deadline_ = Instant::Never();
   wanted_from_ = LogIndex();
   held_back_by_ = kNoNode;
@@ -216,7 +218,8 @@ void Replica::MarkRemoved() {
 void Replica::OnRemovalFlushed(Now now, const absl::Status& status, Effects& out) {
   if (!status.ok()) {
     RemoveLater(now, status, out);
-  } else if (node_files_.empty() && removal_ != Removal::kReopen) {
+  } else if (node_files_.empty() && removal_ != Removal::kReopen &&
+             !compaction_.flush.has_value()) {
     ContinueRemoval();
   }
 }

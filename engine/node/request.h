@@ -13,6 +13,7 @@
 #include "engine/base/time.h"
 #include "engine/gossip/member.h"
 #include "engine/log/log.h"
+#include "engine/node/topic_cleanup.h"
 #include "engine/raft/types.h"
 
 // What clients ask of a node and what it answers: proto/tidemark/v1 as plain structs
@@ -54,6 +55,9 @@ struct FetchResponse {
   Offset from;
   Offset limit;
   Offset start_offset;
+  // Compaction removes records of this topic: what is not among the frames up to the next offset
+  // was removed.
+  bool compacted = false;
 };
 
 struct CreateTopicRequest {
@@ -63,6 +67,7 @@ struct CreateTopicRequest {
   uint64_t segment_bytes = 0;
   uint64_t retention_bytes = 0;
   uint64_t retention_ms = 0;
+  TopicCleanup cleanup = {};
 };
 struct DeleteTopicRequest {
   std::string name;
@@ -92,6 +97,7 @@ struct TopicInfo {
   uint64_t segment_bytes = 0;
   uint64_t retention_bytes = 0;
   uint64_t retention_ms = 0;
+  TopicCleanup cleanup = {};
 };
 
 struct CreateTopicResponse {

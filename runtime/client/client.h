@@ -96,7 +96,7 @@ class Consumer {
   //   Errors  final ones: the topic is gone, the offset is out of range (the topic's retention was
   //           faster than this consumer: kOutOfRange, with the first offset kept), data is damaged.
   virtual absl::StatusOr<std::vector<DecodedRecord>> Poll(Duration timeout) = 0;
-  // The offset the next record will have.
+  // The offset the next record will have, if it was not compacted away; at least.
   virtual Offset position() const = 0;
 };
 

@@ -115,7 +115,8 @@ class ConsumerImpl
   std::condition_variable changed_;
   std::deque<std::vector<DecodedRecord>> ready_;
   absl::Status failure_;
-  Offset next_;  // behind the last record polled
+  Offset next_;     // behind the last record polled
+  Offset read_to_;  // behind what is in ready_
 
   // Pump thread only.
   bool held_back_ = false;  // the current stream waits for Poll to make room
@@ -143,11 +144,14 @@ absl::StatusOr<std::vector<DecodedRecord>> ConsumerImpl::Poll(Duration timeout) 
                       [this] { return !ready_.empty() || !failure_.ok(); });
     if (ready_.empty()) {
       if (!failure_.ok()) return failure_;
+      next_ = std::max(next_, read_to_);
       return records;
     }
     records = std::move(ready_.front());
     ready_.pop_front();
     next_ = records.back().offset + 1;
+    // What was compacted away behind them will not come.
+    if (ready_.empty()) next_ = std::max(next_, read_to_);
     if (ready_.size() + 1 != kReadyMax) return records;
   }
   Post([this] { ReadOn(); });
@@ -175,6 +179,9 @@ void ConsumerImpl::HandleAnswer(StreamId stream, const v1::ConsumeResponse& answ
     rest.remove_prefix(frame.size());
     Delivery delivery;
     Run([&](Actions& out) {
+      if (answer.compacted()) {
+        session_.OnGap(MonotonicNow(), stream, header->base_offset, high_watermark);
+      }
       delivery = session_.OnData(MonotonicNow(), stream, header->base_offset,
                                  header->base_offset + header->offset_span(), high_watermark, out);
     });
@@ -192,8 +199,14 @@ void ConsumerImpl::HandleAnswer(StreamId stream, const v1::ConsumeResponse& answ
   if (!any && damaged.ok()) {
     Run([&](Actions& out) { session_.OnProgress(MonotonicNow(), stream, high_watermark, out); });
   }
+  if (answer.compacted() && damaged.ok()) {
+    Run([&](Actions&) {
+      session_.OnGap(MonotonicNow(), stream, Offset(answer.next_offset()), high_watermark);
+    });
+  }
   {
     const std::lock_guard<std::mutex> hold(mutex_);
+    if (damaged.ok()) read_to_ = session_.position();
     if (!records.empty()) ready_.push_back(std::move(records));
     if (!damaged.ok() && failure_.ok()) failure_ = damaged;
   }

@@ -11,7 +11,10 @@
 #include "engine/base/limits.h"
 #include "engine/base/status_macros.h"
 #include "engine/log/batch.h"
+#include "engine/log/compaction.h"
+#include "engine/log/hard_state.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/random.h"
 #include "runtime/io/file_store.h"
 
 namespace tidemark {
@@ -21,6 +24,22 @@ namespace {
 constexpr GroupId kGroup{1};
 // Without elections there is one term.
 constexpr Term kTerm{1};
+
+// There are neither sessions of producers nor entries of consensus that others would depend on.
+class NoContext : public CompactionContext {
+ public:
+  std::optional<Offset> LastBatchOf(int64_t) const override { return std::nullopt; }
+  bool IsSuperseded(const CompactionFrame&) const override { return false; }
+};
+
+absl::StatusOr<HardStateRecord> ReadHardState(const DirectoryView& view) {
+  const absl::StatusOr<std::string_view> file = view.Contents({kGroup, FileKind::kHardState, 0});
+  if (absl::IsNotFound(file.status())) return HardStateRecord();
+  if (!file.ok()) return file.status();
+  return DecodeHardState(*file);
+}
+
+uint64_t TotalBytes(const CompactionSizes& sizes) { return sizes.clean_bytes + sizes.dirty_bytes; }
 
 }  // namespace
 
@@ -35,8 +54,10 @@ struct LocalLog::Impl {
     Done done;
   };
 
-  Impl(std::unique_ptr<FileStore> store_in, Log log_in, uint64_t unsynced_bytes_max_in)
+  Impl(std::unique_ptr<FileStore> store_in, Log log_in, const HardStateRecord& hard_state_in,
+       uint64_t unsynced_bytes_max_in)
       : log(std::move(log_in)),
+        hard_state(hard_state_in),
         unsynced_bytes_max(unsynced_bytes_max_in),
         store(std::move(store_in)) {}
 
@@ -44,6 +65,10 @@ struct LocalLog::Impl {
   // Any of: a flush is done, the log failed, answers are delivered.
   std::condition_variable changed;
   Log log;
+  HardStateRecord hard_state;   // only its commit and its start mean something
+  bool maintaining = false;     // a Compact or Retain is under way
+  bool settle = false;          // the next flush syncs whatever it has
+  uint64_t flushes = 0;         // that are done
   std::deque<Waiting> waiting;  // ascending by index
   bool flushing = false;
   bool flush_syncs = true;  // the flush under way
@@ -84,9 +109,11 @@ struct LocalLog::Impl {
   std::optional<FileBatch> NextFlush() {
     if (flushing || !failure.ok() || !log.has_staged()) return std::nullopt;
     unsynced += log.staged_bytes();
-    flush_syncs = sync_to > log.durable_index() || unsynced >= unsynced_bytes_max || closed;
+    flush_syncs =
+        sync_to > log.durable_index() || unsynced >= unsynced_bytes_max || closed || settle;
     if (!flush_syncs && !log.has_staged_writes()) return std::nullopt;
     if (flush_syncs) unsynced = 0;
+    settle = false;
     flushing = true;
     return log.TakeBatch(flush_syncs ? Log::Syncs::kAll : Log::Syncs::kNone);
   }
@@ -110,6 +137,7 @@ struct LocalLog::Impl {
   void OnFlushed(const absl::Status& status, FileBatch spent = {}) {
     std::unique_lock<std::mutex> hold(mutex);
     flushing = false;
+    ++flushes;
     if (status.ok()) {
       if (flush_syncs) {
         log.OnBatchDurable(std::move(spent));
@@ -148,6 +176,20 @@ struct LocalLog::Impl {
   }
 
   absl::StatusOr<Bytes> ReadFile(const FileRange& range) const;
+  // One at a time; false after Close.
+  absl::Status BeginMaintenance(std::unique_lock<std::mutex>& hold) {
+    changed.wait(hold, [&] { return !maintaining || closed || !failure.ok(); });
+    TIDEMARK_RETURN_IF_ERROR(Refusal());
+    maintaining = true;
+    return absl::OkStatus();
+  }
+  void EndMaintenance() {
+    maintaining = false;
+    changed.notify_all();
+  }
+  // Waits until everything staged now is durable, footers and removals included.
+  absl::Status Settle(std::unique_lock<std::mutex>& hold);
+  absl::Status RunPass(std::unique_lock<std::mutex>& hold);
 
   absl::Status SyncLocked(std::unique_lock<std::mutex>& hold) {
     const LogIndex last = log.last_index();
@@ -165,9 +207,12 @@ absl::StatusOr<std::unique_ptr<LocalLog>> LocalLog::Open(const std::string& dire
   TIDEMARK_ASSIGN_OR_RETURN(std::unique_ptr<FileStore> store,
                             FileStore::Open(directory, options.io_threads));
   TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<DirectoryView> view, store->View());
-  TIDEMARK_ASSIGN_OR_RETURN(Log log, Log::Recover(kGroup, options.log, *view, LogIndex(0)));
-  std::unique_ptr<LocalLog> opened(new LocalLog(
-      std::make_unique<Impl>(std::move(store), std::move(log), options.unsynced_bytes_max)));
+  TIDEMARK_ASSIGN_OR_RETURN(const HardStateRecord hard_state, ReadHardState(*view));
+  TIDEMARK_ASSIGN_OR_RETURN(
+      Log log, Log::Recover(kGroup, options.log, *view, hard_state.commit,
+                            /*observer=*/nullptr, std::max(hard_state.start, LogIndex(1))));
+  std::unique_ptr<LocalLog> opened(new LocalLog(std::make_unique<Impl>(
+      std::move(store), std::move(log), hard_state, options.unsynced_bytes_max)));
   TIDEMARK_RETURN_IF_ERROR(opened->Sync());
   return opened;
 }
@@ -239,21 +284,130 @@ absl::StatusOr<Bytes> LocalLog::Impl::ReadFile(const FileRange& range) const {
 
 absl::StatusOr<std::vector<Bytes>> LocalLog::Read(Offset offset, uint32_t max_bytes) const {
   Impl& impl = *impl_;
-  std::unique_lock<std::mutex> hold(impl.mutex);
-  if (const std::optional<FileRange> sidecar = impl.log.IndexOfOffset(offset)) {
+  std::optional<FileRange> gone;
+  for (;;) {
+    std::unique_lock<std::mutex> hold(impl.mutex);
+    if (const std::optional<FileRange> sidecar = impl.log.IndexOfOffset(offset)) {
+      hold.unlock();
+      const absl::StatusOr<Bytes> bytes = impl.ReadFile(*sidecar);
+      hold.lock();
+      // Without it the look-up only points further ahead.
+      if (bytes.ok()) impl.log.OnIndexRead(*sidecar, bytes->view());
+    }
+    const LogIndex durable = impl.log.durable_index();
+    TIDEMARK_ASSIGN_OR_RETURN(const FileRange range,
+                              impl.log.RangeOfOffset(offset, durable, max_bytes));
+    const Offset end = impl.log.EndOffsetOf(durable);
     hold.unlock();
-    const absl::StatusOr<Bytes> bytes = impl.ReadFile(*sidecar);
-    hold.lock();
-    // Without it the look-up only points further ahead.
-    if (bytes.ok()) impl.log.OnIndexRead(*sidecar, bytes->view());
+    if (range.length == 0) return std::vector<Bytes>();
+    const absl::StatusOr<Bytes> bytes = impl.ReadFile(range);
+    if (bytes.ok()) return ConsumerFrames(range, *bytes, offset, end);
+    // Compacted or removed since it was looked up: then it is somewhere else now.
+    if (!absl::IsNotFound(bytes.status()) || gone == range) return bytes.status();
+    gone = range;
   }
+}
+
+absl::Status LocalLog::Impl::Settle(std::unique_lock<std::mutex>& hold) {
+  // The flush under way, the one with what is staged, and one with what that has staged: footers.
+  for (int i = 0; i < 3 && failure.ok() && (flushing || log.has_staged()); ++i) {
+    settle = true;
+    BeginFlush();
+    changed.wait(hold, [&, before = flushes] { return !failure.ok() || flushes != before; });
+  }
+  return failure;
+}
+
+absl::Status LocalLog::Impl::RunPass(std::unique_lock<std::mutex>& hold) {
+  while (log.compacting()) {
+    if (absl::Status refusal = Refusal(); !refusal.ok()) {
+      log.CancelCompaction();
+      return refusal;
+    }
+    if (const std::optional<FileRange> range = log.CompactionRead()) {
+      hold.unlock();
+      absl::StatusOr<Bytes> bytes = ReadFile(*range);
+      hold.lock();
+      // The end of a sidecar may not be written yet; the pass has means to go on without.
+      if (!bytes.ok() && range->file.kind == FileKind::kSegment) {
+        log.CancelCompaction();
+        return bytes.status();
+      }
+      log.OnCompactionRead(*range, bytes.ok() ? *bytes : Bytes());
+    } else if (log.has_compaction_batch()) {
+      const FileBatch batch = log.TakeCompactionBatch();
+      hold.unlock();
+      const absl::Status status = store->ExecuteHere(batch);
+      hold.lock();
+      if (!status.ok()) {
+        log.OnCompactionBatchFailed();
+        return status;
+      }
+      log.OnCompactionBatchDurable();
+    } else {
+      TIDEMARK_RETURN_IF_ERROR(log.CompactionStep(NoContext(), WallNow(), kCompactionSliceBytes));
+      // Whoever waits for the mutex comes first.
+      hold.unlock();
+      std::this_thread::yield();
+      hold.lock();
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CompactionReport> LocalLog::Compact(CompactionOptions options) {
+  options.seed = {.first = SecureRandom64(), .second = SecureRandom64()};
+  Impl& impl = *impl_;
+  std::unique_lock<std::mutex> hold(impl.mutex);
+  TIDEMARK_RETURN_IF_ERROR(impl.BeginMaintenance(hold));
+  // A segment that is full may not have its footer yet.
+  absl::Status status = impl.Settle(hold);
+  const LogIndex limit = impl.log.durable_index();
+  const CompactionTotals before = impl.log.compaction_totals();
+  CompactionReport report{.bytes_before = TotalBytes(impl.log.SizesForCompaction(limit))};
+  if (status.ok() && impl.log.BeginCompaction(options, limit, WallNow())) {
+    status = impl.RunPass(hold);
+    status.Update(impl.Settle(hold));
+  }
+  const CompactionTotals& after = impl.log.compaction_totals();
+  report.records_removed = after.records_removed - before.records_removed;
+  report.bytes_after = report.bytes_before - (after.bytes_removed - before.bytes_removed);
+  report.bytes_dirty = impl.log.SizesForCompaction(limit).dirty_bytes;
+  impl.EndMaintenance();
+  if (!status.ok()) return status;
+  return report;
+}
+
+absl::StatusOr<Offset> LocalLog::Retain(const RetentionPolicy& policy) {
+  Impl& impl = *impl_;
+  std::unique_lock<std::mutex> hold(impl.mutex);
+  TIDEMARK_RETURN_IF_ERROR(impl.BeginMaintenance(hold));
   const LogIndex durable = impl.log.durable_index();
-  TIDEMARK_ASSIGN_OR_RETURN(const FileRange range,
-                            impl.log.RangeOfOffset(offset, durable, max_bytes));
-  const Offset end = impl.log.EndOffsetOf(durable);
-  hold.unlock();
-  TIDEMARK_ASSIGN_OR_RETURN(const Bytes bytes, impl.ReadFile(range));
-  return ConsumerFrames(range, bytes, offset, end);
+  const LogIndex kept = impl.log.RetentionPoint(policy, WallNow(), durable);
+  absl::Status status;
+  if (kept > impl.log.first_index()) {
+    // First what is kept is durable, then the files go: FORMAT.md section 4.
+    HardStateRecord next = impl.hard_state;
+    ++next.generation;
+    next.term = kTerm;
+    next.commit = std::max(next.commit, durable);
+    next.start = kept;
+    FileBatch batch;
+    AppendHardState(kGroup, next, batch);
+    hold.unlock();
+    status = impl.store->ExecuteHere(batch);
+    hold.lock();
+    if (status.ok()) {
+      impl.hard_state = next;
+      impl.log.TruncatePrefix(kept);
+      status = impl.Settle(hold);
+    } else {
+      impl.failure.Update(status);
+    }
+  }
+  impl.EndMaintenance();
+  if (!status.ok()) return status;
+  return impl.log.start_offset();
 }
 
 Offset LocalLog::OffsetAtTime(WallTime time) const {

@@ -34,6 +34,15 @@ struct LocalLogOptions {
   uint64_t unsynced_bytes_max = 32u << 20;
 };
 
+struct CompactionReport {
+  // The full segments that the pass was over, before it and now.
+  uint64_t bytes_before = 0;
+  uint64_t bytes_after = 0;
+  uint64_t records_removed = 0;
+  // Of them, what no pass has seen yet, because its keys did not fit the table any more.
+  uint64_t bytes_dirty = 0;
+};
+
 // One partition's log as a library, without a server and without consensus: the engine's Log
 // (engine/log/log.h) on the production FileStore (runtime/io/file_store.h), in the format and with
 // the recovery of FORMAT.md.
@@ -44,6 +53,9 @@ struct LocalLogOptions {
 // measurement is in DECISIONS.md).
 //   Group commit  at most one flush is under way; what is appended meanwhile makes the next one, as
 //                 in engine/node/replica.h.
+//   Removal       Compact and Retain remove records beside appends and reads. A reader goes by
+//   offset:
+//                 where records were compacted away, it gets the next ones there are.
 //   Failure       after a failed write or sync nothing is appended any more: it is neither retried
 //                 nor believed. Open the directory again to learn what is there.
 class LocalLog {
@@ -82,7 +94,8 @@ class LocalLog {
   absl::StatusOr<Offset> AppendAndWait(std::string batch);
 
   // The whole batches that hold records from `offset` on, at most about `max_bytes`, at least one:
-  // adjacent frames in one slice. Checksums are verified. Sees what is durable.
+  // adjacent frames in one slice. Checksums are verified. Sees what is durable. Where Compact has
+  // removed records the first one is behind `offset`; none: there are none up to durable_end().
   // Reads the sidecar of a segment first if its look-up table is not in memory.
   //   Errors  kOutOfRange: outside [start_offset(), durable_end()); kDataLoss: damaged, names the
   //           position; kUnavailable: the disk cannot read it.
@@ -92,6 +105,24 @@ class LocalLog {
   // First offset whose append time is at or after `time`; the next offset if there is none. May be
   // early by one index interval, never late (Log::OffsetAtTime).
   Offset OffsetAtTime(WallTime time) const;
+
+  // One pass of compaction by key (engine/log/compaction.h) over all full segments: of the records
+  // of a key the newest stays; a tombstone, a key without a value, goes in a pass that comes
+  // `tombstone_retention` after the one that left it the key's only record. The seed is drawn here.
+  // Returns when what was replaced is gone from the disk; a second caller waits for the first.
+  //   Cost    reads what no pass has seen twice, the rest once, and writes what is left; on the
+  //           calling thread. Appends go on meanwhile and wait at most for kCompactionSliceBytes of
+  //           work.
+  //   Crash   at any point leaves each segment as it was, or what replaces it.
+  //   Errors  kDataLoss: damaged, names the place. That of the disk: the pass is given up, what it
+  //           had not replaced is as it was, and appends go on. kFailedPrecondition after Close.
+  static constexpr int64_t kCompactionSliceBytes = 64 << 10;
+  absl::StatusOr<CompactionReport> Compact(CompactionOptions options = {});
+
+  // Removes whole segments from the front, as `policy` allows, durably, and returns the first
+  // offset that is left. The age is that of appends, by this machine's clock.
+  //   Errors  that of the disk; then nothing is appended any more. kFailedPrecondition after Close.
+  absl::StatusOr<Offset> Retain(const RetentionPolicy& policy);
 
   Offset start_offset() const;
   // The offset that the next record gets.

@@ -17,7 +17,8 @@ namespace tidemark {
 // The engine's disk: executes file batches in a data directory and makes them durable.
 //
 // A small pool of threads does the blocking calls. Batches of different groups run side by side
-// (their syncs share the device's queue); the engine never has two batches of one group under way.
+// (their syncs share the device's queue). Of one group two may be under way if they name different
+// files: what compaction writes, beside what is appended.
 //   Durability  a batch is done when every file it lists is fdatasync'ed and, where names changed,
 //               the directories are fsync'ed: all of them side by side.
 //   Failures    the error is reported once; the descriptors of the batch's files are dropped, and
@@ -54,7 +55,7 @@ class FileStore {
   void Execute(FileBatch batch, std::function<void(absl::Status)> done);
 
   // The same on the calling thread: for whoever waits anyway, without the two hand-overs. The rule
-  // of one batch of a group at a time holds for both together.
+  // about batches of one group holds for both together.
   absl::Status ExecuteHere(const FileBatch& batch);
 
   // Reads [pos, pos + length), which must exist. `done` is called on a thread of the pool, or, when

@@ -59,6 +59,12 @@ void AddCounters(const NodeCounters& counters, std::vector<prometheus::MetricFam
   add("tidemark_peer_messages_sent_total", "Raft messages sent.", counters.peer_messages_out);
   add("tidemark_elections_won_total", "Times this node became leader of a group.",
       counters.elections_won);
+  add("tidemark_compaction_passes_total", "Passes of compaction that came to their end.",
+      counters.compaction_passes);
+  add("tidemark_compaction_removed_records_total", "Records that compaction has removed.",
+      counters.compaction_records_removed);
+  add("tidemark_compaction_removed_bytes_total", "Bytes of segments that compaction has removed.",
+      counters.compaction_bytes_removed);
   add("tidemark_groups_failed_total", "Groups whose storage failed.", counters.groups_failed);
   add("tidemark_groups_reopened_total", "Groups whose files were read again after that.",
       counters.groups_reopened);

@@ -15,7 +15,8 @@ void DurableQuorum::FramesIn(std::string_view bytes, std::vector<Frame>& frames)
   while (bytes.size() >= kBatchHeaderBytes) {
     const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(bytes);
     if (!header.ok() || header->total_bytes() > bytes.size()) return;
-    if (header->magic == EntryKind::kData) {
+    // What compaction has left of a batch is not the batch.
+    if (header->magic == EntryKind::kData && !header->is_sparse()) {
       frames.push_back(
           {.base_offset = header->base_offset, .term = header->leader_epoch, .crc = header->crc});
     }

@@ -111,6 +111,31 @@ TEST(Convert, AFetchOfNothingStaysWhereItWas) {
   EXPECT_EQ(got->next_offset(), 7u);
 }
 
+TEST(Convert, WhatACompactedTopicTellsGoesBothWays) {
+  v1::CreateTopicRequest request;
+  request.set_cleanup_policy(v1::CLEANUP_POLICY_COMPACT_DELETE);
+  request.set_min_compaction_lag_ms(5);
+  request.set_tombstone_retention_ms(6);
+  const TopicCleanup cleanup = ToCreateTopic(request).cleanup;
+  EXPECT_EQ(cleanup, (TopicCleanup{.policy = Cleanup::kCompactAndDelete,
+                                   .min_compaction_lag_ms = 5,
+                                   .tombstone_retention_ms = 6}));
+  const v1::Topic topic = FromTopic({.cleanup = cleanup});
+  EXPECT_EQ(topic.cleanup_policy(), v1::CLEANUP_POLICY_COMPACT_DELETE);
+  EXPECT_EQ(topic.min_compaction_lag_ms(), 5u);
+  EXPECT_EQ(topic.tombstone_retention_ms(), 6u);
+  // Values of a newer version are nothing that the node would take for one of its own.
+  for (const int unknown : {3, 256, 257, -1}) {
+    request.set_cleanup_policy(static_cast<v1::CleanupPolicy>(unknown));
+    EXPECT_FALSE(CheckCleanup(ToCreateTopic(request).cleanup, false).ok()) << unknown;
+  }
+  const auto answer = FromFetch({.from = Offset(7), .limit = Offset(9), .compacted = true}, {},
+                                v1::CONSUME_FORMAT_BATCHES);
+  ASSERT_TRUE(answer.ok());
+  EXPECT_TRUE(answer->compacted());
+  EXPECT_EQ(answer->next_offset(), 7u);
+}
+
 TEST(Convert, ADamagedFrameIsAnErrorNotData) {
   std::string damaged(FrameAt(0, {"abc"}).view());
   damaged.back() = static_cast<char>(damaged.back() ^ 1);

@@ -30,11 +30,15 @@ struct TopicFlags {
   uint64_t segment_bytes = 0;
   uint64_t retention_bytes = 0;
   std::string retention_time;
+  std::string cleanup_policy = "delete";
+  std::string min_compaction_lag;
+  std::string tombstone_retention;
   bool json = false;
 };
 
-// "90s", "12h" or "7d" in milliseconds.
-absl::StatusOr<uint64_t> ParseTime(absl::string_view text) {
+// "90s", "12h" or "7d", the value of `flag`, in milliseconds; 0 if there is none.
+absl::StatusOr<uint64_t> ParseTime(absl::string_view flag, absl::string_view text) {
+  if (text.empty()) return 0;
   static constexpr std::pair<absl::string_view, uint64_t> kUnits[] = {
       {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
   for (const auto& [unit, millis] : kUnits) {
@@ -44,7 +48,7 @@ absl::StatusOr<uint64_t> ParseTime(absl::string_view text) {
     if (count > 0 && count <= kRetentionMillisMax / millis) return count * millis;
   }
   return absl::InvalidArgumentError(absl::StrCat(
-      "--retention-time \"", text, "\" is not a time such as 90s, 12h or 7d, from 1ms to 36500d"));
+      flag, " \"", text, "\" is not a time such as 90s, 12h or 7d, from 1ms to 36500d"));
 }
 
 std::string TimeText(uint64_t millis) {
@@ -60,7 +64,17 @@ std::string RetentionText(const v1::Topic& topic) {
     bounds.push_back(absl::StrCat(topic.retention_bytes(), " bytes a partition"));
   }
   if (topic.retention_ms() != 0) bounds.push_back(TimeText(topic.retention_ms()));
-  return bounds.empty() ? "kept for ever" : absl::StrCat("kept: ", absl::StrJoin(bounds, " or "));
+  const std::string kept =
+      bounds.empty() ? "kept for ever" : absl::StrCat("kept: ", absl::StrJoin(bounds, " or "));
+  if (topic.cleanup_policy() == v1::CLEANUP_POLICY_DELETE) return kept;
+  const uint64_t tombstones = topic.tombstone_retention_ms();
+  std::string compacted =
+      absl::StrCat("compacted by key, tombstones stay ",
+                   TimeText(tombstones == 0 ? kTombstoneMillisDefault : tombstones));
+  if (topic.min_compaction_lag_ms() != 0) {
+    absl::StrAppend(&compacted, ", not before ", TimeText(topic.min_compaction_lag_ms()));
+  }
+  return absl::StrCat(compacted, ", ", kept);
 }
 
 std::string Describe(const v1::Topic& topic) {
@@ -87,10 +101,24 @@ absl::Status Create(client::Client& client, const TopicFlags& flags) {
   request.set_replication_factor(flags.replication_factor);
   request.set_segment_bytes(flags.segment_bytes);
   request.set_retention_bytes(flags.retention_bytes);
-  if (!flags.retention_time.empty()) {
-    TIDEMARK_ASSIGN_OR_RETURN(const uint64_t millis, ParseTime(flags.retention_time));
-    request.set_retention_ms(millis);
+  TIDEMARK_ASSIGN_OR_RETURN(const uint64_t retention,
+                            ParseTime("--retention-time", flags.retention_time));
+  request.set_retention_ms(retention);
+  if (flags.cleanup_policy == "compact") {
+    request.set_cleanup_policy(v1::CLEANUP_POLICY_COMPACT);
+  } else if (flags.cleanup_policy == "compact,delete") {
+    request.set_cleanup_policy(v1::CLEANUP_POLICY_COMPACT_DELETE);
+  } else if (flags.cleanup_policy != "delete") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--cleanup-policy \"", flags.cleanup_policy,
+                     "\" is not one of delete, compact and compact,delete"));
   }
+  TIDEMARK_ASSIGN_OR_RETURN(const uint64_t lag,
+                            ParseTime("--min-compaction-lag", flags.min_compaction_lag));
+  request.set_min_compaction_lag_ms(lag);
+  TIDEMARK_ASSIGN_OR_RETURN(const uint64_t tombstones,
+                            ParseTime("--tombstone-retention", flags.tombstone_retention));
+  request.set_tombstone_retention_ms(tombstones);
   TIDEMARK_ASSIGN_OR_RETURN(const v1::Topic topic, client.CreateTopic(request));
   WriteOut(flags.json ? JsonOf(topic) : absl::StrCat("created topic ", topic.name(), "\n"));
   return absl::OkStatus();
@@ -149,6 +177,7 @@ void AddTopicCommand(CLI::App& root, int& exit_code) {
   topic->footer(R"(Examples:
   tidemark topic create orders --partitions 3 --replication-factor 3
   tidemark topic create clicks --retention-bytes 10000000000 --retention-time 7d
+  tidemark topic create profiles --cleanup-policy compact
   tidemark topic describe orders --json)");
   {
     const auto [command, flags] = AddAction(*topic, "create", "Create a topic", Create, exit_code);
@@ -166,6 +195,16 @@ void AddTopicCommand(CLI::App& root, int& exit_code) {
     command->add_option("--retention-time", flags->retention_time,
                         "Remove log files this long after their last record: 90s, 12h, 7d "
                         "(default: keep for ever)");
+    command
+        ->add_option("--cleanup-policy", flags->cleanup_policy,
+                     "How old records go: `delete` by retention; `compact` those that have a newer "
+                     "one of the same key; `compact,delete` both")
+        ->capture_default_str();
+    command->add_option("--min-compaction-lag", flags->min_compaction_lag,
+                        "Compacted topics: leave records alone for so long (default: not at all)");
+    command->add_option("--tombstone-retention", flags->tombstone_retention,
+                        "Compacted topics: how long a record without a value, which deletes its "
+                        "key, stays the only one of the key (default: 24h)");
     command->add_flag("--json", flags->json, "Print the topic as JSON");
   }
   {

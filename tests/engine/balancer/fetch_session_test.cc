@@ -85,6 +85,25 @@ struct Harness {
   absl::Status failed;
 };
 
+TEST(FetchSession, AGapIsPassedOverOnlyIfTheServerAnswersForIt) {
+  Harness h(1);
+  EXPECT_TRUE(h.Data(0, 3, 20).deliver);
+  h.session.OnGap(h.now, h.stream, Offset(7), Offset(20));
+  EXPECT_EQ(h.session.position(), Offset(7));
+  // Nothing that was delivered is a gap, and a stream that is over has no say.
+  h.session.OnGap(h.now, h.stream, Offset(5), Offset(20));
+  h.session.OnGap(h.now, StreamId(99), Offset(15), Offset(20));
+  EXPECT_EQ(h.session.position(), Offset(7));
+  EXPECT_TRUE(h.Data(7, 9, 20).deliver);
+  // It goes on behind the gap elsewhere, too.
+  h.session.OnGap(h.now, h.stream, Offset(12), Offset(20));
+  h.Closed(Make(absl::StatusCode::kUnavailable));
+  h.FireTimer();
+  EXPECT_EQ(h.offset, 12u);
+  EXPECT_FALSE(h.Data(13, 14, 20).deliver);
+  EXPECT_TRUE(absl::IsDataLoss(h.failed)) << h.failed;
+}
+
 TEST(FetchSession, StreamsFromAFollowerAndReopensAtTheNextOffset) {
   Harness h(1, {.start = Offset(5)});
   EXPECT_NE(h.target, "n1");

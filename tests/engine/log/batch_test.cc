@@ -189,5 +189,21 @@ TEST(Entry, NeedsExactlyOneFrame) {
   EXPECT_FALSE(EntryOf(LogIndex(1), Bytes::Copy(frame.substr(1))).ok());
 }
 
+TEST(Batch, CompactionNeedsAKeyInEveryRecordAndNoCodec) {
+  const auto check = [](const std::string& frame) {
+    return CheckHasKeys(*DecodeBatchHeader(frame), frame);
+  };
+  EXPECT_TRUE(check(Batch(3)).ok());
+  BatchBuilder builder;
+  builder.Add("", std::nullopt, 1);  // an empty key is one, and a tombstone is a record
+  EXPECT_TRUE(check(builder.Finish()).ok());
+  builder.Add("key", "value", 1);
+  builder.Add(std::nullopt, "value", 1);
+  const absl::Status keyless = check(builder.Finish());
+  EXPECT_TRUE(absl::IsInvalidArgument(keyless));
+  EXPECT_NE(keyless.message().find("record 1 "), std::string::npos) << keyless;
+  EXPECT_TRUE(absl::IsInvalidArgument(check(With<uint16_t>(Batch(2), 21, 1))));
+}
+
 }  // namespace
 }  // namespace tidemark

@@ -43,6 +43,63 @@ TEST(LogCompaction, LeavesTheNewestOfEachKeyInFewerSegments) {
   }
 }
 
+TEST(LogCompaction, CountsWhatItRemovedAndTellsUpToWhere) {
+  KeyedLog keyed;
+  Fill(keyed, 100, 5);
+  const uint64_t bytes = keyed.log->size_bytes();
+  EXPECT_EQ(keyed.log->compacted_end(), LogIndex(1));
+  ASSERT_TRUE(keyed.Compact().ok());
+  const CompactionTotals& totals = keyed.log->compaction_totals();
+  EXPECT_EQ(totals.passes, 1u);
+  EXPECT_EQ(totals.records_removed, 100 - keyed.Consume().size());
+  EXPECT_EQ(totals.bytes_removed, bytes - keyed.log->size_bytes());
+  const LogIndex end = keyed.log->compacted_end();
+  EXPECT_GT(end, LogIndex(80));
+  EXPECT_LE(end, keyed.log->last_index());
+  ASSERT_TRUE(keyed.Reopen().ok());
+  EXPECT_EQ(keyed.log->compacted_end(), end);
+}
+
+// Each of the pass's batches fails in turn: not executed at all, or as a whole but not known so.
+TEST(LogCompaction, ABatchThatFailsEndsThePassAndLeavesTheLogAsItWas) {
+  for (const bool executed : {false, true}) {
+    for (int failing = 0;; ++failing) {
+      KeyedLog keyed;
+      Fill(keyed, 60, 60);
+      Fill(keyed, 30, 60);
+      ASSERT_TRUE(keyed.BeginPass());
+      int batches = 0;
+      bool failed = false;
+      while (keyed.log->compacting()) {
+        ASSERT_TRUE(keyed.Work().ok());
+        if (!keyed.log->has_compaction_batch()) break;
+        const FileBatch batch = keyed.log->TakeCompactionBatch();
+        failed = batches++ == failing;
+        if (!failed || executed) keyed.disk.ApplyAndSync(batch);
+        if (failed) {
+          keyed.log->OnCompactionBatchFailed();
+          break;
+        }
+        keyed.log->OnCompactionBatchDurable();
+      }
+      if (!failed) break;
+      EXPECT_FALSE(keyed.log->compacting());
+      EXPECT_EQ(keyed.Read(), keyed.Expected());
+      // A crash before its files are removed, and after.
+      if (failing % 2 == 0) keyed.Flush();
+      ASSERT_TRUE(keyed.Reopen().ok());
+      EXPECT_EQ(keyed.Read(), keyed.Expected());
+      keyed.Put("later", "value");
+      keyed.Flush();
+      if (keyed.BeginPass()) {
+        keyed.log->CancelCompaction();
+        ASSERT_TRUE(keyed.Compact().ok());
+      }
+      EXPECT_EQ(keyed.Read(), keyed.Expected());
+    }
+  }
+}
+
 TEST(LogCompaction, FitsEachSegmentIntoTheSizeAskedFor) {
   KeyedLog keyed;
   Fill(keyed, 60, 60);  // nothing can go

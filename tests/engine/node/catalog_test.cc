@@ -48,6 +48,11 @@ RC_GTEST_PROP(Catalog, CommandsRoundTrip,
   create.segment_bytes = segment_bytes;
   create.retention_bytes = retention_bytes;
   create.retention_ms = retention_ms;
+  if (retention_bytes % 3 != 0) {
+    create.cleanup = {.policy = static_cast<Cleanup>(retention_bytes % 3),
+                      .min_compaction_lag_ms = retention_ms,
+                      .tombstone_retention_ms = segment_bytes};
+  }
   const auto decoded = DecodeCatalogCommand(EncodeCatalogCommand(create));
   RC_ASSERT(decoded.ok());
   RC_ASSERT(std::get<CreateTopicCommand>(*decoded) == create);

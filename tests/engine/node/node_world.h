@@ -166,7 +166,12 @@ class NodeWorld {
     while (!reads_.empty()) {
       const ReadRange read = reads_.front();
       reads_.pop_front();
-      Tell(ReadDone{read.token, disk_.ReadFull(read.file, read.pos, read.length)});
+      const absl::StatusOr<std::string_view> file = disk_.Contents(read.file);
+      if (!file.ok() || file->size() < read.pos.value() + read.length) {
+        Tell(ReadDone{read.token, absl::NotFoundError(PathOf(read.file))});
+      } else {
+        Tell(ReadDone{read.token, Bytes::Copy(file->substr(read.pos.value(), read.length))});
+      }
     }
   }
 
@@ -209,13 +214,15 @@ class NodeWorld {
         shutdown_complete_ = true;
       }
     }
-    if (!hold_flushes_ && !flushes_.empty() && !finishing_) {
-      finishing_ = true;
-      FinishFlushes();
-      finishing_ = false;
+    if (finishing_) return;
+    finishing_ = true;
+    while ((!hold_flushes_ && !flushes_.empty()) || (!hold_reads_ && !reads_.empty()) ||
+           (!hold_reopens_ && !reopens_.empty())) {
+      if (!hold_flushes_) FinishFlushes();
+      if (!hold_reads_) FinishReads();
+      if (!hold_reopens_) FinishReopens();
     }
-    if (!hold_reads_) FinishReads();
-    if (!hold_reopens_ && !reopens_.empty()) FinishReopens();
+    finishing_ = false;
   }
 
   Effects effects_;

@@ -40,6 +40,16 @@ TEST(Producers, RetryIsAnsweredWithItsFirstPlace) {
   EXPECT_EQ(table.Check(Batch(7, 0, 5)).outcome, Outcome::kAppend);
 }
 
+TEST(Producers, TheLastCommittedBatchIsThatAtOrBeforeTheCommitIndex) {
+  ProducerTable table;
+  table.Record(Batch(7, 0, 0, 3), LogIndex(4), Offset(10));
+  table.Record(Batch(7, 0, 3, 2), LogIndex(6), Offset(13));
+  EXPECT_EQ(table.LastBatchOf(7, LogIndex(6)), Offset(13));
+  EXPECT_EQ(table.LastBatchOf(7, LogIndex(5)), Offset(10));
+  EXPECT_EQ(table.LastBatchOf(7, LogIndex(3)), std::nullopt);
+  EXPECT_EQ(table.LastBatchOf(8, LogIndex(6)), std::nullopt);
+}
+
 TEST(Producers, BatchThatCompactionEmptiedCountsAsWhole) {
   ProducerTable table;
   BatchHeader emptied = Batch(7, 0, 0, 3);

@@ -12,6 +12,8 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <map>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -292,6 +294,227 @@ TEST_F(LocalLogTest, AfterAFailedWriteNothingIsAppendedUntilReopened) {
   Reopen();
   EXPECT_GE(log_->durable_end(), Offset(acknowledged));
   EXPECT_TRUE(Append(BatchOf({"later"})).ok());
+}
+
+std::string ChangeOf(const std::string& key, std::optional<std::string_view> value) {
+  BatchBuilder builder;
+  builder.Add(key, value, 1'700'000'000'000);
+  return builder.Finish();
+}
+
+using State = std::map<std::string, std::string>;
+
+// Hands all records from `from` to the durable end to `visit`, as a reader gets them who goes from
+// offset to offset. Ends early where retention removes what comes next.
+template <typename Visit>
+void ForEachRecord(const LocalLog& log, Offset from, Visit visit) {
+  Offset at = from;
+  const Offset end = log.durable_end();
+  while (at < end) {
+    const absl::StatusOr<std::vector<Bytes>> runs = log.Read(at, 64 << 10);
+    if (absl::IsOutOfRange(runs.status()) && at < log.start_offset()) return;
+    ASSERT_TRUE(runs.ok()) << runs.status();
+    ASSERT_FALSE(runs->empty());
+    for (const Bytes& run : *runs) {
+      for (std::string_view rest = run.view(); !rest.empty();) {
+        const size_t bytes = DecodeBatchHeader(rest)->total_bytes();
+        const auto records = DecodeBatch(rest.substr(0, bytes));
+        ASSERT_TRUE(records.ok()) << records.status();
+        for (const DecodedRecord& each : *records) {
+          if (each.offset < at) continue;
+          at = each.offset + 1;
+          visit(each);
+        }
+        rest.remove_prefix(bytes);
+      }
+    }
+  }
+}
+
+State ReadState(const LocalLog& log, Offset from, size_t* count = nullptr) {
+  State state;
+  ForEachRecord(log, from, [&](const DecodedRecord& each) {
+    if (count != nullptr) ++*count;
+    if (each.record.value.has_value()) {
+      state[*each.record.key] = *each.record.value;
+    } else {
+      state.erase(*each.record.key);
+    }
+  });
+  return state;
+}
+
+uint64_t SegmentBytesIn(const std::string& path) {
+  uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
+    if (entry.path().extension() == ".log") bytes += entry.file_size();
+  }
+  return bytes;
+}
+
+TEST_F(LocalLogTest, CompactionLeavesTheLastValueOfEachKeyBeforeAndAfterReopen) {
+  options_.log.segment_bytes = 64 << 10;
+  Reopen();
+  State expected;
+  for (int i = 0; i < 2000; ++i) {
+    const std::string key = absl::StrCat("key", i % 20);
+    const std::string value = absl::StrCat(i, std::string(500, 'v'));
+    ASSERT_TRUE(Append(ChangeOf(key, value), Durability::kMemory).ok());
+    expected[key] = value;
+  }
+  ASSERT_TRUE(log_->Sync().ok());
+  const uint64_t disk_before = SegmentBytesIn(path_);
+  const absl::StatusOr<CompactionReport> report = log_->Compact();
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_GT(report->bytes_before, 900'000u);
+  EXPECT_LT(report->bytes_after, 100'000u);
+  EXPECT_EQ(report->bytes_dirty, 0u);
+  EXPECT_GT(report->records_removed, 1700u);
+  // What was replaced is gone from the disk, too.
+  EXPECT_LT(SegmentBytesIn(path_) + 800'000, disk_before);
+  size_t records = 0;
+  EXPECT_EQ(ReadState(*log_, Offset(0), &records), expected);
+  EXPECT_EQ(records + report->records_removed, 2000u);
+  Reopen();
+  EXPECT_EQ(log_->next_offset(), Offset(2000));
+  EXPECT_EQ(ReadState(*log_, Offset(0)), expected);
+  const absl::StatusOr<CompactionReport> again = log_->Compact();
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->bytes_before, report->bytes_after);
+  EXPECT_EQ(again->records_removed, 0u);
+  EXPECT_EQ(*Append(ChangeOf("key1", "last")), Offset(2000));
+  expected["key1"] = "last";
+  EXPECT_EQ(ReadState(*log_, Offset(0)), expected);
+}
+
+TEST_F(LocalLogTest, TombstonesGoAfterTheirRetentionWithWhatTheyDelete) {
+  options_.log.segment_bytes = 64 << 10;
+  Reopen();
+  const auto fill = [&](const std::string& key) {
+    for (int i = 0; i < 200; ++i) {
+      ASSERT_TRUE(Append(ChangeOf(key, std::string(500, 'v')), Durability::kMemory).ok());
+    }
+  };
+  const auto tombstones = [&] {
+    std::vector<Offset> found;
+    ForEachRecord(*log_, Offset(0), [&](const DecodedRecord& each) {
+      if (!each.record.value.has_value()) found.push_back(each.offset);
+    });
+    return found;
+  };
+  fill("deleted");
+  ASSERT_TRUE(Append(ChangeOf("deleted", std::nullopt)).ok());
+  fill("kept");
+  // Long: the tombstone is the only record of its key now.
+  ASSERT_TRUE(log_->Compact({.tombstone_retention = Duration::Seconds(3600)}).ok());
+  EXPECT_EQ(tombstones(), std::vector<Offset>{Offset(200)});
+  EXPECT_EQ(ReadState(*log_, Offset(0)).size(), 1u);
+  // None: it goes with the pass after the one that settles it.
+  uint64_t removed = 0;
+  for (int i = 0; i < 3; ++i) {
+    fill("kept");
+    const absl::StatusOr<CompactionReport> pass =
+        log_->Compact({.tombstone_retention = Duration::Millis(0)});
+    ASSERT_TRUE(pass.ok()) << pass.status();
+    removed += pass->records_removed;
+  }
+  EXPECT_GT(removed, 400u);
+  EXPECT_TRUE(tombstones().empty());
+  Reopen();
+  EXPECT_TRUE(tombstones().empty());
+  EXPECT_EQ(ReadState(*log_, Offset(0)).size(), 1u);
+}
+
+TEST_F(LocalLogTest, ReadersAndWritersBesideCompactionAndRetentionSeeNoWrongRecord) {
+  options_.log.segment_bytes = 64 << 10;
+  Reopen();
+  std::atomic<bool> stop = false;
+  std::atomic<uint64_t> read = 0;
+  // The value tells the offset, whatever was removed.
+  const auto value_of = [](uint64_t i) { return absl::StrCat(i, ":", std::string(300, 'v')); };
+  std::thread writer([&] {
+    for (uint64_t i = 0; i < 12'000; ++i) {
+      log_->Append(ChangeOf(absl::StrCat(i % 50), value_of(i)), Durability::kMemory,
+                   [](absl::StatusOr<Offset> at) { ASSERT_TRUE(at.ok()); });
+    }
+    EXPECT_TRUE(log_->Sync().ok());
+    stop = true;
+  });
+  std::thread reader([&] {
+    while (!stop) {
+      ForEachRecord(*log_, log_->start_offset(), [&](const DecodedRecord& each) {
+        ASSERT_EQ(*each.record.value, value_of(each.offset.value()));
+        ++read;
+      });
+    }
+  });
+  uint64_t removed = 0;
+  while (!stop) {
+    const absl::StatusOr<CompactionReport> report = log_->Compact();
+    EXPECT_TRUE(report.ok()) << report.status();
+    if (report.ok()) removed += report->records_removed;
+    EXPECT_TRUE(log_->Retain({.bytes = 150'000, .age = std::nullopt}).ok());
+  }
+  writer.join();
+  reader.join();
+  EXPECT_GT(removed, 0u);
+  EXPECT_GT(read, 0u);
+  const State before = ReadState(*log_, log_->start_offset());
+  EXPECT_EQ(before.size(), 50u);
+  const Offset start = log_->start_offset();
+  Reopen();
+  EXPECT_EQ(log_->start_offset(), start);
+  EXPECT_EQ(ReadState(*log_, start), before);
+}
+
+TEST_F(LocalLogTest, RetentionByBytesAndByAgeRemovesThePrefixForGood) {
+  options_.log.segment_bytes = 64 << 10;
+  Reopen();
+  const std::string value(10'000, 'v');
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(Append(BatchOf({value})).ok());
+  EXPECT_EQ(*log_->Retain({.bytes = 10'000'000, .age = std::nullopt}), Offset(0));
+  const uint64_t disk_before = SegmentBytesIn(path_);
+  const absl::StatusOr<Offset> start = log_->Retain({.bytes = 200'000, .age = std::nullopt});
+  ASSERT_TRUE(start.ok()) << start.status();
+  EXPECT_GT(*start, Offset(30));
+  EXPECT_LT(*start, Offset(42));
+  EXPECT_LT(SegmentBytesIn(path_) + 300'000, disk_before);
+  EXPECT_TRUE(absl::IsOutOfRange(log_->Read(Offset(0), 1).status()));
+  EXPECT_EQ(Values(*start).size(), 60 - start->value());
+  Reopen();
+  EXPECT_EQ(log_->start_offset(), *start);
+  EXPECT_EQ(Values(*start).size(), 60 - start->value());
+  // By age everything goes but the segment that is written to.
+  const absl::StatusOr<Offset> last =
+      log_->Retain({.bytes = std::nullopt, .age = Duration::Millis(-1000)});
+  ASSERT_TRUE(last.ok());
+  EXPECT_GT(*last, *start);
+  EXPECT_LT(*last, Offset(60));
+  Reopen();
+  EXPECT_EQ(log_->start_offset(), *last);
+  EXPECT_EQ(*Append(BatchOf({value})), Offset(60));
+}
+
+TEST_F(LocalLogTest, CompactionThatTheDiskRefusesLeavesTheLogAsItWasAndAppendable) {
+  options_.log.segment_bytes = 64 << 10;
+  Reopen();
+  // Every key once: the pass writes as much as it reads.
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(Append(ChangeOf(absl::StrCat(i), std::string(2000, 'v'))).ok());
+  }
+  const State before = ReadState(*log_, Offset(0));
+  {
+    const FileSizeLimit limit(20 << 10);
+    EXPECT_FALSE(log_->Compact().ok());
+  }
+  EXPECT_EQ(ReadState(*log_, Offset(0)), before);
+  ASSERT_TRUE(Append(ChangeOf("0", "new")).ok());
+  const absl::StatusOr<CompactionReport> again = log_->Compact();
+  ASSERT_TRUE(again.ok()) << again.status();
+  State after = before;
+  after["0"] = "new";
+  Reopen();
+  EXPECT_EQ(ReadState(*log_, Offset(0)), after);
 }
 
 // Appends until killed. For every acknowledgement one byte goes to `acknowledged`.

@@ -6,6 +6,7 @@
 #include "engine/log/batch.h"
 #include "sim/checkers/acked_durability.h"
 #include "sim/checkers/commit_rules.h"
+#include "sim/checkers/compaction.h"
 #include "sim/checkers/consumer_order.h"
 #include "sim/checkers/durable_quorum.h"
 #include "sim/checkers/election_safety.h"
@@ -311,6 +312,84 @@ TEST_F(LedgerTest, SpeaksOfBatchesOutOfOrder) {
 TEST_F(LedgerTest, SpeaksOfABatchThatNobodySent) {
   ledger_.OnCommitted(kGroup, Fact(1, 1, 77, 0));
   EXPECT_EQ(verdict_.oracle(), "acked_durability");
+}
+
+// Committed: two values of "a", one of "b", which is then deleted, and one more of "a" and of "c".
+class CompactionOracle : public ::testing::Test {
+ protected:
+  CompactionOracle() {
+    oracle_.OnTopic(kGroup);
+    Commit("a", "1");
+    Commit("a", "2");
+    Commit("b", "3");
+    Commit("b", std::nullopt);
+    Commit("a", "5");
+    Commit("c", "6");
+  }
+  static std::string FrameOf(uint64_t offset, std::string key, std::optional<std::string> value) {
+    const Record record{.key = std::move(key), .value = std::move(value), .timestamp_ms = 0};
+    std::string frame = *EncodeBatch(std::span(&record, 1));
+    PatchBatch(frame.data(), Offset{offset}, Term{1});
+    return frame;
+  }
+  void Commit(std::string key, std::optional<std::string> value) {
+    const uint64_t offset = frames_.size();
+    frames_.push_back(Bytes::From(FrameOf(offset, std::move(key), std::move(value))));
+    const EntryFact fact = FactOf(*EntryOf(LogIndex{offset + 1}, frames_.back()), prefix_);
+    prefix_ = fact.prefix;
+    oracle_.OnEntry(kGroup, fact, frames_.back().view());
+    committed_.OnCommitted(kGroup, kA, Term{1}, fact);
+    oracle_.OnCommitted(kGroup, fact);
+  }
+  bool Accepts(std::initializer_list<size_t> left) {
+    std::vector<Bytes> frames;
+    for (const size_t each : left) frames.push_back(frames_[each]);
+    oracle_.OnFinalLog(kGroup, kA, {.begin = Offset{0}, .end = Offset{6}}, frames);
+    return verdict_.ok();
+  }
+  void Deliver(size_t i) { oracle_.OnDelivered(1, kGroup, frames_[i].view(), 0); }
+
+  Verdict verdict_;
+  Coverage coverage_;
+  StateMachine committed_{&verdict_};
+  Compaction oracle_{&committed_, &verdict_, &coverage_};
+  std::vector<Bytes> frames_;
+  uint64_t prefix_ = 0;
+};
+
+TEST_F(CompactionOracle, AcceptsEverythingAndTheLeastThereMayBe) {
+  EXPECT_TRUE(Accepts({0, 1, 2, 3, 4, 5}));
+  EXPECT_TRUE(Accepts({1, 3, 4, 5}));
+  EXPECT_TRUE(Accepts({4, 5}));
+  Deliver(1);
+  Deliver(4);
+  Deliver(5);
+  EXPECT_TRUE(verdict_.ok()) << verdict_.what();
+  EXPECT_EQ(coverage_[Probe::kConsumerAcrossGap], 2u);
+}
+
+TEST_F(CompactionOracle, SpeaksOfALostLastValue) {
+  EXPECT_FALSE(Accepts({4}));
+  EXPECT_EQ(verdict_.oracle(), "compaction");
+}
+
+TEST_F(CompactionOracle, SpeaksOfAKeyThatOutlivesItsTombstone) { EXPECT_FALSE(Accepts({2, 4, 5})); }
+
+TEST_F(CompactionOracle, SpeaksOfAnotherRecordThanTheCommittedOne) {
+  frames_[4] = Bytes::From(FrameOf(4, "a", "other"));
+  EXPECT_FALSE(Accepts({4, 5}));
+}
+
+TEST_F(CompactionOracle, SpeaksOfAConsumerThatIsNotGivenALastValue) {
+  Deliver(0);
+  Deliver(5);
+  EXPECT_EQ(verdict_.oracle(), "compaction");
+}
+
+TEST_F(CompactionOracle, SpeaksOfRecordsThatComeTwice) {
+  Deliver(1);
+  Deliver(1);
+  EXPECT_EQ(verdict_.oracle(), "compaction");
 }
 
 TEST(ConsumerOrder, SpeaksOfGapsRepetitionsAndUncommittedRecords) {
