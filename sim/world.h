@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -121,6 +122,7 @@ class World {
     std::map<IoToken, FileBatch> flushes;
     std::optional<SealedSegment> rotten;
     bool rot_found = false;
+    std::set<std::string> unsynced_sidecars;  // paths of those whose sync has failed
   };
 
   // world.cc: time and steps.
@@ -157,6 +159,7 @@ class World {
   void EndFlush(size_t node, IoToken token, Fate fate);
   void Reopen(size_t node, ReopenGroup reopen);
   void OnNote(size_t node, const Note& note);
+  static bool IsOfUnsyncedSidecar(const Slot& slot, const std::string& finding);
   std::optional<size_t> NodeOf(NodeId id) const;
   std::optional<size_t> NodeOf(const Endpoint& endpoint) const;
 
