@@ -221,6 +221,22 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
 }
 
 void Node::Impl::OnDiskSpace(Now now, const DiskSpace& space, Effects& out) {
+  shared.written_bytes = 0;
+  JudgeSpace(now, space, out);
+}
+
+// Between two measurements a fast producer could take all of the headroom. What is written may
+// overwrite space that was taken before; the next measurement puts that right.
+void Node::Impl::CountSpace(Now now, Effects& out) {
+  const uint64_t written = std::exchange(shared.written_bytes, 0);
+  if (written == 0 || disk_space.total_bytes == 0) return;
+  JudgeSpace(now,
+             {.free_bytes = disk_space.free_bytes - std::min(disk_space.free_bytes, written),
+              .total_bytes = disk_space.total_bytes},
+             out);
+}
+
+void Node::Impl::JudgeSpace(Now now, const DiskSpace& space, Effects& out) {
   const uint64_t headroom = options.disk_headroom_bytes;
   // Bounds are lower on the way down than on the way up, or every batch removed would open the
   // gates.
@@ -252,6 +268,7 @@ void Node::Impl::OnGroupReopened(Now now, Replica& replica, GroupReopened reopen
 }
 
 void Node::Impl::Settle(Now now, Effects& out) {
+  CountSpace(now, out);
   catalog_replica().Settle(now, out);
   ApplyCommitted(now, out);
   DecideCompaction(now);

@@ -42,6 +42,8 @@ struct Node::Impl {
   void Dispatch(Now now, Event& event, Effects& out);
   void Settle(Now now, Effects& out);
   void OnDiskSpace(Now now, const DiskSpace& space, Effects& out);
+  void CountSpace(Now now, Effects& out);
+  void JudgeSpace(Now now, const DiskSpace& space, Effects& out);
   void OnGroupReopened(Now now, Replica& replica, GroupReopened reopened, Effects& out);
   void BeginShutdown(Now now, Effects& out);
   void ContinueShutdown(Now now, Effects& out);
@@ -134,7 +136,7 @@ struct Node::Impl {
   std::map<NodeId, Endpoint> addresses;
   std::optional<FileBatch> identity;  // to be written at the first start
   bool disk_full = false;             // leaders take no records
-  DiskSpace disk_space;
+  DiskSpace disk_space;               // as measured, less what was written since
   Instant compaction_deadline = Instant::Never();
   GroupId compacting;  // whose pass was begun last; kCatalogGroup: none
   bool shutting_down = false;

@@ -234,6 +234,7 @@ void Replica::BeginFlush(Effects& out) {
   flush.verifies = verifies;
   if (verifies) RewriteHardState(options_.group, hard_record_, batch);
   if (has_log) {
+    shared_->written_bytes += log_->staged_bytes();
     FileBatch staged = log_->TakeBatch();
     for (const FileOp& op : staged.ops) {
       const auto* create = std::get_if<CreateFile>(&op);

@@ -43,6 +43,8 @@ struct NodeShared {
   NodeCounters counters;
   // Too little space to store what leaders replicate here; group 0 goes on.
   bool no_room = false;
+  // To logs, since the space was last judged.
+  uint64_t written_bytes = 0;
   // When the files of a group that failed are read again.
   Duration reopen_delay_min;
   Duration reopen_delay_max;

@@ -250,6 +250,20 @@ TEST(Node, FullDiskRefusesWritesServesReadsAndRecoversByItself) {
   EXPECT_EQ(world.Get<ProduceResponse>(produce).record_count, 1u);
 }
 
+// Measured once a second or ten times: a fast producer could take all of the headroom in between.
+TEST(Node, WhatWasWrittenSinceCountsAgainstTheSpaceThatWasMeasured) {
+  NodeWorld world = BootedWithTopic();
+  const uint64_t headroom = world.options_.disk_headroom_bytes;
+  const ProduceRequest produce{"t", PartitionId(0), BatchOf({std::string(1000, 'a')})};
+  world.Tell(DiskSpace{.free_bytes = headroom + 3000, .total_bytes = 10 * headroom});
+  int taken = 0;
+  while (taken < 10 && ErrorOf(world.Answer(world.Ask(produce))).reason != "DISK_FULL") ++taken;
+  EXPECT_GE(taken, 2);
+  EXPECT_LE(taken, 3);
+  world.Tell(DiskSpace{.free_bytes = 2 * headroom, .total_bytes = 10 * headroom});
+  EXPECT_EQ(world.Get<ProduceResponse>(produce).record_count, 1u);
+}
+
 // The roles a lone voter of three notes for the catalog's group, without immediate repetitions.
 std::vector<std::string> NotedRolesOfLoneVoter(bool pre_vote) {
   NodeOptions options = NodeWorld::SingleNode();
