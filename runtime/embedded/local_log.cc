@@ -24,6 +24,8 @@ namespace {
 constexpr GroupId kGroup{1};
 // Without elections there is one term.
 constexpr Term kTerm{1};
+// The next flush waits while so many are answered (DECISIONS.md 26).
+constexpr size_t kLingerAnswersMax = 64;
 
 // There are neither sessions of producers nor entries of consensus that others would depend on.
 class NoContext : public CompactionContext {
@@ -80,6 +82,7 @@ struct LocalLog::Impl {
   std::deque<Answer> answers;
   // The thread that calls the answers' `done`, one at a time so that they keep their order.
   std::optional<std::thread::id> delivering;
+  bool lingers = false;  // the next flush, until they are given
   // Last: its threads use everything above, its destructor waits for them.
   std::unique_ptr<FileStore> store;
 
@@ -145,7 +148,6 @@ struct LocalLog::Impl {
       } else {
         log.OnBatchWritten(std::move(spent));
       }
-      BeginFlush();
     } else {
       failure = status;
     }
@@ -155,8 +157,13 @@ struct LocalLog::Impl {
           {failure.ok() ? absl::StatusOr<Offset>(first.offset) : failure, std::move(first.done)});
       waiting.pop_front();
     }
+    // Few who are answered append again at once, and share the next flush if it lingers for them;
+    // answering many takes longer than a flush may wait.
+    lingers = answers.size() <= kLingerAnswersMax;
+    if (!lingers) BeginFlush();
     changed.notify_all();
     Deliver(hold);
+    BeginFlush();  // also of what answers appended while another flush came and went
   }
 
   // The next flush may end while answers of the last one are under way: its thread leaves its own
@@ -243,7 +250,9 @@ void LocalLog::Append(std::string batch, Durability durability, Done done) {
     impl.sync_to = index;
     impl.waiting.push_back({index, offset, std::move(done)});
   }
-  impl.BeginFlush();
+  // What is appended from an answer waits for the other answers, see OnFlushed.
+  const bool waits = impl.lingers && impl.delivering == std::this_thread::get_id();
+  if (at_once || !waits) impl.BeginFlush();
   hold.unlock();
   if (at_once) done(offset);
 }
