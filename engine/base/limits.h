@@ -109,8 +109,7 @@ inline constexpr size_t kScrubFindingsMax = 64;
 inline constexpr int kScrubTriesMax = 3;
 // What replacing a segment takes at a time, and writes before it waits for the disk.
 inline constexpr size_t kReplacementPieceBytes = 1u << 20;
-// How much of a pass a node does between other work, and the pause after it: a pass takes a few
-// percent of the loop's time, about 50 us at a time.
+// How much of a pass a node does between other work, and the pause after it.
 inline constexpr int64_t kCompactionStepBytes = 256 << 10;
 inline constexpr int64_t kCompactionPauseMicros = 1000;
 // A log whose pass failed is left alone for so long.

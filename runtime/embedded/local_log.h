@@ -52,10 +52,10 @@ struct CompactionReport {
 // batch under a mutex, an io thread flushes it, or the appending thread itself if it waits (the
 // measurement is in DECISIONS.md).
 //   Group commit  at most one flush is under way; what is appended meanwhile makes the next one, as
-//                 in engine/node/replica.h.
+//                 in engine/node/replica.h. It waits for the answers of the last one if those are
+//                 few (DECISIONS.md 26): an append made in an answer shares it with the others'.
 //   Removal       Compact and Retain remove records beside appends and reads. A reader goes by
-//   offset:
-//                 where records were compacted away, it gets the next ones there are.
+//                 offset: where records were compacted away, it gets the next ones there are.
 //   Failure       after a failed write or sync nothing is appended any more: it is neither retried
 //                 nor believed. Open the directory again to learn what is there.
 class LocalLog {
