@@ -11,9 +11,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <future>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -21,7 +19,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/log/batch.h"
-#include "engine/log/index.h"
 #include "runtime/base/clock.h"
 
 namespace tidemark {
@@ -186,40 +183,6 @@ TEST_F(LocalLogTest, AnAnswerMayAppend) {
   log_->Append(BatchOf({"x"}), Durability::kDurable, again);
   all.get_future().get();
   EXPECT_EQ(log_->durable_end(), Offset(kAppends));
-}
-
-// Eight that append again when they are answered: flushes of eight, not of four and four. How many
-// there were, the sidecar tells: a run ends with its flush.
-TEST_F(LocalLogTest, WhatIsAppendedFromTheAnswersOfAFlushSharesTheNextOne) {
-  Reopen();
-  constexpr size_t kAppenders = 8;
-  constexpr size_t kRounds = 100;
-  const std::string batch = BatchOf({"v"});
-  std::atomic<size_t> left{kAppenders};
-  std::promise<void> done;
-  std::function<void(size_t)> append = [&](size_t rounds) {
-    log_->Append(batch, Durability::kDurable, [&, rounds](const absl::StatusOr<Offset>& offset) {
-      EXPECT_TRUE(offset.ok()) << offset.status();
-      if (rounds > 1) {
-        append(rounds - 1);
-      } else if (--left == 0) {
-        done.set_value();
-      }
-    });
-  };
-  for (size_t i = 0; i < kAppenders; ++i) append(kRounds);
-  done.get_future().wait();
-  log_.reset();
-  const FileId sidecar{GroupId(1), FileKind::kIndex, 1};
-  std::ifstream file(path_ + "/" + PathOf(sidecar), std::ios::binary);
-  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  size_t flushes = 0;
-  for (const DecodedIndexEntry& each : DecodeIndex(bytes)) {
-    if (!each.entry.is_checkpoint()) ++flushes;
-  }
-  EXPECT_GE(flushes, kRounds);
-  // The first appends come one by one.
-  EXPECT_LE(flushes, kRounds + kAppenders);
 }
 
 TEST_F(LocalLogTest, SegmentsRollAndAreReadAcross) {
