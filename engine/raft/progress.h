@@ -114,10 +114,9 @@ struct Progress {
   // The peer refused what follows `refused`, and may agree up to `guess`. Whether that is news: if
   // so, what is sent next is a probe.
   bool Refused(LogIndex refused, LogIndex guess) {
-    if (state == State::kSnapshot) return false;
+    // What it once acknowledged is not asked for at the pace of its refusals.
+    if (state == State::kSnapshot || refused <= match) return false;
     if (state == State::kReplicate) {
-      // Something behind what it acknowledged was lost.
-      if (refused <= match) return false;
       EnterProbe();
       return true;
     }
