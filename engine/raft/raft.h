@@ -283,6 +283,8 @@ class Raft {
   Instant lease_end() const;
   // Every member as the leader knows it, ascending; empty at others.
   std::vector<PeerStatus> Peers(Instant now) const;
+  // Answers to appends that wait for their write, as they will be given, in order.
+  std::vector<Message> HeldReplies() const;
   // For status pages: last index known replicated on `peer` (leader only, else 0).
   LogIndex MatchOf(NodeId peer) const;
   // Whether `peer` was heard from within an election timeout (leader only).
