@@ -76,7 +76,11 @@ bool InteractionNode::Knows(uint64_t node) const {
 
 void InteractionNode::Absorb(raft::Effects& effects) {
   for (raft::Message& message : effects.messages) Route(std::move(message));
-  for (raft::Message& message : effects.messages_after_persist) Route(std::move(message));
+  for (raft::Message& message : effects.messages_after_persist) {
+    const bool asks = std::holds_alternative<raft::VoteRequest>(message.body);
+    votes_asked_early_ |= asks && setup_.async_storage_writes;
+    Route(std::move(message));
+  }
   ExpectHeldReplies();
   // Who campaigns votes for itself, and a leader acknowledges to itself what it appends.
   const raft::Counters& counters = raft_.counters();
@@ -102,6 +106,11 @@ void InteractionNode::Route(raft::Message message) {
                             return held->to == message.to && SameReply(*held, *reply);
                           }) > 0) {
     return;
+  }
+  if (const auto* append = std::get_if<raft::AppendRequest>(&message.body)) {
+    sequences_[message.to] = append->sequence;
+  } else if (const auto* snapshot = std::get_if<raft::InstallSnapshot>(&message.body)) {
+    sequences_[message.to] = snapshot->sequence;
   }
   WireMessage wire = ToWire(std::move(message));
   (WaitsForWrites(wire.type) ? after_append_ : messages_).push_back(std::move(wire));
@@ -251,10 +260,12 @@ void InteractionNode::ReportUnreachable(uint64_t peer) {
 }
 
 WireMessage InteractionNode::MakeSnapshotFor(uint64_t to) {
-  return ToWire(raft::Message{.from = NodeId{id()},
-                              .to = NodeId{to},
-                              .term = raft_.term(),
-                              .body = raft::InstallSnapshot{.meta = *log_.Snapshot()}});
+  return ToWire(raft::Message{
+      .from = NodeId{id()},
+      .to = NodeId{to},
+      .term = raft_.term(),
+      .body = raft::InstallSnapshot{.meta = *log_.Snapshot(),
+                                    .sequence = std::max<uint64_t>(1, sequences_[NodeId{to}])}});
 }
 
 void InteractionNode::Tick() {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -79,8 +80,11 @@ class InteractionNode {
   void ForgetLeader();
   void ReportUnreachable(uint64_t peer);
   void Tick();
-  // Message that ships what this node has applied, whether or not it leads.
+  // A message that ships what this node has applied, as if its engine had sent it last.
   WireMessage MakeSnapshotFor(uint64_t to);
+  // Whether votes were asked for before the candidate's own was written (DIFFERENCES.md, early
+  // vote requests).
+  bool votes_asked_early() const { return votes_asked_early_; }
   void OverrideElectionTimeout(int ticks) { raft_.OverrideElectionTimeout(kTick * ticks); }
 
  private:
@@ -164,6 +168,9 @@ class InteractionNode {
   size_t own_appends_ = 0;
   uint64_t pre_votes_ = 0;
   uint64_t elections_ = 0;
+  bool votes_asked_early_ = false;
+  // Of the last append or snapshot to each peer.
+  std::map<NodeId, uint64_t> sequences_;
 
   // Written, not necessarily told to the engine.
   raft::HardState written_state_;
