@@ -149,4 +149,11 @@ void Raft::Impl::AcknowledgeEach(LogIndex durable, Effects& out) {
   ack_.answers.erase(ack_.answers.begin(), ack_.answers.begin() + static_cast<ptrdiff_t>(given));
 }
 
+std::vector<Message> Raft::Impl::HeldReplies() const {
+  std::vector<Message> replies;
+  if (role_ != Role::kFollower || leader_ == kNoNode) return replies;
+  for (const AppendReply& answer : ack_.answers) replies.push_back(Make(leader_, answer));
+  return replies;
+}
+
 }  // namespace tidemark::raft

@@ -106,6 +106,7 @@ bool Raft::accepts_proposals() const {
 }
 std::optional<Instant> Raft::leaderless_since() const { return impl_->leaderless_since_; }
 
+std::vector<Message> Raft::HeldReplies() const { return impl_->HeldReplies(); }
 std::vector<PeerStatus> Raft::Peers(Instant now) const {
   std::vector<PeerStatus> all;
   if (impl_->role_ != Role::kLeader) return all;
@@ -114,7 +115,7 @@ std::vector<PeerStatus> Raft::Peers(Instant now) const {
                    .state = PeerStatus::State::kReplicate,
                    .is_learner = impl_->membership_.learners.Contains(impl_->config_.self),
                    .match = impl_->own_match(),
-                   .next = impl_->log_->last_index() + 1,
+                   .next = impl_->own_match() + 1,
                    .active = true});
   }
   for (const Progress& peer : impl_->peers_) {

@@ -108,6 +108,8 @@ struct Raft::Impl {
     ++counters_.contradictions;
     ++counters_.messages_ignored;
   }
+  // The answers that are owed and not true yet.
+  std::vector<Message> HeldReplies() const;
 
   // replication.cc: the sending side.
   void OnAppended(Instant now, Effects& out);

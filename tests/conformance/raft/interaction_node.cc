@@ -52,7 +52,12 @@ InteractionNode::InteractionNode(Setup setup, InteractionOutput* output)
       applied_(setup_.snapshot.index),
       applying_(applied_) {
   raft::Effects effects;
-  raft_.Start(now_, effects);
+  // With lease-based reads our engine votes for nobody in the first election timeout after a
+  // restart: it may have heard a leader before that counts on it. Scripts begin after that.
+  const Duration before = setup_.config.lease_reads ? kTick * kElectionTicks : Duration();
+  raft_.Start(Instant::FromNanos((now_ - Instant() - before).nanos()), effects);
+  if (setup_.config.lease_reads)
+    raft_.OverrideElectionTimeout(before + kTick * (kElectionTicks + 1));
   Absorb(effects);
   last_soft_state_ = soft_state();
   last_hard_state_ = shown_hard_state();
