@@ -37,6 +37,10 @@ struct Config {
   // A leader that has not heard from a quorum for an election timeout steps down, and nobody helps
   // to depose one heard within an election timeout.
   bool check_quorum = true;
+  // Whether the leader looks once per election timeout who was heard since it last looked, and else
+  // takes members for present, as etcd does: a silent quorum is noticed later, after two timeouts
+  // at most. Otherwise whoever was not heard for an election timeout is not there.
+  bool quorum_rounds = false;
   uint64_t append_bytes_max = 0;     // 0: limits.h kAppendBytesMax
   size_t append_entries_max = 0;     // 0: limits.h
   uint64_t inflight_bytes_max = 0;   // 0: limits.h

@@ -54,6 +54,7 @@ struct Raft::Impl {
   Progress* FindPeer(NodeId id);
   const Progress* FindPeer(NodeId id) const;
   bool Active(const Progress& peer, Instant now) const {
+    if (config_.quorum_rounds) return peer.heard;
     return now - peer.last_heard < config_.election_timeout;
   }
   void CheckInvariants();

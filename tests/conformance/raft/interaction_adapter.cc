@@ -209,6 +209,7 @@ raft::Config EtcdConfig() {
   config.heartbeat_interval = kTick * kHeartbeatTicks;
   config.pre_vote = false;
   config.check_quorum = false;
+  config.quorum_rounds = true;
   config.append_bytes_max = kUnlimitedBytes;
   config.append_entries_max = kUnlimitedMessages;
   config.inflight_bytes_max = kUnlimitedBytes;
