@@ -106,7 +106,6 @@ bool Raft::accepts_proposals() const {
 }
 std::optional<Instant> Raft::leaderless_since() const { return impl_->leaderless_since_; }
 
-std::vector<Message> Raft::HeldReplies() const { return impl_->HeldReplies(); }
 std::vector<PeerStatus> Raft::Peers(Instant now) const {
   std::vector<PeerStatus> all;
   if (impl_->role_ != Role::kLeader) return all;

@@ -55,7 +55,9 @@ struct Config {
   // Whenever the commit index rises every peer that may be sent to gets an append, empty if need
   // be. Otherwise the news rides on what is sent anyway, and only who is idle is told.
   bool eager_commit = false;
-  // Acknowledgements that wait for one write leave as one. Otherwise each append gets its own.
+  // Acknowledgements that wait for one write leave as one, if it still is to the present leader.
+  // Otherwise each append gets its own with the write that makes it true, in
+  // Effects::messages_after_persist.
   bool cumulative_acks = true;
   // A leader that is no voter any more steps down once that is applied.
   bool step_down_on_removal = true;
@@ -287,8 +289,6 @@ class Raft {
   Instant lease_end() const;
   // Every member as the leader knows it, ascending; empty at others.
   std::vector<PeerStatus> Peers(Instant now) const;
-  // Answers to appends that wait for their write, as they will be given, in order.
-  std::vector<Message> HeldReplies() const;
   // For status pages: last index known replicated on `peer` (leader only, else 0).
   LogIndex MatchOf(NodeId peer) const;
   // Whether `peer` was heard from within an election timeout (leader only).

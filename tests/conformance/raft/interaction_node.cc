@@ -36,11 +36,6 @@ bool WaitsForWrites(WireType type) {
          type == WireType::kPreVoteResp;
 }
 
-bool SameReply(const raft::Message& held, const raft::AppendReply& reply) {
-  const auto& other = std::get<raft::AppendReply>(held.body);
-  return other.sequence == reply.sequence && other.match == reply.match;
-}
-
 }  // namespace
 
 InteractionNode::InteractionNode(Setup setup, InteractionOutput* output)
@@ -86,7 +81,6 @@ void InteractionNode::Absorb(raft::Effects& effects) {
     votes_asked_early_ |= asks && setup_.async_storage_writes;
     Route(std::move(message));
   }
-  ExpectHeldReplies();
   // Who campaigns votes for itself, and a leader acknowledges to itself what it appends.
   const raft::Counters& counters = raft_.counters();
   if (pre_votes_ != counters.pre_votes_started) {
@@ -105,13 +99,6 @@ void InteractionNode::Absorb(raft::Effects& effects) {
 }
 
 void InteractionNode::Route(raft::Message message) {
-  // Expected, and in its place among the messages already.
-  const auto* reply = std::get_if<raft::AppendReply>(&message.body);
-  if (reply != nullptr && std::erase_if(held_, [&](const auto& held) {
-                            return held->to == message.to && SameReply(*held, *reply);
-                          }) > 0) {
-    return;
-  }
   if (const auto* append = std::get_if<raft::AppendRequest>(&message.body)) {
     sequences_[message.to] = append->sequence;
   } else if (const auto* snapshot = std::get_if<raft::InstallSnapshot>(&message.body)) {
@@ -119,19 +106,6 @@ void InteractionNode::Route(raft::Message message) {
   }
   WireMessage wire = ToWire(std::move(message));
   (WaitsForWrites(wire.type) ? after_append_ : messages_).push_back(std::move(wire));
-}
-
-// An answer that waits for a write belongs behind what was said before it, so its place is kept.
-void InteractionNode::ExpectHeldReplies() {
-  for (raft::Message& message : raft_.HeldReplies()) {
-    const auto& reply = std::get<raft::AppendReply>(message.body);
-    const bool known = std::any_of(held_.begin(), held_.end(),
-                                   [&](const auto& held) { return SameReply(*held, reply); });
-    if (known) continue;
-    WireMessage wire = ToWire(std::move(message));
-    held_.push_back(wire.engine);
-    after_append_.push_back(std::move(wire));
-  }
 }
 
 void InteractionNode::PushToSelf(WireType type, uint64_t term, uint64_t index) {

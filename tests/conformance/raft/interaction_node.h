@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -120,7 +119,6 @@ class InteractionNode {
   void Absorb(raft::Effects& effects);
   void AbsorbInstall(const raft::SnapshotMeta& meta);
   void Route(raft::Message message);
-  void ExpectHeldReplies();
   void PushToSelf(WireType type, uint64_t term, uint64_t index);
   absl::Status StepEngine(const WireMessage& message);
   void StepToSelf(const WireMessage& message);
@@ -131,8 +129,6 @@ class InteractionNode {
   void Advance(const Ready& ready);
   WireMessage StableMessage(const std::optional<raft::SnapshotMeta>& snapshot) const;
   void Accept(const Ready& ready);
-  // Sends `message`, unless it is an answer that the engine holds back.
-  void Send(WireMessage message, std::vector<WireMessage>& network);
   void PrintWork(const WireMessage& message);
   // The storage writes; what the engine is told of it is another matter.
   void Write(const raft::HardState& state, const std::vector<Entry>& entries,
@@ -160,9 +156,6 @@ class InteractionNode {
   // Sent since the last Ready; the latter only once what the node has is written.
   std::vector<WireMessage> messages_;
   std::vector<WireMessage> after_append_;
-  // Answers in after_append_ or with the append thread that the engine has not given yet: it gives
-  // them when their write is done.
-  std::vector<std::shared_ptr<const raft::Message>> held_;
   SoftState last_soft_state_;
   ShownHardState last_hard_state_;
   size_t own_appends_ = 0;

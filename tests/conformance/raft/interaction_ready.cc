@@ -156,7 +156,7 @@ void InteractionNode::ProcessReady(std::vector<WireMessage>& network) {
     } else if (message.to == kApplyThread) {
       apply_work_.push_back(ApplyWork{.message = std::move(message), .entries = ready.committed});
     } else {
-      Send(std::move(message), network);
+      network.push_back(std::move(message));
     }
   }
   if (!setup_.async_storage_writes) Advance(ready);
@@ -169,14 +169,6 @@ void InteractionNode::Advance(const Ready& ready) {
     AppliedTo(ready.committed.back().index, EncodedSize(ToWire(ready.committed)));
   }
   TellPersisted();
-}
-
-void InteractionNode::Send(WireMessage message, std::vector<WireMessage>& network) {
-  if (message.engine != nullptr && std::erase(held_, message.engine) > 0) {
-    output_->Write(absl::StrCat("(held back: ", MessageText(message), ")\n"));
-    return;
-  }
-  network.push_back(std::move(message));
 }
 
 void InteractionNode::Write(const raft::HardState& state, const std::vector<Entry>& entries,
@@ -250,7 +242,7 @@ void InteractionNode::ProcessAppendThread(std::vector<WireMessage>& network) {
   Write(work.hard_state, work.entries, work.message.snapshot);
   PrintWork(work.message);
   if (!waits_for_itself()) TellPersisted();
-  for (WireMessage& response : work.message.responses) Send(std::move(response), network);
+  for (WireMessage& response : work.message.responses) network.push_back(std::move(response));
 }
 
 void InteractionNode::ProcessApplyThread(std::vector<WireMessage>& network) {
