@@ -73,6 +73,7 @@ struct Progress {
   bool read_failed = false;
   // When it was last heard, in this leadership or when it became a member; else when it began.
   Instant last_heard;
+  // Whether it was heard at all; with Config::quorum_rounds, in the present round.
   bool heard = false;
   // When the latest heartbeat that it answered was sent.
   Instant lease_from = kLongAgo;
