@@ -21,8 +21,10 @@ void AddMessage(TraceHash& hash, const PeerMessage& peer) {
           hash.Add(body.last_index.value());
           hash.Add(body.last_term.value() << 2 | uint64_t{body.pre_vote} << 1 |
                    uint64_t{body.leadership_transfer});
+          hash.Add(body.commit.value());
         } else if constexpr (std::is_same_v<B, raft::VoteReply>) {
-          hash.Add(uint64_t{body.pre_vote} << 1 | uint64_t{body.granted});
+          hash.Add(body.commit.value() << 2 | uint64_t{body.pre_vote} << 1 |
+                   uint64_t{body.granted});
         } else if constexpr (std::is_same_v<B, raft::AppendRequest>) {
           hash.Add(body.prev_index.value());
           hash.Add(body.prev_term.value());
@@ -40,6 +42,25 @@ void AddMessage(TraceHash& hash, const PeerMessage& peer) {
           hash.Add(body.match.value());
           hash.Add(body.hint_term.value() << 1 | uint64_t{body.success});
           hash.Add(body.sequence << 1 | uint64_t{body.no_room});
+          hash.Add(body.refused.value());
+        } else if constexpr (std::is_same_v<B, raft::Heartbeat>) {
+          hash.Add(body.commit.value());
+          hash.Add(body.context);
+          hash.Add(body.all_durable.value());
+          hash.Add(static_cast<uint64_t>(body.sent.nanos()));
+        } else if constexpr (std::is_same_v<B, raft::HeartbeatReply>) {
+          hash.Add(body.context);
+          hash.Add(body.installing.value() << 2 | uint64_t{body.no_room} << 1 |
+                   uint64_t{body.unverified});
+        } else if constexpr (std::is_same_v<B, raft::InstallSnapshot>) {
+          hash.Add(body.meta.index.value());
+          hash.Add(body.meta.term.value());
+          hash.Add(body.sequence);
+        } else if constexpr (std::is_same_v<B, raft::ReadIndexRequest>) {
+          hash.Add(body.id.value());
+        } else if constexpr (std::is_same_v<B, raft::ReadIndexReply>) {
+          hash.Add(body.id.value());
+          hash.Add(body.index.value_or(LogIndex{0}).value());
         }
       },
       message.body);

@@ -12,6 +12,7 @@
 #include "engine/log/file.h"
 #include "engine/log/hard_state.h"
 #include "engine/log/log.h"
+#include "engine/node/membership_state.h"
 #include "engine/node/producers.h"
 
 namespace tidemark {
@@ -21,6 +22,10 @@ struct RecoveredGroup {
   HardStateRecord hard_state;
   std::optional<Log> log;
   ProducerTable producers;
+  // The members as of the checkpoint that recovery began at, if it began at one, and the changes in
+  // the log behind it.
+  std::optional<raft::Membership> membership;
+  LoggedChanges changes;
   // Group 0 only: every entry, for the catalog to apply once they are committed.
   std::deque<Entry> entries;
   // The group was being removed: what is left of its files (the log is then empty).

@@ -20,12 +20,14 @@ Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, 
       log_(std::move(recovered.log)),
       hard_record_(recovered.hard_state),
       prng_(prng),
-      raft_(options_.raft,
+      changes_(std::move(recovered.changes)),
+      raft_(RaftConfig(recovered.membership),
             raft::HardState{.term = recovered.hard_state.term, .vote = recovered.hard_state.vote},
             log_->committed_index(), this, prng_.Fork()),
       producers_(std::move(recovered.producers)),
       unapplied_(std::move(recovered.entries)),
       kept_from_(recovered.kept_from()) {
+  DropAppliedChanges();
   leftover_ = std::move(recovered.leftover);
   log_->SetCheckpointSource(this);
 }
@@ -200,6 +202,7 @@ void Replica::Settle(Now now, Effects& out) {
     }
   }
   if (active()) {
+    ApplyChanges(now, out);
     log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
     served_ = served_ || raft_.serving();
     AnswerCommitted(out);
@@ -280,6 +283,11 @@ void Replica::Absorb(raft::Effects fx, Effects& out) {
   if (fx.role_changed) {
     leadership_changed_ = true;
     if (raft_.role() == raft::Role::kLeader) ++shared_->counters.elections_won;
+  }
+  // Nothing here can install one yet; the leader tries again after a while.
+  if (fx.install.has_value()) {
+    raft::Effects none;
+    raft_.OnSnapshotFailed(Instant(), *fx.install, none);
   }
 }
 

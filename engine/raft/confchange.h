@@ -63,6 +63,7 @@ struct Change {
   };
   Kind kind = Kind::kAddVoter;
   NodeId node;
+  friend bool operator==(const Change&, const Change&) = default;
 };
 
 // Why a change is refused: the messages, to tell one kFailedPrecondition from the other.

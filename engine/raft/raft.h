@@ -11,24 +11,36 @@
 #include "engine/base/ids.h"
 #include "engine/base/prng.h"
 #include "engine/base/time.h"
+#include "engine/raft/conf_entry.h"
+#include "engine/raft/confchange.h"
 #include "engine/raft/types.h"
 
 namespace tidemark::raft {
 
 struct Config {
   NodeId self;
-  // Voting members, `self` included (a node that is not among them only follows). Ascending.
-  std::vector<NodeId> voters;
-  // Members that get everything and decide nothing. Ascending, none of them a voter.
+  // Who was a member after the entries up to `applied` (`self` need not be one: such a node only
+  // follows). If it has no members, `voters` and `learners` stand for it.
+  Membership membership = {};
+  // Ascending; learners are no voters.
+  std::vector<NodeId> voters = {};
   std::vector<NodeId> learners = {};
+  // What the caller has applied of the log before the start; raised to first_index() - 1, lowered
+  // to the commit index. Changes of members behind it are applied with OnApplied.
+  LogIndex applied = LogIndex{0};
   // An election starts after a random time in [election_timeout, 2 * election_timeout) without a
   // leader; a leader sends heartbeats this often.
   Duration election_timeout = Duration::Millis(1000);
   Duration heartbeat_interval = Duration::Millis(150);
   // Off only in simulations that must see what pre-vote hides.
   bool pre_vote = true;
-  // A leader that has not heard from a quorum for an election timeout steps down.
+  // A leader that has not heard from a quorum for an election timeout steps down, and nobody helps
+  // to depose one heard within an election timeout.
   bool check_quorum = true;
+  // Whether the leader looks once per election timeout who was heard since it last looked, and else
+  // takes members for present, as etcd does: a silent quorum is noticed later, after two timeouts
+  // at most. Otherwise whoever was not heard for an election timeout is not there.
+  bool quorum_rounds = false;
   uint64_t append_bytes_max = 0;     // 0: limits.h kAppendBytesMax
   size_t append_entries_max = 0;     // 0: limits.h
   uint64_t inflight_bytes_max = 0;   // 0: limits.h
@@ -36,9 +48,30 @@ struct Config {
   // Campaign at Start instead of waiting for a timeout (the preferred first leader of a new group).
   // The only voter of a group does so anyway.
   bool campaign_at_start = false;
+  bool single_voter_campaigns_at_start = true;
   // A new leader appends a no-op, so that it can commit (and serve) without waiting for a proposal.
   // Off only in simulations that must see what the no-op hides.
   bool noop_at_election = true;
+  // Whenever the commit index rises every peer that may be sent to gets an append, empty if need
+  // be. Otherwise the news rides on what is sent anyway, and only who is idle is told.
+  bool eager_commit = false;
+  // Acknowledgements that wait for one write leave as one, if it still is to the present leader.
+  // Otherwise each append gets its own with the write that makes it true, in
+  // Effects::messages_after_persist.
+  bool cumulative_acks = true;
+  // A leader that is no voter any more steps down once that is applied.
+  bool step_down_on_removal = true;
+  // Off only in simulations: changes of members are not checked against the present ones.
+  bool validate_conf_change = true;
+  // Reads are answered without asking a quorum while the lease lasts, which is counted from when
+  // the heartbeats that a quorum answered were sent: election_timeout, less this many thousandths.
+  // That is the assumption: while one member's clock counts an election timeout, no other's counts
+  // less than this share of it less. Needs check_quorum.
+  bool lease_reads = false;
+  uint32_t lease_drift_permille = 100;
+  // Who should rather lead: a voter below the highest priority that is there waits an election
+  // timeout longer before it campaigns, and hands over, once it leads, to one that has caught up.
+  uint32_t priority = 0;
 };
 
 // The log as raft sees it; engine/node adapts engine/log to it, tests use a vector.
@@ -64,12 +97,29 @@ class RaftLog {
   virtual void TruncateSuffix(LogIndex from) = 0;
   // Builds the control frame of a leader's no-op and stages it at last_index() + 1.
   virtual void AppendNoop(Term term) = 0;
+  // Builds the control frame of a change of members and stages it at last_index() + 1.
+  virtual void AppendConfChange(Term term, const ConfChange& change) = 0;
+  // The change of members that the entry at `index` is, nullopt if it is none. Asked only for
+  // entries that are committed and not applied, which the log must know without IO.
+  virtual std::optional<ConfChange> ConfChangeAt(LogIndex /*index*/) const { return std::nullopt; }
+  // What could be sent to a peer instead of entries the log does not have any more; nullopt if
+  // nothing is ready. Then such a peer gets heartbeats alone.
+  virtual std::optional<SnapshotMeta> Snapshot() const { return std::nullopt; }
   // Entries from `first`; empty when they are not in memory. Then the log has begun (or is about)
   // to read them asynchronously and Raft::OnEntriesRead will bring them.
   virtual std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) = 0;
   // Asks for entries from `first` (durable here) to be read for peer `to`; at most one read per
   // peer at a time, each answered by Raft::OnEntriesRead.
   virtual void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) = 0;
+};
+
+// What came of a read.
+struct ReadResult {
+  ReadId id;
+  // Everything acknowledged before the read was asked for is at or below this index: read when it
+  // is applied here. nullopt: refused, nothing is known; ask again, perhaps another node.
+  std::optional<LogIndex> index;
+  friend bool operator==(const ReadResult&, const ReadResult&) = default;
 };
 
 // What a step of raft wants done. A step only adds: one Effects may collect several steps, and the
@@ -88,6 +138,12 @@ struct Effects {
   std::optional<LogIndex> commit;
   // Role, term, known leader or accepts_proposals() changed; read them from the accessors.
   bool role_changed = false;
+  // membership() changed.
+  bool membership_changed = false;
+  // Get this snapshot from the leader and install it, in place of any asked for before; end with
+  // OnSnapshotInstalled or OnSnapshotFailed.
+  std::optional<SnapshotMeta> install;
+  std::vector<ReadResult> reads;
 };
 
 // What happened so far; for metrics, and for tests that must see that something did happen.
@@ -107,20 +163,34 @@ struct Counters {
   // Times a peer that was being streamed to had to be probed again.
   uint64_t pipeline_breaks = 0;
   uint64_t transfers_aborted = 0;
+  uint64_t conf_changes_applied = 0;
+  // Committed, but not applicable (nobody validated them): they changed nothing.
+  uint64_t conf_changes_void = 0;
+  uint64_t snapshots_sent = 0;
+  uint64_t snapshots_installed = 0;
+  uint64_t reads_answered = 0;
+  uint64_t reads_refused = 0;
+  // Rounds of heartbeats begun for the sake of reads.
+  uint64_t read_rounds = 0;
+  // Handed over to a voter of higher priority.
+  uint64_t priority_transfers = 0;
 };
 
-// One member of one raft group: elections, replication, commitment. Pure; single-threaded.
+// One member of one raft group: elections, replication, commitment, changes of members, reads.
+// Pure; single-threaded.
 // The caller reports durability with OnPersisted and calls OnTimer when next_deadline() has come.
 // Invariants are checked after every step (invariants.h) and stay on in production.
 //   Source  Ongaro & Ousterhout, "In Search of an Understandable Consensus Algorithm" (2014);
-//           Ongaro, "Consensus: Bridging Theory and Practice" (2014), cited as "thesis".
+//           Ongaro, "Consensus: Bridging Theory and Practice" (2014), cited as "thesis". Where they
+//           leave a choice it is that of etcd-io/raft v3.6, whose interaction scripts are run
+//           against this.
 class Raft {
  public:
   // `state` and `log` are what recovery found. `commit` may be 0 or any index known committed.
   // A commit index recorded for a restart must not have been above log.durable_index() at that
   // time: what lay behind it may have been rewritten in memory only. `log` outlives this object.
   //   Checks  dies if `config` makes no sense: voters not ascending, no self, a heartbeat interval
-  //           that is not shorter than the election timeout.
+  //           that is not shorter than the election timeout, lease reads without check_quorum.
   Raft(Config config, HardState state, LogIndex commit, RaftLog* log, Prng prng);
   ~Raft();
   Raft(Raft&&) noexcept;
@@ -143,6 +213,48 @@ class Raft {
   void OnEntriesRead(Instant now, NodeId to, std::vector<Entry> entries, Effects& out);
   // The connection to `peer` broke or came up: in-flight appends are presumed lost; probe.
   void OnPeerReset(Instant now, NodeId peer, Effects& out);
+  // A message to `peer` could not be delivered: what was streamed to it may be lost. Unlike after a
+  // reset nothing is sent before the next heartbeat.
+  void ReportUnreachable(Instant now, NodeId peer, Effects& out);
+  // The transfer of a snapshot to `peer` is over. `ok`: its answer will follow. Otherwise it is
+  // tried again after a heartbeat.
+  void ReportSnapshot(Instant now, NodeId peer, bool ok, Effects& out);
+  // Campaigns now instead of waiting for the timeout.
+  //   Errors  kFailedPrecondition with the reason: leads already, is no voter, has changes of
+  //           members to apply or a snapshot to install first, its last vote is not durable.
+  absl::Status Campaign(Instant now, Effects& out);
+  // Follows nobody until a leader is heard again, and helps whoever campaigns meanwhile: for a
+  // caller that knows better that the leader is gone. No effect on leaders and candidates, and with
+  // lease_reads, which rest on remembering it.
+  void ForgetLeader(Instant now, Effects& out);
+  // In place of the random one: the election timeout in force ends `wait` after it last began.
+  void OverrideElectionTimeout(Duration wait);
+
+  // Replicates a change of members, which takes effect at every member as it is applied there.
+  //   Errors  kFailedPrecondition with the reason: does not lead, hands leadership over, is no
+  //           member, an earlier change is not applied yet, the group is joint and this does not
+  //           leave that, or it leaves what is not joint. As confchange.h for what cannot be
+  //           applied; kInvalidArgument more than kConfChangesMax changes.
+  //   Source  thesis 4; applied rather than appended entries count, as in etcd-io/raft: until then
+  //           a leader neither proposes another one nor is elected.
+  absl::Status ProposeConfChange(Instant now, const ConfChange& change, Effects& out);
+  // The caller has applied all entries up to `applied`, at most commit(): the changes of members
+  // among them take effect now, in order. Call it as entries are applied, often; a leader leaves a
+  // joint configuration from here.
+  void OnApplied(Instant now, LogIndex applied, Effects& out);
+
+  // The snapshot asked for by Effects::install is durable, and the log is what is behind its index
+  // (nothing), everything it had before discarded: from this call on, not before. If commit()
+  // meanwhile passed the snapshot, do not reset the log, and call OnSnapshotFailed.
+  void OnSnapshotInstalled(Instant now, const SnapshotMeta& meta, Effects& out);
+  void OnSnapshotFailed(Instant now, const SnapshotMeta& meta, Effects& out);
+
+  // Asks for an index to read at; the answer comes in Effects::reads, perhaps of this step, at the
+  // latest after two election timeouts. A leader asks a quorum whether it still leads (all reads
+  // that wait share the next round), a follower asks its leader.
+  //   Source  thesis 6.4; held back until the leader committed an entry of its own term.
+  void ReadIndex(Instant now, ReadId id, Effects& out);
+
   // Hands leadership to `to` (kNoNode: the most up-to-date voter). Proposals are refused meanwhile;
   // after an election timeout without success they are accepted again.
   //   Errors  kFailedPrecondition: not leader, or no such other voter.
@@ -168,6 +280,15 @@ class Raft {
   bool accepts_proposals() const;
   // Since when this node has known no leader; nullopt while it knows one.
   std::optional<Instant> leaderless_since() const;
+  const Membership& membership() const;
+  // Last index applied, as far as OnApplied told.
+  LogIndex applied() const;
+  // Whether this node may campaign, as far as its membership goes: a voter, not installing.
+  bool promotable() const;
+  // Until when reads are answered without asking anybody (lease_reads only).
+  Instant lease_end() const;
+  // Every member as the leader knows it, ascending; empty at others.
+  std::vector<PeerStatus> Peers(Instant now) const;
   // For status pages: last index known replicated on `peer` (leader only, else 0).
   LogIndex MatchOf(NodeId peer) const;
   // Whether `peer` was heard from within an election timeout (leader only).

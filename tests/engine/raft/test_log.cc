@@ -30,6 +30,24 @@ void TestLog::AppendNew(Term term, const std::string& payload) {
                .frame = Bytes::Copy(payload)});
 }
 
+void TestLog::AppendConfChange(Term term, const ConfChange& change) {
+  Append(Entry{.index = last_index() + 1,
+               .term = term,
+               .kind = EntryKind::kControl,
+               .base_offset = NextOffset(),
+               .offset_span = 0,
+               .frame = Bytes::From(EncodeConfChange(change))});
+}
+
+std::optional<ConfChange> TestLog::ConfChangeAt(LogIndex index) const {
+  if (index < first_ || index > last_index()) return std::nullopt;
+  const Entry& entry = At(index);
+  if (entry.kind != EntryKind::kControl || !IsConfChange(entry.frame.view())) return std::nullopt;
+  absl::StatusOr<ConfChange> change = DecodeConfChange(entry.frame.view());
+  TIDEMARK_CHECK(change.ok());
+  return *std::move(change);
+}
+
 void TestLog::TruncateSuffix(LogIndex from) {
   TIDEMARK_CHECK_GE(from, first_);
   TIDEMARK_CHECK_LE(from, last_index());
@@ -61,13 +79,13 @@ void TestLog::ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) {
 }
 
 bool TestLog::Fits(const Entry& entry) const {
-  if (entry.index == first_) return entry.base_offset == Offset{} || first_ > LogIndex{1};
-  return At(entry.index - 1).end_offset() == entry.base_offset;
+  return EndOffset(entry.index - 1) == entry.base_offset;
 }
 
 void TestLog::RemovePrefix(LogIndex first) {
   TIDEMARK_CHECK_LE(first, durable_ + 1);
   before_first_ = *TermAt(first - 1);
+  before_offset_ = EndOffset(first - 1);
   entries_.erase(entries_.begin(), entries_.begin() + static_cast<ptrdiff_t>(first - first_));
   first_ = first;
 }
@@ -79,7 +97,10 @@ std::vector<TestLog::Op> TestLog::TakeStaged() {
 
 void TestLog::WriteDone() { durable_ = std::max(durable_, writing_); }
 
-void TestLog::Restore(std::vector<Entry> disk) {
+void TestLog::Restore(std::vector<Entry> disk, const Before& before) {
+  first_ = before.index + 1;
+  before_first_ = before.term;
+  before_offset_ = before.end_offset;
   entries_ = std::move(disk);
   staged_.clear();
   reads.clear();
