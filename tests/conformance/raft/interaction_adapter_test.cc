@@ -30,6 +30,8 @@ TEST(InteractionScript, NamesWhatItCannotDo) {
             "invalid read-only option \"eventually\"\n");
   EXPECT_EQ(Got("add-nodes 1 voters=(1) index=2 read-only=lease-based"),
             "CheckQuorum must be enabled when ReadOnlyOption is ReadOnlyLeaseBased\n");
+  EXPECT_EQ(Got("add-nodes 1 voters=(1) index=2 inflight=0"),
+            "max number of inflight messages must be greater than 0\n");
   EXPECT_EQ(Got("what"), "unknown command\n");
   EXPECT_EQ(Got("log-level loud"),
             "log levels must be either of [DEBUG INFO WARN ERROR FATAL NONE]\n");
