@@ -77,6 +77,9 @@ struct Raft::Impl {
   void AskAgain(const Progress& peer, Effects& out) const;
   void OnVoteRequest(Instant now, NodeId from, Term term, const VoteRequest& request, Effects& out);
   void OnVoteReply(Instant now, NodeId from, Term term, const VoteReply& reply, Effects& out);
+  // From somebody who has `commit` committed. The last leader may have left, demoted by that entry,
+  // before everybody knew: then nobody else could tell.
+  void LearnCommit(Instant now, LogIndex commit, Term term, Effects& out);
   void DecideElection(Instant now, Effects& out);
   // Whether a leader is so recent that nobody may be helped to depose it.
   bool StickyToLeader(Instant now) const;
