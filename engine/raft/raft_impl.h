@@ -63,6 +63,7 @@ struct Raft::Impl {
   // Campaigns, by way of a pre-vote if configured.
   //   Errors  as Raft::Campaign.
   absl::Status Campaign(Instant now, bool leadership_transfer, Effects& out);
+  absl::Status CampaignAtTimeout(Instant now, Effects& out);
   // As somebody other than the timer or the leader wants it.
   absl::Status CampaignUnasked(Instant now, Effects& out);
   absl::Status MayCampaign() const;
@@ -167,6 +168,7 @@ struct Raft::Impl {
   absl::Status CheckConfChange(const ConfChange& change) const;
   void AppendConfChange(Instant now, const ConfChange& change, Effects& out);
   void OnApplied(Instant now, LogIndex applied, Effects& out);
+  void ApplyChanges(Instant now, LogIndex applied, Effects& out);
   void ApplyChange(Instant now, const ConfChange& change, Effects& out);
   void SwitchTo(Instant now, Membership membership, Effects& out);
   void LeaderSwitched(Instant now, Effects& out);

@@ -269,6 +269,10 @@ absl::Status InteractionAdapter::AddNodes(const Arguments& arguments) {
   if (bootstrap && nodes.index <= 1) {
     return Printed("index must be specified as > 1 due to bootstrap");
   }
+  if (config.inflight_messages_max == 0) {
+    return Printed("max number of inflight messages must be greater than 0");
+  }
+  if (nodes.setup.applied_bytes_max == 0) nodes.setup.applied_bytes_max = UINT64_MAX;
   if (config.lease_reads && !config.check_quorum) {
     return Printed("CheckQuorum must be enabled when ReadOnlyOption is ReadOnlyLeaseBased");
   }
