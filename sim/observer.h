@@ -55,6 +55,7 @@ class Observer {
   ClusterFacts::Member FactsOf(NodeId id, const Node& node, Now now) const;
 
   AckedDurability& ledger() { return acked_; }
+  const AckedDurability& ledger() const { return acked_; }
   ConsumerOrder& consumers() { return consumers_; }
   DurableQuorum& durable() { return durable_; }
   Retention& retention() { return retention_; }

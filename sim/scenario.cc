@@ -11,17 +11,17 @@ namespace {
 // Draws named parameters: each depends on the seed and its own name only.
 class Draw {
  public:
-  explicit Draw(uint64_t seed) : decisions_(seed) {}
+  explicit Draw(uint64_t seed) : seed_(seed) {}
 
   bool Percent(std::string_view name, uint64_t percent) const {
-    return decisions_.Parameter(name, 100) < percent;
+    return Parameter(seed_, name, 100) < percent;
   }
   uint64_t Between(std::string_view name, uint64_t begin, uint64_t end) const {
-    return begin + decisions_.Parameter(name, end - begin);
+    return begin + Parameter(seed_, name, end - begin);
   }
   template <typename T>
   T OneOf(std::string_view name, std::initializer_list<T> choices) const {
-    return choices.begin()[decisions_.Parameter(name, choices.size())];
+    return choices.begin()[Parameter(seed_, name, choices.size())];
   }
   // Off in most seeds, else one of `rates`.
   uint32_t Rate(std::string_view name, uint64_t percent_on,
@@ -31,7 +31,7 @@ class Draw {
   }
 
  private:
-  Decisions decisions_;
+  uint64_t seed_;
 };
 
 void DrawCluster(const Draw& draw, Scenario& s) {

@@ -24,10 +24,11 @@ int ReplayCommand(const Args& args) {
   if (!have_seed) return Usage("which seed?");
   // A failed check ends the process: what came before it must be out by then.
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const RunResult result = RunSeed(seed, stdout);
+  DecisionLog log;
+  const RunResult result = RunSeed(seed, {.story = stdout, .log = verbose ? &log : nullptr});
   if (verbose) {
-    std::printf("decisions that made it so:\n");
-    for (const Decision& decision : result.faults) {
+    std::printf("decisions that are not their default:\n");
+    for (const Decision& decision : log.decisions()) {
       std::printf("  %s\n", Describe(decision).c_str());
     }
     PrintCoverage(result.coverage);
