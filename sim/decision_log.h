@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "sim/site.h"
@@ -26,6 +27,10 @@ class DecisionLog {
   }
   void Clear() { shared_->size = 0; }
 
+  // How many scheduled things had happened when this was last told.
+  void SetTasks(uint64_t tasks) { shared_->tasks = tasks; }
+  uint64_t tasks() const { return shared_->tasks; }
+
   std::span<const Decision> decisions() const {
     return {shared_->decisions, shared_->size < kDecisionsMax ? shared_->size : kDecisionsMax};
   }
@@ -34,6 +39,7 @@ class DecisionLog {
  private:
   struct Shared {
     size_t size;
+    uint64_t tasks;
     Decision decisions[kDecisionsMax];
   };
   Shared* shared_;

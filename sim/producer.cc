@@ -85,6 +85,7 @@ void Producer::Perform(const balancer::ProducerAction& action) {
     Take(*close);
   } else if (const auto* done = std::get_if<balancer::Done>(&action)) {
     world_->coverage().Hit(Probe::kBatchAcked);
+    world_->observer().canary().OnAcked(group_);
     world_->observer().ledger().OnAcked(batch_of_tag_.at(done->tag), group_, done->base_offset);
     batch_of_tag_.erase(done->tag);
   } else if (const auto* failed = std::get_if<balancer::Failed>(&action)) {

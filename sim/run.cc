@@ -7,7 +7,10 @@
 namespace tidemark::sim {
 namespace {
 
-uint64_t seed_under_way = 0;
+std::string& UnderWay() {
+  static std::string* const command = new std::string;
+  return *command;
+}
 
 constexpr Duration kFaultsBegin = Duration::Millis(300);
 constexpr Duration kLook = Duration::Millis(50);
@@ -24,9 +27,7 @@ Decisions DecisionsOf(const Plan& plan, DecisionLog* log) {
 
 }  // namespace
 
-uint64_t SeedUnderWay() { return seed_under_way; }
-
-Plan PlanOf(uint64_t seed) { return {.seed = seed, .scenario = ScenarioOf(seed), .script = {}}; }
+const std::string& ReplayCommandUnderWay() { return UnderWay(); }
 
 std::string RunResult::Line() const {
   return absl::StrFormat("seed %d hash %016x %s", seed, hash,
@@ -35,11 +36,12 @@ std::string RunResult::Line() const {
 
 Execution::Execution(Plan plan, const Watchers& watchers)
     : plan_(std::move(plan)),
+      log_(watchers.log),
       story_(watchers.story),
       world_(plan_.scenario, DecisionsOf(plan_, watchers.log), &story_),
       workload_(&world_),
       faults_(&world_) {
-  seed_under_way = plan_.seed;
+  UnderWay() = ReplayCommandOf(plan_);
   story_.Tell("seed ", plan_.seed, ": ", plan_.scenario.Summary());
   world_.ListenWith(watchers.listener);
   world_.Boot();
@@ -49,6 +51,7 @@ Execution::Execution(Plan plan, const Watchers& watchers)
 
 bool Execution::Advance() {
   if (phase_ == Phase::kOver) return false;
+  if (log_ != nullptr) log_->SetTasks(world_.scheduler().executed() + 1);
   if (world_.RunNext(until_)) return true;
   Turn();
   return phase_ != Phase::kOver;

@@ -13,23 +13,12 @@
 #include "sim/coverage.h"
 #include "sim/decisions.h"
 #include "sim/faults.h"
-#include "sim/scenario.h"
+#include "sim/plan.h"
 #include "sim/story.h"
 #include "sim/workload.h"
 #include "sim/world.h"
 
 namespace tidemark::sim {
-
-// Everything that makes a run what it is. Two runs of equal plans are equal.
-struct Plan {
-  uint64_t seed = 0;
-  Scenario scenario;
-  // What was decided; if there is none the seed decides.
-  std::optional<std::vector<Decision>> script;
-};
-
-// The plan that `seed` names.
-Plan PlanOf(uint64_t seed);
 
 // What one run came to.
 struct RunResult {
@@ -83,6 +72,7 @@ class Execution {
   void Finish();
 
   const Plan plan_;
+  DecisionLog* const log_;
   Story story_;
   World world_;
   Workload workload_;
@@ -94,11 +84,12 @@ class Execution {
   std::map<GroupId, std::pair<NodeId, Term>> leaders_;
 };
 
-// Runs one seed to its end.
-RunResult RunSeed(uint64_t seed, const Watchers& watchers = {});
+// Runs to the end.
 RunResult RunPlan(Plan plan, const Watchers& watchers = {});
+// The swarm's `seed`.
+RunResult RunSeed(uint64_t seed, const Watchers& watchers = {});
 
-// The seed that is being run: what a failed check names.
-uint64_t SeedUnderWay();
+// ReplayCommandOf the plan that is being run: what a failed check says.
+const std::string& ReplayCommandUnderWay();
 
 }  // namespace tidemark::sim

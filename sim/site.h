@@ -71,6 +71,9 @@ enum class Site : uint8_t {
   kCount,
 };
 
+// Actors are smaller than this.
+inline constexpr uint32_t kActorsMax = 1u << 20;
+
 inline constexpr size_t kSites = static_cast<size_t>(Site::kCount);
 
 // What is decided at a site when a run is recorded and the record does not say.

@@ -19,6 +19,7 @@ World::World(const Scenario& scenario, Decisions decisions, Story* story)
       decisions_(std::move(decisions)),
       network_(scenario, &decisions_, &coverage_),
       observer_(&verdict_, &coverage_, story) {
+  if (scenario.canary) observer_.canary().Enable();
   for (size_t node = 0; node < scenario.nodes.size(); ++node) {
     slots_.push_back(
         std::make_unique<Slot>(static_cast<uint32_t>(node), scenario, &decisions_, &coverage_));

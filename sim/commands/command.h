@@ -1,9 +1,11 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "sim/commands/flags.h"
+#include "sim/commands/plan_args.h"
 #include "sim/coverage.h"
 
 namespace tidemark::sim {
@@ -26,9 +28,6 @@ int Usage(const absl::Status& problem);
 
 // What was injected and what was reached, two lines on stdout.
 void PrintCoverage(const Coverage& coverage);
-
-// Wall clock that only goes forward, for rates.
-double Seconds();
 
 int RunCommand(const Args& args);
 int ReplayCommand(const Args& args);
