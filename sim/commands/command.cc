@@ -24,6 +24,10 @@ constexpr Command kCommands[] = {
      "replay --seed N [--profile P] [--canary] | SCENARIO.json\n"
      "                      [--until STEP] [--verbose] [--trace FILE] [--save FILE]\n",
      ReplayCommand},
+    {"shrink",
+     "shrink --seed N [--profile P] [--canary] | SCENARIO.json\n"
+     "                      [-o FILE] [--seconds S]\n",
+     ShrinkCommand},
     {"version", "version\n", VersionCommand},
 };
 

@@ -31,5 +31,6 @@ void PrintCoverage(const Coverage& coverage);
 
 int RunCommand(const Args& args);
 int ReplayCommand(const Args& args);
+int ShrinkCommand(const Args& args);
 
 }  // namespace tidemark::sim

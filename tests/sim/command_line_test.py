@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import re
 import subprocess
 import tempfile
@@ -74,7 +75,7 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(result.returncode, 0, result.stdout[-500:])
             self.assertIn("stopped at step 3000\n", result.stdout)
             self.assertRegex(result.stdout, r"group 0: (leader|follower) in term \d+")
-            steps = [int(n) for n in re.findall(r"^#(\d+) ", open(trace).read(), re.M)]
+            steps = [int(n) for n in re.findall(r"^#(\d+) ", pathlib.Path(trace).read_text(), re.M)]
             self.assertEqual(steps, sorted(steps))
             self.assertLessEqual(steps[-1], 3000)
             again = sim("replay", saved, "--until", "3000")
@@ -93,6 +94,27 @@ class CommandLine(unittest.TestCase):
                       "count 5\n", result.stdout)
         self.assertIn("1 recorded decisions are out of range, the nearest is taken:\n  clock_rate "
                       "actor 0 count 0: 7\n", result.stdout)
+
+    def test_a_failure_shrinks_itself_to_a_scenario_that_replays(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/small.json"
+            shrunk = sim("shrink", "--seed", "2", "--canary", "-o", path, timeout=280)
+            self.assertEqual(shrunk.returncode, 0, shrunk.stderr)
+            self.assertIn(f"tidemark-sim replay {path}\n", shrunk.stdout)
+            replayed = sim("replay", path)
+            self.assertEqual(replayed.returncode, 1)
+            self.assertIn("FAILED canary: ", replayed.stdout)
+            # A person changes it: without its decisions all is well.
+            scenario = json.loads(pathlib.Path(path).read_text())
+            self.assertEqual(scenario["outcome"]["oracle"], "canary")
+            scenario["decisions"] = {}
+            pathlib.Path(path).write_text(json.dumps(scenario))
+            healed = sim("replay", path)
+            self.assertEqual(healed.returncode, 0, healed.stdout[-500:])
+            self.assertIn("canary spoke when it was written, now all is well", healed.stdout)
+        refused = sim("shrink", "--seed", "3", "-o", "/dev/null")
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("nothing to shrink: all is well", refused.stderr)
 
     def test_a_campaign_of_minutes_needs_no_seeds(self):
         result = sim("run", "--seeds", "1..3", "--minutes", "1", "--profile", "network")
