@@ -28,6 +28,7 @@ constexpr Command kCommands[] = {
      "shrink --seed N [--profile P] [--canary] | SCENARIO.json\n"
      "                      [-o FILE] [--seconds S]\n",
      ShrinkCommand},
+    {"audit", "audit --seeds A..B [--profile P] [--canary] | A.json [B.json]\n", AuditCommand},
     {"version", "version\n", VersionCommand},
 };
 

@@ -30,6 +30,7 @@ int Usage(const absl::Status& problem);
 void PrintCoverage(const Coverage& coverage);
 
 int RunCommand(const Args& args);
+int AuditCommand(const Args& args);
 int ReplayCommand(const Args& args);
 int ShrinkCommand(const Args& args);
 

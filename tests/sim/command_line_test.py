@@ -116,6 +116,25 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(refused.returncode, 1)
         self.assertIn("nothing to shrink: all is well", refused.stderr)
 
+    def test_an_audit_compares_two_worlds_step_by_step(self):
+        result = sim("audit", "--seeds", "1..2")
+        self.assertEqual(result.returncode, 0, result.stdout)
+        self.assertIn("2 seeds, each in two worlds: every step and every byte the same\n",
+                      result.stdout)
+        with tempfile.TemporaryDirectory() as folder:
+            a, b = f"{folder}/a.json", f"{folder}/b.json"
+            sim("replay", "--seed", "3", "--save", a)
+            self.assertEqual(sim("audit", a).returncode, 0)
+            # Planted: one decision is another one.
+            scenario = json.loads(pathlib.Path(a).read_text())
+            lost = scenario["decisions"]["step_delay"]["1"]
+            lost[-1] = lost[-1].rsplit(" ", 1)[0]
+            pathlib.Path(b).write_text(json.dumps(scenario))
+            parted = sim("audit", a, b)
+            self.assertEqual(parted.returncode, 1, parted.stdout)
+            self.assertRegex(parted.stdout, r"two worlds part at step \d+\none world:\n")
+            self.assertIn("decided step_delay actor 1 count ", parted.stdout)
+
     def test_a_campaign_of_minutes_needs_no_seeds(self):
         result = sim("run", "--seeds", "1..3", "--minutes", "1", "--profile", "network")
         self.assertEqual(result.returncode, 0, result.stdout)
