@@ -32,7 +32,7 @@ void Producer::Start() { Tick(); }
 
 void Producer::Tick() {
   if (stopped_) return;
-  const uint64_t burst = 1 + world_->decisions().Below(Site::kBatchShape, actor_, 3);
+  const uint64_t burst = 1 + world_->decisions().Below(Site::kBurst, actor_, 3);
   Run([&](Actions& out) {
     for (uint64_t i = 0; i < burst && session_.CanAccept(); ++i) SubmitOne(out);
   });
@@ -72,7 +72,8 @@ void Producer::SubmitOne(Actions& out) {
   const uint64_t batch =
       BatchId(header->producer_id, header->producer_epoch, header->base_sequence);
   world_->observer().ledger().OnSubmitted(batch, actor_, tag, header->crc);
-  batch_of_tag_.emplace(tag, batch);
+  batch_of_tag_.emplace(tag, Sent{.batch = batch, .sequence = header->base_sequence});
+  if (world_->history() != nullptr) world_->history()->OnProduce(now(), actor_, group_, *frame);
   session_.Submit(now(), tag, Bytes::From(*std::move(frame)), header->record_count, out);
 }
 
@@ -85,7 +86,13 @@ void Producer::Perform(const balancer::ProducerAction& action) {
     Take(*close);
   } else if (const auto* done = std::get_if<balancer::Done>(&action)) {
     world_->coverage().Hit(Probe::kBatchAcked);
-    world_->observer().ledger().OnAcked(batch_of_tag_.at(done->tag), group_, done->base_offset);
+    world_->observer().canary().OnAcked(group_);
+    const Sent& sent = batch_of_tag_.at(done->tag);
+    world_->observer().ledger().OnAcked(sent.batch, group_, done->base_offset);
+    if (world_->history() != nullptr) {
+      world_->history()->OnProduced(now(), session_.producer_id().value(), sent.sequence,
+                                    done->base_offset);
+    }
     batch_of_tag_.erase(done->tag);
   } else if (const auto* failed = std::get_if<balancer::Failed>(&action)) {
     world_->verdict().Fail("producer", absl::StrCat("batch ", failed->tag, " of producer ", actor_,
