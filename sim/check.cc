@@ -11,6 +11,7 @@ void CheckFailed(const char* file, int line, std::string_view what) {
   std::fprintf(stderr, "%s:%d: check failed: %.*s\ntidemark-sim replay --seed %llu\n", file, line,
                static_cast<int>(what.size()), what.data(),
                static_cast<unsigned long long>(sim::SeedUnderWay()));
+  sim::SayLastWords(what);
   std::abort();
 }
 

@@ -47,6 +47,7 @@ class Client {
   using StreamPtr = std::shared_ptr<Stream>;
 
   Instant now() const { return world_->now(); }
+  Timeline& timeline() { return world_->story().timeline(); }
   Duration Latency();
   // Runs `function` at the server / at the client unless the stream is gone by then.
   void Up(const StreamPtr& stream, std::function<void()> function);

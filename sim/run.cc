@@ -17,6 +17,7 @@ namespace tidemark::sim {
 namespace {
 
 uint64_t seed_under_way = 0;
+std::function<void(std::string_view)> last_words;
 
 constexpr Duration kFaultsBegin = Duration::Millis(300);
 constexpr Duration kLook = Duration::Millis(50);
@@ -74,15 +75,22 @@ void AwaitScrub(World& world) {
 
 uint64_t SeedUnderWay() { return seed_under_way; }
 
+void SetLastWords(std::function<void(std::string_view)> words) { last_words = std::move(words); }
+
+void SayLastWords(std::string_view check) {
+  // Once: words may fail a check themselves.
+  if (const auto words = std::exchange(last_words, {})) words(check);
+}
+
 std::string RunResult::Line() const {
   return absl::StrFormat("seed %d hash %016x %s", seed, hash,
                          ok() ? "ok" : absl::StrCat("FAILED ", oracle, ": ", what));
 }
 
-RunResult RunSeed(uint64_t seed, std::FILE* story_out) {
+RunResult RunSeed(uint64_t seed, std::FILE* story_out, Timeline* timeline) {
   seed_under_way = seed;
   const Scenario scenario = ScenarioOf(seed);
-  Story story(story_out);
+  Story story(story_out, timeline);
   story.Tell("seed ", seed, ": ", scenario.Summary());
   World world(scenario, seed, &story);
   Workload workload(&world);
@@ -95,6 +103,7 @@ RunResult RunSeed(uint64_t seed, std::FILE* story_out) {
   if (world.verdict().ok()) {
     story.SetTime(world.now());
     story.Tell("the last fault is over");
+    story.timeline().Phase("the last fault is over");
     faults.Stop();
     world.Calm();
     workload.Stop();
@@ -114,6 +123,7 @@ RunResult RunSeed(uint64_t seed, std::FILE* story_out) {
                    .coverage = world.coverage(),
                    .faults = world.decisions().faults()};
   story.Tell(result.Line());
+  story.timeline().Finish(result.oracle, result.what);
   return result;
 }
 

@@ -18,6 +18,7 @@ int VersionCommand(const Args& args) {
 constexpr Command kCommands[] = {
     {"run", "run --seeds A..B [--jobs N] [--hashes FILE] [--keep-going]\n", RunCommand},
     {"replay", "replay --seed N [--verbose]\n", ReplayCommand},
+    {"timeline", "timeline --seed N -o FILE.html\n", TimelineCommand},
     {"version", "version\n", VersionCommand},
 };
 
