@@ -23,6 +23,8 @@ class CommandLine(unittest.TestCase):
             (["run", "--seeds", "1", "--jobs", "0"], "--jobs wants a whole number of at least 1"),
             (["replay"], "which seed?"),
             (["replay", "--seed", "1", "--loud"], "do not understand --loud"),
+            (["timeline", "-o", "x.html"], "which seed?"),
+            (["timeline", "--seed", "1"], "-o wants the name of the page to write"),
         ]:
             result = sim(*args)
             self.assertEqual(result.returncode, 2, args)
@@ -35,6 +37,11 @@ class CommandLine(unittest.TestCase):
         self.assertIn("seed 3: ", result.stdout)
         self.assertIn("the last fault is over", result.stdout)
         self.assertRegex(result.stdout, r"seed 3 hash [0-9a-f]{16} ok")
+
+    def test_timeline_says_when_it_cannot_write_its_page(self):
+        result = sim("timeline", "--seed", "3", "-o", os.path.join(BIN, "page.html"))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("cannot write", result.stderr)
 
 
 if __name__ == "__main__":

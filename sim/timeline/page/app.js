@@ -93,6 +93,7 @@ const app = (() => {
       gutter.replaceChildren(element('div', '', {class: 'lane network'}),
                              ...data.lanes.map((lane) => {
                                const label = element('div', '', {class: 'lane'});
+                               if (lane.name.length > 12) label.classList.add('long');
                                label.append(element('b', lane.name), element('span'));
                                return label;
                              }));
@@ -123,12 +124,16 @@ const app = (() => {
     redraw();
   }
 
+  let listing = 0;  // the list follows the view, but not every frame of it
   function look(from, to) {
     const length = Math.min(Math.max(to - from, kNarrowest), model.end * 1.02);
     const low = Math.min(Math.max(from, -length * 0.02), model.end * 1.01 - length);
     state.view = {from: low, to: low + length};
     $('tip').hidden = true;
     redraw();
+    if (state.selected !== marks.noMark || state.matches) return;
+    clearTimeout(listing);
+    listing = setTimeout(list, 150);
   }
 
   function zoom(factor, middle = (state.view.from + state.view.to) / 2) {
@@ -175,6 +180,13 @@ const app = (() => {
     filter();
   }
 
+  // What stands in the box is searched for, unless it is already.
+  let typing = 0;
+  function typed() {
+    clearTimeout(typing);
+    if ($('search').value !== state.query) lookFor($('search').value);
+  }
+
   function found() {
     const {matches, current} = state;
     $('found').textContent = !matches ? '' : !matches.length ? 'nothing found' :
@@ -199,9 +211,12 @@ const app = (() => {
   function showVerdict() {
     if (model.verdictMark < 0) return;
     const when = c.begin[model.verdictMark];
-    // What it is about may have begun long before: as much of it as can be told apart.
-    const near = model.offending.filter((i) => c.begin[i] > when - 400e6);
-    const from = near.length ? Math.min(...near.map((i) => c.begin[i])) : when - 100e6;
+    // What it is about may have begun long before: as much of it as can be told apart, and the last
+    // of it in any case.
+    const some = model.offending.filter((i) => i !== model.verdictMark);
+    const near = some.filter((i) => c.begin[i] > when - 400e6);
+    const first = near.length ? near[0] : some[some.length - 1];
+    const from = first === undefined ? when - 100e6 : c.begin[first];
     const length = Math.max((when - from) * 1.25, 20e6);
     look(when - length * 0.9, when + length * 0.1);
     lookFor('is:offending');
@@ -258,7 +273,7 @@ const app = (() => {
   }
 
   function aboutMark(into, i) {
-    const head = element('h2', `${model.laneName(c.lane[i]) || 'Everybody'}: ${model.kindName[c.kind[i]]}`);
+    const head = element('h2', `${model.laneName(c.lane[i]) || 'The run'}: ${model.kindName[c.kind[i]]}`);
     into.append(head, element('p', model.say(i)));
     const table = element('table');
     const length = model.finish[i] - c.begin[i];
@@ -273,7 +288,7 @@ const app = (() => {
     row(table, 'records', c.outcome[i] === 1 && c.kind[i] === K.batch ? c.offsets[i] : model.offsets(i));
     if (c.batch[i]) row(table, 'batch', c.batch[i]);
     if (c.bytes[i]) row(table, 'bytes', c.bytes[i]);
-    if (model.text(i)) row(table, 'words', model.text(i));
+    if (!model.say(i).includes(model.text(i))) row(table, 'words', model.text(i));
     into.append(table);
     const actions = element('div', '', {class: 'actions'});
     const of = c.group[i] >= 0 ? `group:${c.group[i]} ` : '';
@@ -321,7 +336,7 @@ const app = (() => {
     const rows = some.slice(first, first + kListMax).map((i) => {
       const button = element('button', '', {'data-mark': i});
       button.append(element('time', (c.begin[i] / 1e9).toFixed(6)),
-                    element('span', model.laneName(c.lane[i])), element('em', model.say(i)));
+                    element('span', model.shortName(c.lane[i])), element('em', model.say(i)));
       button.title = `${model.laneName(c.lane[i])} ${model.say(i)}`;
       if (i === state.selected) button.setAttribute('aria-current', 'true');
       button.addEventListener('click', () => { select(i); found(); });
@@ -463,8 +478,14 @@ const app = (() => {
       if (event.ctrlKey || event.metaKey || event.altKey || $('help').open) return;
       if (event.target.tagName === 'SELECT') return;
       if (event.target.tagName === 'INPUT') {
-        if (event.key === 'Enter') step(event.shiftKey ? -1 : 1);
-        else if (event.key === 'Escape') { clear(); event.target.blur(); }
+        if (event.key === 'Enter') {
+          typed();
+          step(event.shiftKey ? -1 : 1);
+        }
+        if (event.key === 'Escape') {
+          clear();
+          event.target.blur();
+        }
         return;
       }
       const run = keys[event.key];
@@ -503,7 +524,7 @@ const app = (() => {
     });
     lanes.addEventListener('pointerup', (event) => {
       if (drag && !drag.moved) {
-        select(marks.under(...inside(event), at, state), false);
+        select(marks.under(...inside(event), at, state, lanes.clientWidth), false);
         found();
       }
       drag = null;
@@ -525,7 +546,7 @@ const app = (() => {
 
   function hover(x, y, event) {
     const tip = $('tip');
-    const i = at && x > at.gutter ? marks.under(x, y, at, state) : marks.noMark;
+    const i = at && x > at.gutter ? marks.under(x, y, at, state, $('lanes').clientWidth) : marks.noMark;
     tip.hidden = i === marks.noMark;
     if (tip.hidden) return;
     tip.replaceChildren(
@@ -542,12 +563,11 @@ const app = (() => {
     help();
     keyboard();
     pointer();
-    let typing = 0;
     $('search').addEventListener('input', () => {
       clearTimeout(typing);
-      typing = setTimeout(() => lookFor($('search').value), 120);
+      typing = setTimeout(typed, 120);
     });
-    $('search').addEventListener('change', () => lookFor($('search').value));
+    $('search').addEventListener('change', typed);
     $('next').addEventListener('click', () => step(1));
     $('previous').addEventListener('click', () => step(-1));
     $('only').addEventListener('click', () => {

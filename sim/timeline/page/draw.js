@@ -18,13 +18,13 @@ const draw = (() => {
     const clients = data.lanes.length - model.nodes.length;
     const clientHeight = 34;
     const room = height - kNetworkHeight - clients * clientHeight;
-    const nodeHeight = Math.max(76, Math.min(124, Math.floor(room / Math.max(1, model.nodes.length))));
+    const nodeHeight = Math.max(80, Math.min(170, Math.floor(room / Math.max(1, model.nodes.length))));
     const lanes = [];
     let y = kNetworkHeight;
     for (const [i, lane] of data.lanes.entries()) {
       const h = lane.node ? nodeHeight : clientHeight;
       // Where messages leave from and come to.
-      lanes.push({y, h, node: lane.node, anchor: lane.node ? y + Math.round(h * 0.62) : y + 21});
+      lanes.push({y, h, node: lane.node, anchor: lane.node ? y + Math.round(h * 0.68) : y + 21});
       y += h;
     }
     return {lanes, gutter, height: Math.max(y, height), network: kNetworkHeight};
@@ -113,10 +113,10 @@ const draw = (() => {
   };
 
   function roleStrips(g, at, lane, state) {
-    const top = at.lanes[lane].y + 8;
+    const top = at.lanes[lane].y + 12;
     const all = [...model.roles[lane].keys()].sort((a, b) => a - b);
     const groups = state.group === null ? all : all.filter((id) => id === state.group);
-    const height = 20 / Math.max(1, groups.length);
+    const height = 22 / Math.max(1, groups.length);
     for (const [row, group] of groups.entries()) {
       const y = top + row * height;
       for (const span of model.roles[lane].get(group)) {
@@ -130,10 +130,15 @@ const draw = (() => {
           g.fillStyle = colors.card;
           g.fillRect(b.x, b.y, 1, b.h);
         }
+        const term = c.term[span.mark];
+        const middle = b.y + b.h / 2 + 0.5;
         if (groups.length === 1 && b.w > 20) {
-          const term = c.term[span.mark];
-          label(g, [`${role} · term ${term}`, `${role} ${term}`, `t${term}`], b.x, b.x + b.w,
-                b.y + b.h / 2 + 0.5, colors[ink]);
+          const words = [`${role} · term ${term}`, `${role} ${term}`, `t${term}`];
+          label(g, words, b.x, b.x + b.w, middle, colors[ink]);
+        } else if (height > 9 && b.w > 20) {
+          const name = model.groupName(group);
+          label(g, [`${name} · ${role} · term ${term}`, `${name} · t${term}`, `t${term}`], b.x,
+                b.x + b.w, middle, colors[ink], 9.5);
         }
       }
     }
@@ -166,7 +171,7 @@ const draw = (() => {
       }
     }
     for (const span of model.paused[lane]) {
-      const b = box(g, at, span, y + 30, h - 34, 2);
+      const b = box(g, at, span, y + 35, h - 39, 2);
       if (!b) continue;
       g.fillStyle = hatch(g, colors.pause, 5);
       g.globalAlpha = 0.5;
@@ -185,10 +190,21 @@ const draw = (() => {
     }
   }
 
-  // "1 | 2 3": who is cut from whom, as short as it can be said.
+  // Who is cut from whom, as short as it can be said: "1 2 | 3" if there are sides that hear
+  // nothing of each other and everything of their own, else pair by pair.
   function pairsText(pairs) {
-    const number = (lane) => model.laneName(Number(lane)).replace('node ', '');
+    const number = (lane) => model.shortName(Number(lane)).replace('node ', '');
     const set = new Set(pairs);
+    const sides = [];
+    for (const node of model.nodes) {
+      const side = sides.find(([first]) => !set.has(`${first} ${node}`));
+      if (side) side.push(node);
+      else sides.push([node]);
+    }
+    const sideOf = (node) => sides.findIndex((side) => side.includes(node));
+    const split = model.nodes.every((a) => model.nodes.every(
+        (b) => a === b || set.has(`${a} ${b}`) === (sideOf(a) !== sideOf(b))));
+    if (split) return sides.map((side) => side.map(number).join(' ')).join(' | ');
     const parts = [];
     for (const pair of pairs) {
       const [from, to] = pair.split(' ');

@@ -1,9 +1,11 @@
 // The marks themselves, the map of the whole run, and which mark is under the pointer.
 const marks = (() => {
   const {c, K} = model;
-  const kArrowsMax = 2500;  // more of them are a carpet: then each lane shows how many there are
+  // More arrows than this for each point of width are a carpet: then lanes show how many there are.
+  const kArrowsPerPoint = 0.75;
   const kLabelsMax = 70;
   const noMark = -1;
+  const repeated = data.outcomes.indexOf('repeated');
 
   // What happened to a node or client and is worth words where there is room.
   const spoken = new Set(
@@ -11,8 +13,8 @@ const marks = (() => {
        'rot', 'clock', 'storage_failed', 'reopened', 'removed', 'refused'].map((name) => K[name]));
   const quiet = new Set(['note', 'member', 'link_up', 'link_down', 'trimmed'].map((n) => K[n]));
   const ticksOf = {  // from the top of a node's rows of the log: how far, how high, which colour
-    found: [2, 8, 'log'], appended: [2, 8, 'log'], cut: [0, 20, 'cut'],
-    committed: [11, 8, 'commit'],
+    found: [0, 8, 'log'], appended: [0, 8, 'log'], cut: [-1, 18, 'cut'],
+    committed: [9, 8, 'commit'],
   };
   const tickOfKind = data.kinds.map(([name]) => ticksOf[name]);
   const colorOfKind = data.kinds.map(([name, family]) => ({
@@ -25,15 +27,15 @@ const marks = (() => {
 
   function yOf(i, at) {
     const lane = c.lane[i];
-    if (lane < 0) return at.network / 2;
+    if (lane < 0 || c.kind[i] === K.block) return at.network / 2;
     const {y, h, node, anchor} = at.lanes[lane];
     if (!node) {
       if (c.kind[i] === K.batch) return y + 6 + batchRow(i) * 4;
       return y + (model.isMessage[c.kind[i]] ? 21 : 25);
     }
     const tick = tickOfKind[c.kind[i]];
-    if (tick) return y + 31 + tick[0] + tick[1] / 2;
-    if (c.kind[i] === K.role) return y + 18;
+    if (tick) return y + 37 + tick[0] + tick[1] / 2;
+    if (c.kind[i] === K.role) return y + 23;
     if (c.kind[i] === K.flush) return y + h - 9;
     if (model.isMessage[c.kind[i]]) return anchor;
     return quiet.has(c.kind[i]) ? anchor + 9 : y + 5;
@@ -62,7 +64,7 @@ const marks = (() => {
     const to = at.lanes[c.peer[i]];
     if (!to) return null;
     let y1 = to.anchor;
-    const arrives = c.outcome[i] === 0 || c.outcome[i] === 8 || data.outcomes[c.outcome[i]] === 'repeated';
+    const arrives = c.outcome[i] === 0 || c.outcome[i] === repeated;
     if (!arrives) {
       if (x1 <= x0) x1 = x0 + 14;
       x1 = x0 + (x1 - x0) * 0.5;
@@ -94,18 +96,35 @@ const marks = (() => {
       g.globalAlpha = 1;
     }
     if (list.length > kLabelsMax) return;
-    let n = 0;
+    arrowWords(g, at, list);
+  }
+
+  // Names beside where arrows begin, as long as no two are in each other's way.
+  function arrowWords(g, at, list) {
+    const taken = [];
+    g.font = draw.font(10.5);
+    g.textBaseline = 'middle';
+    g.textAlign = 'left';
     for (const i of list) {
-      if (c.kind[i] === K.gossip) continue;
-      const x = at.x(c.begin[i]);
-      if (x < at.gutter) continue;
+      const x = at.x(c.begin[i]) + 5;
+      if (c.kind[i] === K.gossip || x < at.gutter) continue;
       const below = (at.lanes[c.peer[i]]?.anchor ?? 0) > yOf(i, at);
       const what = c.entries[i] > 0 ? model.entries(i).replace(/^index(es)? /, '') : '';
-      g.font = draw.font(10.5);
-      g.fillStyle = draw.color(colorOfKind[c.kind[i]]);
-      g.textBaseline = 'middle';
       const words = `${model.kindName[c.kind[i]].replace('_', ' ')} ${what}`;
-      g.fillText(words, x + 5, yOf(i, at) + (below ? 8 : -8) * (1 + n++ % 2));
+      const width = g.measureText(words).width;
+      for (const away of [9, 21, -9, -21]) {
+        const y = yOf(i, at) + (below ? away : -away);
+        const free = !taken.some((t) => x < t.x1 + 4 && x + width > t.x0 - 4 && Math.abs(y - t.y) < 11);
+        if (!free) continue;
+        taken.push({x0: x, x1: x + width, y});
+        g.globalAlpha = 0.8;
+        g.fillStyle = draw.color('card');
+        g.fillRect(x - 1, y - 6, width + 2, 12);
+        g.globalAlpha = 1;
+        g.fillStyle = draw.color(c.kind[i] === K.heartbeat ? 'soft' : colorOfKind[c.kind[i]]);
+        g.fillText(words, x, y);
+        break;
+      }
     }
   }
 
@@ -140,7 +159,7 @@ const marks = (() => {
       const bin = Math.floor(at.x(c.begin[i]) / kBin);
       if (bin < 0 || bin >= bins || c.lane[i] < 0) continue;
       ++all[c.lane[i]][bin];
-      if (c.outcome[i] > 1 && data.outcomes[c.outcome[i]] !== 'repeated') ++lost[c.lane[i]][bin];
+      if (c.outcome[i] > 1 && c.outcome[i] !== repeated) ++lost[c.lane[i]][bin];
     }
     for (const [lane, {h, node, anchor}] of at.lanes.entries()) {
       const top = node ? Math.max(9, h * 0.2) : 7;
@@ -166,17 +185,18 @@ const marks = (() => {
     if (!bad && x1 <= drawn[row]) return;
     drawn[row] = Math.max(drawn[row], x1 + 0.5);
     const open = c.outcome[i] === 1;
-    g.fillStyle = draw.color(bad ? 'fault' : c.kind[i] === K.batch ? (open ? 'cut' : 'clients') : 'disk');
-    g.globalAlpha = bad ? 1 : open ? 0.5 : 0.72;
+    g.fillStyle = draw.color(bad ? 'fault' : c.kind[i] === K.batch ? 'clients' : 'disk');
+    g.globalAlpha = bad ? 1 : open ? 0.4 : 0.72;
     if (c.kind[i] === K.batch) {
       g.fillRect(x0, yOf(i, at) - 1.5, Math.max(x1 - x0, 1), 3);
     } else {
       g.fillRect(x0, yOf(i, at) - (bad ? 6 : 4), Math.max(x1 - x0, bad ? 3 : 1), bad ? 11 : 8);
-      if (x1 - x0 > 70) {
-        draw.label(g, [`flush ${c.bytes[i]} B`], x0, x1, yOf(i, at) + 0.5, draw.color('card'), 10, 600);
-      }
     }
     g.globalAlpha = 1;
+    if (c.kind[i] === K.flush && !bad && x1 - x0 > 70 && x0 >= drawn[row + 4]) {
+      drawn[row + 4] = Math.max(x0, g.leftEdge) + 90;
+      draw.label(g, [`flush ${c.bytes[i]} B`], x0, x1, yOf(i, at) + 0.5, draw.color('flush-ink'), 10, 600);
+    }
   }
 
   function dot(g, at, i, spots) {
@@ -195,7 +215,7 @@ const marks = (() => {
       g.globalAlpha = 1;
     } else if (c.kind[i] === K.ack || c.kind[i] === K.delivered) {
       g.fillRect(x - 0.8, y - 5, 1.6, 10);
-    } else if (c.kind[i] === K.role) {
+    } else if (c.kind[i] === K.role || c.kind[i] === K.block) {
       return;
     } else {
       const size = quiet.has(c.kind[i]) ? 2 : c.kind[i] === K.refused ? 2.5 : 4;
@@ -288,7 +308,7 @@ const marks = (() => {
     g.clip();
     const drawn = new Float64Array(at.lanes.length * 8).fill(-1e9);
     const spots = new Set();
-    const few = messages.length <= kArrowsMax;
+    const few = messages.length <= kArrowsPerPoint * (width - at.gutter);
     if (!few) density(g, at, messages, width);
     for (const i of list) {
       if (c.kind[i] === K.flush || c.kind[i] === K.batch) spans(g, at, i, drawn);
@@ -301,7 +321,7 @@ const marks = (() => {
       }
     }
     words(g, at, list);
-    if (state.matches) rings(g, at, state.matches, state, 'match', 6);
+    if (state.matches && state.query !== 'is:offending') rings(g, at, state.matches, state, 'match', 6);
     rings(g, at, model.offending, state, 'bad', 7.5);
     if (model.verdictMark >= 0) line(g, at, c.begin[model.verdictMark], 'bad', 2);
     if (state.selected !== noMark) {
@@ -320,11 +340,17 @@ const marks = (() => {
   }
 
   // The mark nearest to a point, within reach of a hand.
-  function under(px, py, at, state) {
+  function under(px, py, at, state, width) {
     let best = noMark;
     let least = 8;
     const list = inView(state);
-    const few = list.filter((i) => model.isMessage[c.kind[i]]).length <= kArrowsMax;
+    const few = list.filter((i) => model.isMessage[c.kind[i]]).length <=
+        kArrowsPerPoint * (width - at.gutter);
+    if (py < at.network) {
+      const time = at.time(px);
+      const span = model.blocked.find((s) => s.begin <= time && time < s.end);
+      if (span) return span.mark;
+    }
     const path = new Path2D();
     for (const i of list) {
       let distance;
@@ -335,7 +361,7 @@ const marks = (() => {
         distance = toSegment(px, py, s) + 2;
       } else if (c.kind[i] === K.role) {
         const {y} = at.lanes[c.lane[i]];
-        if (py < y + 8 || py > y + 28) continue;
+        if (py < y + 12 || py > y + 34) continue;
         distance = Math.abs(px - at.x(c.begin[i])) + 1;
       } else {
         const x0 = at.x(c.begin[i]);

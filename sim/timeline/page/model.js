@@ -21,7 +21,7 @@ const model = (() => {
   const down = data.lanes.map(() => []);
   const paused = data.lanes.map(() => []);
   const full = data.lanes.map(() => []);
-  const blocked = [];  // [{begin, end, pairs: ["0 1", ...]}], one behind the other
+  const blocked = [];  // [{begin, end, mark, pairs: ["0 1", ...]}], one behind the other
 
   function close(spans, at) {
     const last = spans[spans.length - 1];
@@ -31,13 +31,13 @@ const model = (() => {
   function build() {
     const openFlushes = data.lanes.map(() => []);
     const cut = new Set();
-    const changeOfCut = (at) => {
+    const changeOfCut = (at, mark) => {
       const last = blocked[blocked.length - 1];
       if (last && last.end === null) {
         last.end = at;
         if (last.begin === at) blocked.pop();
       }
-      if (cut.size) blocked.push({begin: at, end: null, pairs: [...cut].sort()});
+      if (cut.size) blocked.push({begin: at, end: null, mark, pairs: [...cut].sort()});
     };
     for (let i = 0; i < data.count; ++i) {
       const at = c.begin[i];
@@ -79,11 +79,11 @@ const model = (() => {
           break;
         case K.block:
           cut.add(`${lane} ${c.peer[i]}`);
-          changeOfCut(at);
+          changeOfCut(at, i);
           break;
         case K.heal:
           cut.clear();
-          changeOfCut(at);
+          changeOfCut(at, i);
           break;
         case K.flush:
           if (c.length[i] < 0) openFlushes[lane].push(i);
@@ -120,6 +120,8 @@ const model = (() => {
   }
 
   const laneName = (lane) => (lane < 0 ? '' : data.lanes[lane].name);
+  // The same for where there is little room: ids near 2^32 differ in their last digits.
+  const shortName = (lane) => laneName(lane).replace(/\d{6,}$/, (id) => `…${id.slice(-4)}`);
   const groupNames = new Map(data.groups.map((group) => [group.id, group.name]));
   const groupName = (group) => groupNames.get(group) || `group ${group}`;
   const text = (i) => data.texts[c.text[i]];
@@ -198,11 +200,15 @@ const model = (() => {
     const collect = (test) => {
       for (let i = 0; i < data.count; ++i) if (ofGroup(i) && test(i)) found.push(i);
     };
+    const terms = named('term');
+    const nodesNamed = new Set(named('node').map((n) => `node ${n}`));
+    const leads = (i) => c.kind[i] === K.role && terms.includes(c.term[i]) &&
+        text(i) === 'leader' && nodesNamed.has(laneName(c.lane[i]));
     collect((i) => indexes.some((n) => inside(n, c.index[i], c.entries[i])) ||
         places.some((n) => inside(n, c.offset[i], c.offsets[i]) && c.outcome[i] !== 1) ||
-        (batches.includes(c.batch[i]) && producers.has(laneName(c.lane[i]))));
+        (batches.includes(c.batch[i]) && producers.has(laneName(c.lane[i]))) ||
+        ((indexes.length || places.length) && leads(i)));
     if (!found.length) {
-      const terms = named('term');
       collect((i) => terms.includes(c.term[i]) && (c.kind[i] === K.role || c.kind[i] === K.vote));
     }
     if (!found.length) {
@@ -217,7 +223,7 @@ const model = (() => {
   const verdictMark = c.kind.lastIndexOf(K.verdict);
   return {
     c, K, end, nodes, kindName, families, familyOfKind, isMessage, isSpan, finish, roles, down,
-    paused, full, blocked, reach, long, firstAt, laneName, groupName, text, say, entries, offsets,
+    paused, full, blocked, reach, long, firstAt, laneName, shortName, groupName, text, say, entries, offsets,
     offending: offending(), verdictMark,
   };
 })();

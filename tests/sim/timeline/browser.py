@@ -133,8 +133,10 @@ class Browser:
             self.mouse(kind, x, y, button="left", clickCount=1)
         self.settle()
 
-    def screenshot(self, path):
-        data = base64.b64decode(self.ask("Page.captureScreenshot", format="png")["data"])
+    def screenshot(self, path, clip=None):
+        """Writes a PNG of the page, or of the part `clip` of it, and returns its bytes."""
+        part = {"clip": clip} if clip else {}
+        data = base64.b64decode(self.ask("Page.captureScreenshot", format="png", **part)["data"])
         with open(path, "wb") as file:
             file.write(data)
         return data
