@@ -80,19 +80,22 @@ Duration Client::Latency() {
                                      world_->scenario().latency_max);
 }
 
-void Client::Up(const StreamPtr& stream, std::function<void()> function) {
+void Client::Up(const StreamPtr& stream, std::function<void()> function, MarkId mark) {
   stream->last_up = std::max(stream->last_up, now() + Latency());
-  world_->scheduler().At(stream->last_up, [this, stream, function = std::move(function)] {
+  world_->scheduler().At(stream->last_up, [this, stream, mark, function = std::move(function)] {
     if (!world_->up(stream->node) || world_->incarnation(stream->node) != stream->incarnation) {
+      timeline().Ends(mark, Outcome::kReceiverDown);
       return;
     }
+    timeline().Ends(mark);
     function();
   });
 }
 
-void Client::Down(const StreamPtr& stream, std::function<void()> function) {
+void Client::Down(const StreamPtr& stream, std::function<void()> function, MarkId mark) {
   stream->last_down = std::max(stream->last_down, now() + Latency());
-  world_->scheduler().At(stream->last_down, [stream, function = std::move(function)] {
+  world_->scheduler().At(stream->last_down, [this, stream, mark, function = std::move(function)] {
+    timeline().Ends(mark, stream->broken ? Outcome::kBroken : Outcome::kDone);
     if (!stream->broken) function();
   });
 }

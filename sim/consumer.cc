@@ -66,11 +66,9 @@ void Consumer::OnFailed(const absl::Status& status) {
 void Consumer::Open(const balancer::OpenFetch& open) {
   const StreamPtr stream = Connect(open.stream, open.target);
   if (stream == nullptr) return;
-  const MarkId mark = timeline().Asks(actor_, stream->node, "fetch");
-  Up(stream, [this, id = open.stream, stream, offset = open.offset, mark] {
-    timeline().Ends(mark);
-    Serve(id, stream, offset);
-  });
+  Up(
+      stream, [this, id = open.stream, stream, offset = open.offset] { Serve(id, stream, offset); },
+      timeline().Asks(actor_, stream->node, "fetch"));
 }
 
 void Consumer::Serve(balancer::StreamId id, const StreamPtr& stream, Offset from) {
@@ -144,11 +142,12 @@ void Consumer::ServeFound(balancer::StreamId id, const StreamPtr& stream,
         const Bytes frame = run.Slice(at, header->total_bytes());
         next = header->base_offset + header->offset_span();
         at += header->total_bytes();
-        const MarkId mark = timeline().Answers(stream->node, actor_, "records");
-        Down(stream, [this, id, frame, mark, limit = found.limit, compacted = found.compacted] {
-          timeline().Ends(mark);
-          OnData(id, frame, limit, compacted);
-        });
+        Down(
+            stream,
+            [this, id, frame, limit = found.limit, compacted = found.compacted] {
+              OnData(id, frame, limit, compacted);
+            },
+            timeline().Answers(stream->node, actor_, "records"));
       }
     }
     Serve(id, stream, next);

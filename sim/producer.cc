@@ -113,23 +113,26 @@ void Producer::Send(const balancer::SendBatch& send) {
   const auto found = streams_.find(send.stream);
   if (found == streams_.end()) return;
   const StreamPtr stream = found->second;
-  const MarkId mark = timeline().Asks(actor_, stream->node, "produce");
-  Up(stream, [this, stream, send, mark] {
-    timeline().Ends(mark);
-    world_->Submit(
-        stream->node,
-        ProduceRequest{
-            .topic = topic_, .partition = partition_, .batch = std::string(send.batch.view())},
-        [this, stream, id = send.stream, sequence = send.sequence](Response response) {
-          const auto* error = std::get_if<RpcError>(&response);
-          const MarkId answer = timeline().Answers(stream->node, actor_,
-                                                   error == nullptr ? "produced" : error->reason);
-          Down(stream, [this, id, sequence, answer, response = std::move(response)] {
-            timeline().Ends(answer);
-            OnAnswer(id, sequence, response);
-          });
-        });
-  });
+  Up(
+      stream,
+      [this, stream, send] {
+        world_->Submit(
+            stream->node,
+            ProduceRequest{
+                .topic = topic_, .partition = partition_, .batch = std::string(send.batch.view())},
+            [this, stream, id = send.stream, sequence = send.sequence](Response response) {
+              const auto* error = std::get_if<RpcError>(&response);
+              const MarkId answer = timeline().Answers(
+                  stream->node, actor_, error == nullptr ? "produced" : error->reason);
+              Down(
+                  stream,
+                  [this, id, sequence, response = std::move(response)] {
+                    OnAnswer(id, sequence, response);
+                  },
+                  answer);
+            });
+      },
+      timeline().Asks(actor_, stream->node, "produce"));
   const uint32_t rate = world_->scenario().client_break;
   if (rate > 0 && !stopped_ && world_->decisions().Fault(Site::kClientBreak, actor_, rate)) {
     world_->coverage().Hit(Probe::kClientDisconnected);

@@ -1,7 +1,7 @@
 # Makes the source that defines ThePageParts() (page_parts.h) of the files of page/:
 #   cmake -DPAGE=DIR -DOUT=FILE -P page_parts.cmake
 # The scripts are one file in the end, in this order: what comes later uses what comes before.
-set(scripts data.js model.js search.js draw.js marks.js app.js)
+set(scripts data.js model.js search.js draw.js marks.js panel.js app.js)
 
 file(READ ${PAGE}/page.html html)
 file(READ ${PAGE}/style.css style)

@@ -112,14 +112,24 @@ const draw = (() => {
     'follower': ['follower', 'follower-ink'],
   };
 
-  function roleStrips(g, at, lane, state) {
+  // The groups that somebody is a member of in view: topics come and go.
+  function groupsInView({view, group}) {
+    const seen = new Set();
+    for (const lane of model.nodes) {
+      for (const [id, spans] of model.roles[lane]) {
+        if (group !== null && id !== group) continue;
+        if (spans.some((s) => s.begin < view.to && s.end > view.from)) seen.add(id);
+      }
+    }
+    return [...seen].sort((a, b) => a - b);
+  }
+
+  function roleStrips(g, at, lane, groups) {
     const top = at.lanes[lane].y + 12;
-    const all = [...model.roles[lane].keys()].sort((a, b) => a - b);
-    const groups = state.group === null ? all : all.filter((id) => id === state.group);
     const height = 22 / Math.max(1, groups.length);
     for (const [row, group] of groups.entries()) {
       const y = top + row * height;
-      for (const span of model.roles[lane].get(group)) {
+      for (const span of model.roles[lane].get(group) || []) {
         const b = box(g, at, span, y, Math.max(height - (height > 4 ? 1 : 0), 1));
         if (!b) continue;
         const role = model.text(span.mark);
@@ -253,8 +263,9 @@ const draw = (() => {
     g.rect(at.gutter, 0, width - at.gutter, at.height);
     g.clip();
     partitions(g, at);
+    const groups = groupsInView(state);
     for (const lane of model.nodes) {
-      roleStrips(g, at, lane, state);
+      roleStrips(g, at, lane, groups);
       absences(g, at, lane);
     }
     g.restore();

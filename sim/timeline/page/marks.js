@@ -72,7 +72,7 @@ const marks = (() => {
     }
     g.moveTo(x0, y0);
     g.lineTo(x1, y1);
-    tip.push(x1, y1, Math.atan2(y1 - y0, x1 - x0), arrives ? 1 : 0);
+    if (c.outcome[i] !== 1) tip.push(x1, y1, Math.atan2(y1 - y0, x1 - x0), arrives ? 1 : 0);
     return {x0, y0, x1, y1};
   }
 
