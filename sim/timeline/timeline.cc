@@ -1,6 +1,7 @@
 #include "sim/timeline/timeline.h"
 
 #include <algorithm>
+#include <numeric>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -320,8 +321,16 @@ void Timeline::Finish(std::string_view oracle, std::string_view what) {
     Add(MarkKind::kVerdict, kNoLane).text =
         TextOf(absl::StrCat(std::string(oracle), ": ", std::string(what)));
   }
-  std::stable_sort(marks_.begin(), marks_.end(),
-                   [](const Mark& a, const Mark& b) { return a.begin < b.begin; });
+  // Repetitions were made at their ends and belong to their beginnings.
+  std::vector<size_t> order(marks_.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [this](size_t a, size_t b) {
+    return std::pair(marks_[a].begin, a) < std::pair(marks_[b].begin, b);
+  });
+  std::vector<Mark> sorted;
+  sorted.reserve(marks_.size());
+  for (const size_t at : order) sorted.push_back(marks_[at]);
+  marks_ = std::move(sorted);
 }
 
 }  // namespace tidemark::sim
