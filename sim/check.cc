@@ -8,9 +8,8 @@
 namespace tidemark {
 
 void CheckFailed(const char* file, int line, std::string_view what) {
-  std::fprintf(stderr, "%s:%d: check failed: %.*s\ntidemark-sim replay --seed %llu\n", file, line,
-               static_cast<int>(what.size()), what.data(),
-               static_cast<unsigned long long>(sim::SeedUnderWay()));
+  std::fprintf(stderr, "%s:%d: check failed: %.*s\n%s\n", file, line, static_cast<int>(what.size()),
+               what.data(), sim::ReplayCommandUnderWay().c_str());
   sim::SayLastWords(what);
   std::abort();
 }

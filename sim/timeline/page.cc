@@ -4,10 +4,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "sim/json.h"
+#include "sim/plan.h"
 #include "sim/timeline/columns.h"
 #include "sim/timeline/culprits.h"
 #include "sim/timeline/page_parts.h"
@@ -15,37 +16,40 @@
 namespace tidemark::sim {
 namespace {
 
-// Bytes that are not ASCII become the code points of the same number: texts are the product's own
-// words and file names, which have none.
+// JsonString for the inside of <script>, in ASCII. Other bytes become the code points of the same
+// number: texts are the product's own words and file names, which have none.
 std::string Quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
+  std::string out;
+  for (const char c : JsonString(text)) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte > 0x7e || c == '<' || c == '"' || c == '\\') {
+    if (byte > 0x7e || c == '<') {
       absl::StrAppend(&out, absl::StrFormat("\\u%04x", static_cast<unsigned>(byte)));
     } else {
       out.push_back(c);
     }
   }
-  out.push_back('"');
   return out;
 }
 
 // A JSON object or array, written piece by piece.
-class Json {
+class JsonWriter {
  public:
-  explicit Json(char open) : text_(1, open), close_(open == '{' ? '}' : ']') {}
+  explicit JsonWriter(char open) : text_(1, open), close_(open == '{' ? '}' : ']') {}
 
-  Json& Item(std::string_view json) {
+  JsonWriter& Item(std::string_view json) {
     if (text_.size() > 1) text_.push_back(',');
     text_.append(json);
     return *this;
   }
-  Json& Field(std::string_view name, std::string_view json) {
+  JsonWriter& Field(std::string_view name, std::string_view json) {
     return Item(absl::StrCat(Quoted(name), ":", std::string(json)));
   }
-  Json& Text(std::string_view name, std::string_view text) { return Field(name, Quoted(text)); }
-  Json& Number(std::string_view name, int64_t number) { return Field(name, absl::StrCat(number)); }
+  JsonWriter& Text(std::string_view name, std::string_view text) {
+    return Field(name, Quoted(text));
+  }
+  JsonWriter& Number(std::string_view name, int64_t number) {
+    return Field(name, absl::StrCat(number));
+  }
   std::string Done() { return std::move(text_) + close_; }
 
  private:
@@ -54,34 +58,38 @@ class Json {
 };
 
 std::string LanesOf(const Timeline& timeline) {
-  Json lanes('[');
+  JsonWriter lanes('[');
   for (const Timeline::Lane& lane : timeline.lanes()) {
-    lanes.Item(
-        Json('{').Text("name", lane.name).Field("node", lane.is_node ? "true" : "false").Done());
+    lanes.Item(JsonWriter('{')
+                   .Text("name", lane.name)
+                   .Field("node", lane.is_node ? "true" : "false")
+                   .Done());
   }
   return lanes.Done();
 }
 
 std::string GroupsOf(const Timeline& timeline) {
-  Json groups('[');
+  JsonWriter groups('[');
   for (const auto& [group, name] : timeline.groups()) {
-    groups.Item(
-        Json('{').Number("id", static_cast<int64_t>(group.value())).Text("name", name).Done());
+    groups.Item(JsonWriter('{')
+                    .Number("id", static_cast<int64_t>(group.value()))
+                    .Text("name", name)
+                    .Done());
   }
   return groups.Done();
 }
 
 std::string KindsJson() {
-  Json kinds('[');
+  JsonWriter kinds('[');
   for (size_t i = 0; i < static_cast<size_t>(MarkKind::kCount); ++i) {
     const MarkKind kind = static_cast<MarkKind>(i);
-    kinds.Item(Json('[').Item(Quoted(NameOf(kind))).Item(Quoted(FamilyOf(kind))).Done());
+    kinds.Item(JsonWriter('[').Item(Quoted(NameOf(kind))).Item(Quoted(FamilyOf(kind))).Done());
   }
   return kinds.Done();
 }
 
 std::string OutcomesJson() {
-  Json outcomes('[');
+  JsonWriter outcomes('[');
   for (size_t i = 0; i < static_cast<size_t>(Outcome::kCount); ++i) {
     outcomes.Item(Quoted(NameOf(static_cast<Outcome>(i))));
   }
@@ -89,11 +97,12 @@ std::string OutcomesJson() {
 }
 
 std::string VerdictOf(const Timeline& timeline) {
-  Json culprits('[');
+  JsonWriter culprits('[');
   for (const Culprit& culprit : CulpritsIn(timeline.what())) {
-    culprits.Item(Json('[').Item(Quoted(culprit.what)).Item(absl::StrCat(culprit.number)).Done());
+    culprits.Item(
+        JsonWriter('[').Item(Quoted(culprit.what)).Item(absl::StrCat(culprit.number)).Done());
   }
-  return Json('{')
+  return JsonWriter('{')
       .Text("oracle", timeline.oracle())
       .Text("what", timeline.what())
       .Field("culprits", culprits.Done())
@@ -123,7 +132,7 @@ std::string ColumnsOf(const std::vector<Mark>& marks) {
       {"bytes", [](const Mark& m) { return static_cast<int64_t>(m.bytes); }},
       {"text", [](const Mark& m) { return static_cast<int64_t>(m.text); }},
   };
-  Json out('{');
+  JsonWriter out('{');
   std::vector<int64_t> numbers(marks.size());
   for (const auto& [name, field] : columns) {
     for (size_t i = 0; i < marks.size(); ++i) numbers[i] = field(marks[i]);
@@ -135,14 +144,14 @@ std::string ColumnsOf(const std::vector<Mark>& marks) {
 }  // namespace
 
 std::string PageData(const PageTitle& title, const Timeline& timeline) {
-  Json texts('[');
+  JsonWriter texts('[');
   for (const std::string& text : timeline.texts()) texts.Item(Quoted(text));
-  return Json('{')
+  return JsonWriter('{')
       .Text("run", title.run)
       .Text("summary", title.summary)
       .Text("replay", title.replay)
       .Text("hash", absl::StrFormat("%016x", title.hash))
-      .Text("version", TIDEMARK_VERSION)
+      .Text("version", Version())
       .Number("end", timeline.end().nanos())
       .Field("verdict", VerdictOf(timeline))
       .Field("lanes", LanesOf(timeline))

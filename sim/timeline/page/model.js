@@ -185,7 +185,8 @@ const model = (() => {
   }
 
   // What the verdict is about: entries and offsets it names, in the groups it names; if it names
-  // none, roles and votes of its terms; if none of these either, what its nodes did last.
+  // none, roles and votes of its terms; if none of these either, what its nodes, or else its groups, did
+  // last.
   function offending() {
     const named = (what) => data.verdict.culprits.filter(([w]) => w === what).map(([, n]) => n);
     if (!data.verdict.oracle) return [];
@@ -214,7 +215,8 @@ const model = (() => {
     if (!found.length) {
       const lanes = new Set(['node', 'producer', 'consumer'].flatMap(
           (what) => named(what).map((n) => `${what} ${n}`)));
-      collect((i) => lanes.has(laneName(c.lane[i])) && !isMessage[c.kind[i]]);
+      collect((i) => (lanes.size ? lanes.has(laneName(c.lane[i])) : groups.size > 0) &&
+          !isMessage[c.kind[i]]);
       found.splice(0, found.length - 40);
     }
     return found;

@@ -28,7 +28,7 @@ TEST(PageData, IsSafeInsideAScriptWhateverTheTextsHold) {
   const std::string data = DataOf("</script>\"\\\n\x01\xff <b>", "", "");
   EXPECT_TRUE(std::all_of(data.begin(), data.end(),
                           [](char c) { return c >= 0x20 && c < 0x7f && c != '<'; }));
-  EXPECT_TRUE(absl::StrContains(data, "\\u003c/script>\\u0022\\u005c\\u000a\\u0001\\u00ff"));
+  EXPECT_TRUE(absl::StrContains(data, R"(\u003c/script>\"\\\u000a\u0001\u00ff)"));
 }
 
 TEST(PageData, NamesWhatTheVerdictIsAbout) {

@@ -159,7 +159,7 @@ TEST(Timeline, AgreesWithWhatTheRunCountsAndChangesNothing) {
   Coverage all;
   for (uint64_t seed = 1; seed <= 12; ++seed) {
     Timeline timeline(true);
-    const RunResult result = RunSeed(seed, nullptr, &timeline);
+    const RunResult result = RunSeed(seed, {.timeline = &timeline});
     const Coverage& counted = result.coverage;
     all.Add(counted);
     ASSERT_EQ(result.hash, RunSeed(seed).hash);
