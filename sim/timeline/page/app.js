@@ -226,7 +226,8 @@ const app = (() => {
   function top() {
     const failed = Boolean(data.verdict.oracle);
     document.title = `${data.run} ${failed ? 'FAILED' : 'ok'} - Tidemark timeline`;
-    $('run').textContent = `Tidemark · ${data.run}`;
+    $('run').textContent = `Tidemark · ${data.run.split('/').pop()}`;
+    $('run').title = data.run;
     $('badge').textContent = failed ? `FAILED ${data.verdict.oracle}` : 'ok';
     $('badge').className = failed ? 'bad' : 'good';
     $('summary').textContent = data.summary;

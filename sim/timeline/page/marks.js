@@ -2,7 +2,7 @@
 const marks = (() => {
   const {c, K} = model;
   // More arrows than this for each point of width are a carpet: then lanes show how many there are.
-  const kArrowsPerPoint = 0.75;
+  const kArrowsPerPoint = 0.5;
   const kLabelsMax = 70;
   const noMark = -1;
   const repeated = data.outcomes.indexOf('repeated');

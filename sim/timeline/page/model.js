@@ -185,8 +185,8 @@ const model = (() => {
   }
 
   // What the verdict is about: entries and offsets it names, in the groups it names; if it names
-  // none, roles and votes of its terms; if none of these either, what its nodes, or else its groups, did
-  // last.
+  // none, roles and votes of its terms; if none of these either, what its nodes, or else its
+  // groups, did last.
   function offending() {
     const named = (what) => data.verdict.culprits.filter(([w]) => w === what).map(([, n]) => n);
     if (!data.verdict.oracle) return [];
