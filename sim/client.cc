@@ -1,8 +1,10 @@
 #include "sim/client.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -28,6 +30,20 @@ uint64_t NumberIn(const RpcError& error, const std::string& key) {
   const auto found = error.metadata.find(key);
   if (found == error.metadata.end() || !absl::SimpleAtoi(found->second, &number)) return 0;
   return number;
+}
+
+std::string_view NameOf(const Request& request) {
+  constexpr std::array<std::string_view, std::variant_size_v<Request>> kNames = {
+      "produce",     "fetch",          "create topic", "delete topic",
+      "list topics", "describe topic", "get servers",  "get status"};
+  return kNames[request.index()];
+}
+
+// The reason of a refusal, or nothing.
+std::string_view NameOf(const Response& response) {
+  const auto* error = std::get_if<RpcError>(&response);
+  if (error == nullptr) return "answered";
+  return error->reason.empty() ? error->message : error->reason;
 }
 
 RpcError Unreachable() {
@@ -64,19 +80,22 @@ Duration Client::Latency() {
                                      world_->scenario().latency_max);
 }
 
-void Client::Up(const StreamPtr& stream, std::function<void()> function) {
+void Client::Up(const StreamPtr& stream, std::function<void()> function, MarkId mark) {
   stream->last_up = std::max(stream->last_up, now() + Latency());
-  world_->scheduler().At(stream->last_up, [this, stream, function = std::move(function)] {
+  world_->scheduler().At(stream->last_up, [this, stream, mark, function = std::move(function)] {
     if (!world_->up(stream->node) || world_->incarnation(stream->node) != stream->incarnation) {
+      timeline().Ends(mark, Outcome::kReceiverDown);
       return;
     }
+    timeline().Ends(mark);
     function();
   });
 }
 
-void Client::Down(const StreamPtr& stream, std::function<void()> function) {
+void Client::Down(const StreamPtr& stream, std::function<void()> function, MarkId mark) {
   stream->last_down = std::max(stream->last_down, now() + Latency());
-  world_->scheduler().At(stream->last_down, [stream, function = std::move(function)] {
+  world_->scheduler().At(stream->last_down, [this, stream, mark, function = std::move(function)] {
+    timeline().Ends(mark, stream->broken ? Outcome::kBroken : Outcome::kDone);
     if (!stream->broken) function();
   });
 }
@@ -85,17 +104,24 @@ void Client::Call(const balancer::Target& target, Request request, Callback done
   const uint64_t call = next_call_++;
   calls_.emplace(call, std::move(done));
   const std::optional<size_t> node = world_->NodeAt(target.address);
-  world_->scheduler().After(Latency(), [this, call, node, request = std::move(request)]() mutable {
-    if (!node.has_value() || !world_->up(*node)) {
-      Complete(call, Unreachable());
-      return;
-    }
-    world_->Submit(*node, std::move(request), [this, call](Response response) {
-      auto kept = std::make_unique<Response>(std::move(response));
-      world_->scheduler().After(
-          Latency(), [this, call, kept = std::move(kept)] { Complete(call, std::move(*kept)); });
-    });
-  });
+  const MarkId mark = node.has_value() ? timeline().Asks(actor_, *node, NameOf(request)) : 0;
+  world_->scheduler().After(
+      Latency(), [this, call, node, mark, request = std::move(request)]() mutable {
+        if (!node.has_value() || !world_->up(*node)) {
+          timeline().Ends(mark, Outcome::kReceiverDown);
+          Complete(call, Unreachable());
+          return;
+        }
+        timeline().Ends(mark);
+        world_->Submit(*node, std::move(request), [this, call, at = *node](Response response) {
+          const MarkId answer = timeline().Answers(at, actor_, NameOf(response));
+          auto kept = std::make_unique<Response>(std::move(response));
+          world_->scheduler().After(Latency(), [this, call, answer, kept = std::move(kept)] {
+            timeline().Ends(answer);
+            Complete(call, std::move(*kept));
+          });
+        });
+      });
   world_->scheduler().After(kCallTimeout, [this, call] { Complete(call, Unreachable()); });
 }
 

@@ -47,10 +47,12 @@ class Client {
   using StreamPtr = std::shared_ptr<Stream>;
 
   Instant now() const { return world_->now(); }
+  Timeline& timeline() { return world_->story().timeline(); }
   Duration Latency();
-  // Runs `function` at the server / at the client unless the stream is gone by then.
-  void Up(const StreamPtr& stream, std::function<void()> function);
-  void Down(const StreamPtr& stream, std::function<void()> function);
+  // Runs `function` at the server / at the client unless the stream is gone by then; either way
+  // that is the end of `mark`.
+  void Up(const StreamPtr& stream, std::function<void()> function, MarkId mark = 0);
+  void Down(const StreamPtr& stream, std::function<void()> function, MarkId mark = 0);
   // Asks any server for GetServers and DescribeTopic, unless that is under way already.
   void RefreshView();
 

@@ -24,7 +24,9 @@ balancer::FetchOptions OptionsFor(Offset start) {
 
 Consumer::Consumer(World* world, uint32_t actor, const std::string& topic, PartitionId partition,
                    GroupId group, Offset start)
-    : SessionClient(world, actor, topic, partition, group, OptionsFor(start)) {}
+    : SessionClient(world, actor, topic, partition, group, OptionsFor(start)) {
+  timeline().AddClient(actor, absl::StrCat("consumer ", actor));
+}
 
 void Consumer::Start() {
   if (world_->history() != nullptr) {
@@ -68,7 +70,9 @@ void Consumer::OnFailed(const absl::Status& status) {
 void Consumer::Open(const balancer::OpenFetch& open) {
   const StreamPtr stream = Connect(open.stream, open.target);
   if (stream == nullptr) return;
-  Up(stream, [this, id = open.stream, stream, offset = open.offset] { Serve(id, stream, offset); });
+  Up(
+      stream, [this, id = open.stream, stream, offset = open.offset] { Serve(id, stream, offset); },
+      timeline().Asks(actor_, stream->node, "fetch"));
 }
 
 void Consumer::Serve(balancer::StreamId id, const StreamPtr& stream, Offset from) {
@@ -142,9 +146,12 @@ void Consumer::ServeFound(balancer::StreamId id, const StreamPtr& stream,
         const Bytes frame = run.Slice(at, header->total_bytes());
         next = header->base_offset + header->offset_span();
         at += header->total_bytes();
-        Down(stream, [this, id, frame, limit = found.limit, compacted = found.compacted] {
-          OnData(id, frame, limit, compacted);
-        });
+        Down(
+            stream,
+            [this, id, frame, limit = found.limit, compacted = found.compacted] {
+              OnData(id, frame, limit, compacted);
+            },
+            timeline().Answers(stream->node, actor_, "records"));
       }
     }
     Serve(id, stream, next);
@@ -165,6 +172,8 @@ void Consumer::OnData(balancer::StreamId id, const Bytes& frame, Offset high_wat
     if (world_->history() != nullptr) {
       world_->history()->OnConsumed(now(), actor_, frame.view(), delivery.skip);
     }
+    timeline().Delivered(actor_, group_, header->base_offset + delivery.skip,
+                         header->offset_span() - delivery.skip);
     Observer& observer = world_->observer();
     if (compacted) {
       observer.compaction().OnDelivered(actor_, group_, frame.view(), delivery.skip);
@@ -175,6 +184,7 @@ void Consumer::OnData(balancer::StreamId id, const Bytes& frame, Offset high_wat
 }
 
 void Consumer::Close(balancer::StreamId id, const balancer::CallError& error) {
+  timeline().Refused(actor_, group_, error.reason.empty() ? error.message : error.reason);
   streams_.erase(id);
   last_error_ = error;
   Closed(id, error);

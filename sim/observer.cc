@@ -35,10 +35,12 @@ void Observer::OnRemoved(NodeId id, GroupId group) {
                                                     group.value(), ", which nobody deleted"));
   }
   deleted_.insert(group);
+  story_->timeline().OfGroup(MarkKind::kRemoved, id, group);
 }
 
 void Observer::AfterStep(NodeId id, const Node& node, const Disk& disk, WallTime wall) {
   for (const GroupView& view : node.Groups()) {
+    story_->timeline().State(id, view);
     if (view.failure == nullptr && !deleted_.contains(view.group)) Absorb(id, view, disk, wall);
   }
 }
@@ -52,6 +54,7 @@ void Observer::OnCrash(NodeId id) {
 
 void Observer::OnReopened(NodeId id, GroupId group) {
   coverage_->Hit(Probe::kGroupReopened);
+  story_->timeline().OfGroup(MarkKind::kReopened, id, group);
   commits_.OnReopened(group, id);
   votes_.OnReopened(group, id);
   replicas_.erase({id, group});
@@ -102,6 +105,7 @@ void Observer::CheckRetention(NodeId id, const GroupView& view, WallTime wall, R
     coverage_->Hit(Probe::kPrefixRemoved);
     story_->Tell("node ", id.value(), " has group ", view.group.value(), " from index ",
                  first.value(), " on");
+    story_->timeline().OfGroup(MarkKind::kTrimmed, id, view.group, first);
   }
   replica.first = first;
 }
@@ -160,6 +164,7 @@ void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallT
     coverage_->Hit(Probe::kTruncated);
     story_->Tell("node ", id.value(), " cuts group ", view.group.value(), " from index ",
                  from.value(), " (of ", known.size(), ")");
+    story_->timeline().Cut(id, view.group, from, known.size() - same);
     known.resize(same);
   }
   const LogIndex recovered_to = replica.primed ? LogIndex{} : log.durable_index();
@@ -181,6 +186,7 @@ void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallT
       }
       if (!verdict_->ok()) return;
       known.push_back(fact);
+      story_->timeline().Appended(id, view.group, fact, entry.index <= replica.found_to);
     }
   }
 }
@@ -190,6 +196,7 @@ void Observer::AdvanceCommit(NodeId id, const GroupView& view, Replica& replica)
   const LogIndex to = std::min(view.raft->commit(), LogIndex{replica.log.size()});
   while (replica.commit < to) {
     const EntryFact& entry = replica.log[replica.commit.value()];
+    story_->timeline().Committed(id, view.group, entry);
     if (committed_.OnCommitted(view.group, id, view.raft->term(), entry)) {
       durable_.OnCommitted(view.group, voters, entry);
       compaction_.OnCommitted(view.group, entry);

@@ -26,7 +26,9 @@ balancer::ProducerOptions OptionsFor(const Scenario& scenario) {
 
 Producer::Producer(World* world, uint32_t actor, const std::string& topic, PartitionId partition,
                    GroupId group)
-    : SessionClient(world, actor, topic, partition, group, OptionsFor(world->scenario())) {}
+    : SessionClient(world, actor, topic, partition, group, OptionsFor(world->scenario())) {
+  timeline().AddClient(actor, absl::StrCat("producer ", actor));
+}
 
 void Producer::Start() { Tick(); }
 
@@ -74,6 +76,10 @@ void Producer::SubmitOne(Actions& out) {
   world_->observer().ledger().OnSubmitted(batch, actor_, tag, header->crc);
   batch_of_tag_.emplace(tag, Sent{.batch = batch, .sequence = header->base_sequence});
   if (world_->history() != nullptr) world_->history()->OnProduce(now(), actor_, group_, *frame);
+  timeline().Submits(actor_, {.number = tag,
+                              .group = group_,
+                              .records = static_cast<uint64_t>(header->record_count),
+                              .bytes = frame->size()});
   session_.Submit(now(), tag, Bytes::From(*std::move(frame)), header->record_count, out);
 }
 
@@ -94,6 +100,7 @@ void Producer::Perform(const balancer::ProducerAction& action) {
                                     done->base_offset);
     }
     batch_of_tag_.erase(done->tag);
+    timeline().Acked(actor_, done->tag, done->base_offset);
   } else if (const auto* failed = std::get_if<balancer::Failed>(&action)) {
     world_->verdict().Fail("producer", absl::StrCat("batch ", failed->tag, " of producer ", actor_,
                                                     " was given up: ", failed->status.ToString()));
@@ -113,17 +120,26 @@ void Producer::Send(const balancer::SendBatch& send) {
   const auto found = streams_.find(send.stream);
   if (found == streams_.end()) return;
   const StreamPtr stream = found->second;
-  Up(stream, [this, stream, send] {
-    world_->Submit(
-        stream->node,
-        ProduceRequest{
-            .topic = topic_, .partition = partition_, .batch = std::string(send.batch.view())},
-        [this, stream, id = send.stream, sequence = send.sequence](Response response) {
-          Down(stream, [this, id, sequence, response = std::move(response)] {
-            OnAnswer(id, sequence, response);
-          });
-        });
-  });
+  Up(
+      stream,
+      [this, stream, send] {
+        world_->Submit(
+            stream->node,
+            ProduceRequest{
+                .topic = topic_, .partition = partition_, .batch = std::string(send.batch.view())},
+            [this, stream, id = send.stream, sequence = send.sequence](Response response) {
+              const auto* error = std::get_if<RpcError>(&response);
+              const MarkId answer = timeline().Answers(
+                  stream->node, actor_, error == nullptr ? "produced" : error->reason);
+              Down(
+                  stream,
+                  [this, id, sequence, response = std::move(response)] {
+                    OnAnswer(id, sequence, response);
+                  },
+                  answer);
+            });
+      },
+      timeline().Asks(actor_, stream->node, "produce"));
   const uint32_t rate = world_->scenario().client_break;
   if (rate > 0 && !stopped_ && world_->decisions().Fault(Site::kClientBreak, actor_, rate)) {
     world_->coverage().Hit(Probe::kClientDisconnected);
@@ -135,6 +151,7 @@ void Producer::OnAnswer(balancer::StreamId id, int32_t sequence, const Response&
   Run([&](Actions& out) {
     if (const auto* error = std::get_if<RpcError>(&response)) {
       world_->coverage().Hit(Probe::kBatchRefused);
+      timeline().Refused(actor_, group_, error->reason);
       session_.OnBatchError(now(), id, sequence, CallErrorOf(*error), out);
     } else {
       const auto& produced = std::get<ProduceResponse>(response);

@@ -12,6 +12,11 @@ std::string& UnderWay() {
   return *command;
 }
 
+std::function<void(std::string_view)>& LastWords() {
+  static auto* const words = new std::function<void(std::string_view)>;
+  return *words;
+}
+
 constexpr Duration kFaultsBegin = Duration::Millis(300);
 constexpr Duration kLook = Duration::Millis(50);
 // All must stay well this long: leaders that come and go are no progress.
@@ -29,6 +34,13 @@ Decisions DecisionsOf(const Plan& plan, DecisionLog* log) {
 
 const std::string& ReplayCommandUnderWay() { return UnderWay(); }
 
+void SetLastWords(std::function<void(std::string_view)> words) { LastWords() = std::move(words); }
+
+void SayLastWords(std::string_view check) {
+  // Once: words may fail a check themselves.
+  if (const auto words = std::exchange(LastWords(), {})) words(check);
+}
+
 std::string RunResult::Line() const {
   return absl::StrFormat("seed %d hash %016x %s", seed, hash,
                          ok() ? "ok" : absl::StrCat("FAILED ", oracle, ": ", what));
@@ -37,7 +49,7 @@ std::string RunResult::Line() const {
 Execution::Execution(Plan plan, const Watchers& watchers)
     : plan_(std::move(plan)),
       log_(watchers.log),
-      story_(watchers.story),
+      story_(watchers.story, watchers.timeline),
       world_(plan_.scenario, DecisionsOf(plan_, watchers.log), &story_),
       workload_(&world_),
       faults_(&world_) {
@@ -91,6 +103,7 @@ void Execution::Turn() {
 void Execution::Heal() {
   story_.SetTime(world_.now());
   story_.Tell("the last fault is over");
+  story_.timeline().Phase("the last fault is over");
   faults_.Stop();
   world_.Calm();
   workload_.Stop();
@@ -151,6 +164,7 @@ void Execution::Finish() {
   story_.SetTime(world_.now());
   if (story_.on()) story_.Tell(Result().Line());
   if (history_.has_value()) history_->OnEnd(world_.now(), world_.verdict().oracle());
+  story_.timeline().Finish(world_.verdict().oracle(), world_.verdict().what());
 }
 
 RunResult Execution::Result() const {

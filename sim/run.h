@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "sim/history.h"
 #include "sim/plan.h"
 #include "sim/story.h"
+#include "sim/timeline/timeline.h"
 #include "sim/workload.h"
 #include "sim/world.h"
 
@@ -44,6 +47,7 @@ struct Watchers {
   DecisionLog* log = nullptr;
   StepListener* listener = nullptr;
   std::FILE* history = nullptr;  // gets what clients do (history.h)
+  Timeline* timeline = nullptr;  // is finished when the run is over
 };
 
 // One run, a step at a time: faults for the scenario's fault phase, then calm until everything is
@@ -94,5 +98,10 @@ RunResult RunSeed(uint64_t seed, const Watchers& watchers = {});
 
 // ReplayCommandOf the plan that is being run: what a failed check says.
 const std::string& ReplayCommandUnderWay();
+
+// `words` is told about a check of the product that fails, with the run still as it was, before the
+// process ends.
+void SetLastWords(std::function<void(std::string_view check)> words);
+void SayLastWords(std::string_view check);
 
 }  // namespace tidemark::sim

@@ -5,15 +5,20 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/time.h"
+#include "sim/timeline/timeline.h"
 
 namespace tidemark::sim {
 
-// What happened in a run, one line an event, for a person. Off unless it has a file.
+// What happened in a run, for a person: one line an event, off unless it has a file, and, as data,
+// the timeline, off unless it is given.
 class Story {
  public:
-  explicit Story(std::FILE* out) : out_(out) {}
+  explicit Story(std::FILE* out, Timeline* timeline = nullptr) : out_(out), timeline_(timeline) {}
+  Story(const Story&) = delete;
+  Story& operator=(const Story&) = delete;
 
   bool on() const { return out_ != nullptr; }
+  Timeline& timeline() { return timeline_ == nullptr ? no_timeline_ : *timeline_; }
   void SetTime(Instant now) { now_ = now; }
 
   template <typename... Parts>
@@ -25,6 +30,8 @@ class Story {
 
  private:
   std::FILE* out_;
+  Timeline* timeline_;
+  Timeline no_timeline_;
   Instant now_;
 };
 

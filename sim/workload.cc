@@ -18,7 +18,9 @@ constexpr Duration kAskAgain = Duration::Millis(60);
 
 }  // namespace
 
-Admin::Admin(World* world, uint32_t actor) : Client(world, actor, "") {}
+Admin::Admin(World* world, uint32_t actor) : Client(world, actor, "") {
+  timeline().AddClient(actor, "operator");
+}
 
 void Admin::Insist(Request request, std::function<bool(const Response&)> accept) {
   const std::optional<balancer::Target> target = picker_.PickAny(now(), view_);
@@ -111,6 +113,7 @@ void Workload::Start() {
 
 void Workload::Begin(const TopicInfo& topic) {
   const Scenario& scenario = world_->scenario();
+  world_->story().timeline().NameGroups(topic);
   RetentionPolicy policy;
   if (scenario.retention_bytes != 0) policy.bytes = scenario.retention_bytes;
   if (scenario.retention_ms != 0) {
@@ -156,7 +159,8 @@ void Workload::Churn(uint64_t round) {
   churner_.CreateTopic({.name = name,
                         .partitions = static_cast<uint32_t>(1 + round % 2),
                         .replication_factor = world_->scenario().replication_factor},
-                       [this, name, round](const TopicInfo&) {
+                       [this, name, round](const TopicInfo& topic) {
+                         world_->story().timeline().NameGroups(topic);
                          churner_.DeleteTopic(name, [this, round] {
                            churning_ = false;
                            world_->scheduler().After(Duration::Millis(300),

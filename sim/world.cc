@@ -20,6 +20,7 @@ World::World(const Scenario& scenario, Decisions decisions, Story* story)
       network_(scenario, &decisions_, &coverage_),
       observer_(&verdict_, &coverage_, story) {
   if (scenario.canary) observer_.canary().Enable();
+  story_->timeline().Begin(&scheduler_, scenario.nodes);
   for (size_t node = 0; node < scenario.nodes.size(); ++node) {
     slots_.push_back(
         std::make_unique<Slot>(static_cast<uint32_t>(node), scenario, &decisions_, &coverage_));
@@ -115,6 +116,7 @@ void World::Start(size_t node) {
   slot.knows_address.assign(slots_.size(), false);
   slot.dialling.assign(slots_.size(), false);
   story_->Tell("node ", id(node).value(), " starts");
+  story_->timeline().OnNode(MarkKind::kStart, node);
   if (slot.incarnation > 0) coverage_.Hit(Probe::kRecovered);
   trace_.Add(uint64_t{node} << 8 | 0xff);
   Effects effects;
@@ -237,6 +239,7 @@ void World::CrashByPowerLoss(size_t node, Duration down) {
   if (!up(node)) return;
   coverage_.Hit(Probe::kPowerLoss);
   story_->Tell("node ", id(node).value(), " loses power");
+  story_->timeline().OnNode(MarkKind::kPowerLoss, node);
   slots_[node]->disk.PowerLoss();
   GoDown(node);
   ScheduleStart(node, down);
@@ -246,6 +249,7 @@ void World::CrashByKill(size_t node, Duration down) {
   if (!up(node)) return;
   coverage_.Hit(Probe::kProcessKilled);
   story_->Tell("node ", id(node).value(), " is killed");
+  story_->timeline().OnNode(MarkKind::kKill, node);
   GoDown(node);
   ScheduleStart(node, down);
 }
@@ -255,6 +259,7 @@ void World::ShutDown(size_t node, Duration down) {
   if (!up(node) || slot.shutting_down) return;
   coverage_.Hit(Probe::kGracefulRestart);
   story_->Tell("node ", id(node).value(), " is asked to shut down");
+  story_->timeline().OnNode(MarkKind::kShutdown, node);
   slot.shutting_down = true;
   slot.down = down;
   Deliver(node, ShutdownRequested{});
@@ -265,6 +270,7 @@ void World::Pause(size_t node, Duration length) {
   if (!up(node) || slot.paused) return;
   coverage_.Hit(Probe::kPause);
   story_->Tell("node ", id(node).value(), " pauses for ", length.millis(), " ms");
+  story_->timeline().Pauses(node, length);
   slot.paused = true;
   ForIncarnation(length, node, [this, node] {
     slots_[node]->paused = false;
@@ -277,6 +283,7 @@ void World::SetDiskFull(size_t node, bool full) {
   slot.disk_full = full;
   if (full) coverage_.Hit(Probe::kDiskFull);
   story_->Tell("the disk of node ", id(node).value(), full ? " is full" : " has space");
+  story_->timeline().OnNode(full ? MarkKind::kDiskFull : MarkKind::kDiskSpace, node);
   if (!up(node)) return;
   const uint64_t total = uint64_t{1} << 40;
   Deliver(node, DiskSpace{.free_bytes = full ? 1000 : total / 2, .total_bytes = total});
@@ -287,6 +294,9 @@ void World::SetWallClock(size_t node, int64_t offset_millis) {
   coverage_.Hit(Probe::kWallClockSet);
   story_->Tell("the wall clock of node ", id(node).value(), " is set to ", offset_millis,
                " ms off");
+  if (story_->timeline().on()) {
+    story_->timeline().OnNode(MarkKind::kClock, node, absl::StrCat(offset_millis, " ms off"));
+  }
   slot.wall_offset_millis = offset_millis;
   if (up(node)) slot.clock->SetWallOffset(offset_millis);
 }
@@ -294,7 +304,7 @@ void World::SetWallClock(size_t node, int64_t offset_millis) {
 void World::Calm() {
   calm_ = true;
   network_.Calm();
-  network_.HealAll();
+  HealNetwork();
   for (size_t node = 0; node < slots_.size(); ++node) {
     if (slots_[node]->disk_full) SetDiskFull(node, false);
   }
@@ -343,6 +353,11 @@ void World::RotSomewhere() {
     const FilePos pos(decisions_.Below(Site::kRotByte, actor, slot->rotten->size));
     slot->disk.Rot(slot->rotten->file(), pos);
     story_->Tell(PathOf(slot->rotten->file()), " rots at byte ", pos.value());
+    if (story_->timeline().on()) {
+      story_->timeline().OnNode(
+          MarkKind::kRot, node,
+          absl::StrCat(PathOf(slot->rotten->file()), " at byte ", pos.value()));
+    }
   }
 }
 

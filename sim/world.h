@@ -79,7 +79,10 @@ class World {
   void BreakLink(size_t from, size_t to);
   // Stops messages from `from` to `to`; connections over it break after a while.
   void BlockLink(size_t from, size_t to);
-  void HealNetwork() { network_.HealAll(); }
+  void HealNetwork() {
+    story_->timeline().Heals();
+    network_.HealAll();
+  }
   void SetDiskFull(size_t node, bool full);
   void SetWallClock(size_t node, int64_t offset_millis);
   // From now on nothing goes wrong any more that has not gone wrong yet.
@@ -171,12 +174,15 @@ class World {
   void SendTo(size_t node, SendDatagram send);
   void StreamTo(size_t node, SendGossipStream send);
   void Dial(size_t from, size_t to);
-  void Hear(size_t from, size_t to, const Bytes& bytes);
+  // Whether it was heard.
+  bool Hear(size_t from, size_t to, const Bytes& bytes);
+  // Why what `from` sends to `to` now does not leave it.
+  Outcome WhyNotSent(size_t from, size_t to) const;
   void BeginFlush(size_t node, Flush flush);
   // How a flush ends.
   enum class Fate : uint8_t { kSynced, kSyncFails, kDiskIsFull };
   Fate FateOfFlush(size_t node);
-  void EndFlush(size_t node, IoToken token, Fate fate);
+  void EndFlush(size_t node, IoToken token, Fate fate, MarkId mark);
   void Reopen(size_t node, ReopenGroup reopen);
   void OnNote(size_t node, const Note& note);
   static bool IsOfUnsyncedSidecar(const Slot& slot, const std::string& finding);

@@ -106,6 +106,7 @@ void World::ExecuteOne(size_t node, Effect& effect) {
         } else {
           static_assert(std::is_same_v<E, ShutdownComplete>);
           story_->Tell("node ", id(node).value(), " has shut down");
+          story_->timeline().OnNode(MarkKind::kStopped, node);
           const Duration down = slot.down;
           GoDown(node);
           ScheduleStart(node, down);
@@ -127,6 +128,11 @@ void World::OnNote(size_t node, const Note& note) {
   std::string text;
   for (const auto& [key, value] : note.fields) absl::StrAppend(&text, " ", key, "=", value);
   if (story_->on()) story_->Tell("node ", id(node).value(), " notes ", note.event, text);
+  if (story_->timeline().on()) {
+    const bool member = absl::StartsWith(note.event, "member_");
+    story_->timeline().OnNode(member ? MarkKind::kMember : MarkKind::kNote, node,
+                              absl::StrCat(note.event, text));
+  }
   if (note.event == "scrub_pass") coverage_.Hit(Probe::kScrubPass);
   if (note.event != "scrub_finding") return;
   coverage_.Hit(Probe::kScrubFinding);
@@ -145,34 +151,54 @@ void World::Send(size_t node, SendPeer send) {
   const std::optional<size_t> to = NodeOf(send.to);
   if (!to.has_value() || !slots_[node]->knows_address[*to]) return;
   const Network::Arrivals arrivals = network_.PlanMessage(scheduler_.now(), node, *to);
-  if (arrivals.count == 0) return;
+  const MarkId mark = story_->timeline().Sends(node, *to, send.message);
+  if (arrivals.count == 0) {
+    story_->timeline().Ends(mark, WhyNotSent(node, *to));
+    return;
+  }
   const Bytes bytes = OneFrame(EncodePeer(send.message));
   for (size_t i = 0; i < arrivals.count; ++i) {
     scheduler_.At(arrivals.at[i],
-                  [this, from = node, to = *to, epoch = network_.Epoch(node, *to), bytes] {
-                    if (network_.Epoch(from, to) != epoch || !network_.Reachable(from, to)) return;
-                    Hear(from, to, bytes);
+                  [this, from = node, to = *to, mark, epoch = network_.Epoch(node, *to), bytes] {
+                    if (network_.Epoch(from, to) != epoch)
+                      return story_->timeline().Ends(mark, Outcome::kBroken);
+                    if (!network_.Reachable(from, to))
+                      return story_->timeline().Ends(mark, Outcome::kBlocked);
+                    const bool heard = Hear(from, to, bytes);
+                    story_->timeline().Ends(mark, heard ? Outcome::kDone : Outcome::kReceiverDown);
                   });
   }
 }
 
-void World::Hear(size_t from, size_t to, const Bytes& bytes) {
-  if (!up(to)) return;
+Outcome World::WhyNotSent(size_t from, size_t to) const {
+  if (!network_.Reachable(from, to)) return Outcome::kBlocked;
+  return network_.Connected(from, to) ? Outcome::kLost : Outcome::kBroken;
+}
+
+bool World::Hear(size_t from, size_t to, const Bytes& bytes) {
+  if (!up(to)) return false;
   absl::StatusOr<PeerMessage> message = DecodePeer(bytes);
   if (!message.ok()) {
     verdict_.Fail("peer_codec", absl::StrCat("a message of node ", id(from).value(),
                                              " cannot be read: ", message.status().message()));
-    return;
+    return true;
   }
   Deliver(to, PeerReceived{id(from), *std::move(message)});
+  return true;
 }
 
 void World::SendTo(size_t node, SendDatagram send) {
   const std::optional<size_t> to = NodeOf(send.to);
   if (!to.has_value()) return;
   const Network::Arrivals arrivals = network_.PlanDatagram(scheduler_.now(), node, *to);
+  const MarkId mark = story_->timeline().Gossips(node, *to, send.bytes.size());
+  if (arrivals.count == 0) {
+    story_->timeline().Ends(mark,
+                            network_.Reachable(node, *to) ? Outcome::kLost : Outcome::kBlocked);
+  }
   for (size_t i = 0; i < arrivals.count; ++i) {
-    scheduler_.At(arrivals.at[i], [this, from = node, to = *to, bytes = send.bytes] {
+    scheduler_.At(arrivals.at[i], [this, from = node, to = *to, mark, bytes = send.bytes] {
+      story_->timeline().Ends(mark, up(to) ? Outcome::kDone : Outcome::kReceiverDown);
       if (up(to)) Deliver(to, DatagramReceived{slots_[from]->endpoint, bytes});
     });
   }
@@ -194,6 +220,7 @@ void World::Dial(size_t from, size_t to) {
     slots_[from]->dialling[to] = false;
     if (up(to) && network_.Reachable(from, to) && network_.Reachable(to, from)) {
       network_.Connect(from, to);
+      story_->timeline().OnLink(MarkKind::kLinkUp, from, to);
       Deliver(from, PeerLink{id(to), true});
       return;
     }
@@ -208,6 +235,7 @@ void World::Dial(size_t from, size_t to) {
 void World::BreakLink(size_t from, size_t to) {
   if (!network_.Connected(from, to)) return;
   network_.Disconnect(from, to);
+  story_->timeline().OnLink(MarkKind::kLinkDown, from, to);
   if (!up(from)) return;
   ForIncarnation(Duration::Micros(100), from, [this, from, to] {
     Deliver(from, PeerLink{id(to), false});
@@ -217,6 +245,7 @@ void World::BreakLink(size_t from, size_t to) {
 
 void World::BlockLink(size_t from, size_t to) {
   network_.Block(from, to);
+  story_->timeline().OnLink(MarkKind::kBlock, from, to);
   // The transport notices after a while that nothing is acknowledged: either direction will do.
   for (const auto& [a, b] : {std::pair(from, to), std::pair(to, from)}) {
     scheduler_.After(scenario_->election_timeout * 2,
@@ -269,12 +298,14 @@ void World::BeginFlush(size_t node, Flush flush) {
     delay = delay + decisions_.Between(Site::kSlowFlushLatency, actor, Duration::Millis(10),
                                        scenario_->flush_slow_max);
   }
+  const MarkId mark = story_->timeline().Flushes(node, flush);
   slot.flushes.emplace(flush.token, std::move(flush.batch));
-  ForIncarnation(delay, node,
-                 [this, node, token = flush.token, fate] { EndFlush(node, token, fate); });
+  ForIncarnation(delay, node, [this, node, token = flush.token, fate, mark] {
+    EndFlush(node, token, fate, mark);
+  });
 }
 
-void World::EndFlush(size_t node, IoToken token, Fate fate) {
+void World::EndFlush(size_t node, IoToken token, Fate fate, MarkId mark) {
   Slot& slot = *slots_[node];
   const auto found = slot.flushes.find(token);
   const FileBatch batch = std::move(found->second);
@@ -282,12 +313,14 @@ void World::EndFlush(size_t node, IoToken token, Fate fate) {
   if (fate == Fate::kSynced) {
     slot.disk.Synced(batch);
     observer_.durable().OnSynced(id(node), batch);
+    story_->timeline().Ends(mark);
     Deliver(node, IoDone{token, absl::OkStatus()});
     return;
   }
   if (fate == Fate::kDiskIsFull) {
     coverage_.Hit(Probe::kWriteFailed);
     story_->Tell("a write fails on node ", id(node).value(), ", its disk is full");
+    story_->timeline().Ends(mark, Outcome::kNoSpace);
     Deliver(node, IoDone{token, absl::ResourceExhaustedError("no space left")});
     return;
   }
@@ -298,6 +331,7 @@ void World::EndFlush(size_t node, IoToken token, Fate fate) {
   observer_.durable().OnSyncFailed(id(node), batch);
   coverage_.Hit(Probe::kSyncFailed);
   story_->Tell("a sync fails on node ", id(node).value());
+  story_->timeline().Ends(mark, Outcome::kFailed);
   Deliver(node, IoDone{token, absl::UnavailableError("sync failed")});
   // Now and then the machine does not live much longer: what was lost shows.
   if (!decisions_.Fault(Site::kDiesAfterFailedSync, static_cast<uint32_t>(node), 333'333)) return;

@@ -30,6 +30,10 @@ constexpr Command kCommands[] = {
      "                      [-o FILE] [--seconds S]\n",
      ShrinkCommand},
     {"audit", "audit --seeds A..B [--profile P] [--canary] | A.json [B.json]\n", AuditCommand},
+    {"timeline",
+     "timeline --seed N [--profile P] [--canary] | SCENARIO.json\n"
+     "                        -o FILE.html\n",
+     TimelineCommand},
     {"version", "version\n", VersionCommand},
 };
 

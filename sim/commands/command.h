@@ -33,5 +33,6 @@ int RunCommand(const Args& args);
 int AuditCommand(const Args& args);
 int ReplayCommand(const Args& args);
 int ShrinkCommand(const Args& args);
+int TimelineCommand(const Args& args);
 
 }  // namespace tidemark::sim

@@ -35,6 +35,8 @@ class CommandLine(unittest.TestCase):
             (["replay", "--seed", "1", "a.json"], "which seed, or which scenario file?"),
             (["replay", "no-such-file.json"], "cannot read no-such-file.json"),
             (["replay", "--seed", "1", "--loud"], "do not understand --loud"),
+            (["timeline", "-o", "x.html"], "which seed, or which scenario file?"),
+            (["timeline", "--seed", "1"], "-o wants the name of the page to write"),
         ]:
             result = sim(*args)
             self.assertEqual(result.returncode, 2, args)
@@ -155,6 +157,10 @@ class CommandLine(unittest.TestCase):
         result = sim("run", "--seeds", "1..3", "--minutes", "1", "--profile", "network")
         self.assertEqual(result.returncode, 0, result.stdout)
         self.assertIn("3 seeds in ", result.stdout)
+    def test_timeline_says_when_it_cannot_write_its_page(self):
+        result = sim("timeline", "--seed", "3", "-o", os.path.join(BIN, "page.html"))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("cannot write", result.stderr)
 
 
 if __name__ == "__main__":
