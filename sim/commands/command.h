@@ -1,0 +1,36 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "sim/commands/flags.h"
+#include "sim/coverage.h"
+
+namespace tidemark::sim {
+
+// One word after `tidemark-sim`. Its result is the exit code: 0 all is well, 1 something was found,
+// 2 it was asked for what makes no sense.
+struct Command {
+  std::string_view name;
+  // Its lines of the usage, without the program's name.
+  std::string_view usage;
+  int (*run)(const Args& args);
+};
+
+// All of them, in the order of the usage.
+std::span<const Command> Commands();
+
+// Says on stderr what is wrong and how the program is used; 2.
+int Usage(std::string_view problem);
+int Usage(const absl::Status& problem);
+
+// What was injected and what was reached, two lines on stdout.
+void PrintCoverage(const Coverage& coverage);
+
+// Wall clock that only goes forward, for rates.
+double Seconds();
+
+int RunCommand(const Args& args);
+int ReplayCommand(const Args& args);
+
+}  // namespace tidemark::sim
