@@ -18,6 +18,7 @@ int VersionCommand(const Args& args) {
 constexpr Command kCommands[] = {
     {"run", "run --seeds A..B [--jobs N] [--hashes FILE] [--keep-going]\n", RunCommand},
     {"replay", "replay --seed N [--verbose]\n", ReplayCommand},
+    {"replay-journal", "replay-journal DIR [--explain] [--until STEP]\n", ReplayJournalCommand},
     {"version", "version\n", VersionCommand},
 };
 

@@ -32,5 +32,6 @@ double Seconds();
 
 int RunCommand(const Args& args);
 int ReplayCommand(const Args& args);
+int ReplayJournalCommand(const Args& args);
 
 }  // namespace tidemark::sim
