@@ -254,6 +254,19 @@ void AppendStep(std::string& out, const StepMark& step) {
   EndFrame(out, frame);
 }
 
+void AppendTold(std::string& out, Now now, std::span<const Event> events,
+                std::span<const std::unique_ptr<ReopenRecord>> reopened) {
+  for (size_t i = 0; i < events.size(); ++i) {
+    std::optional<Reopening> reopening;
+    if (i < reopened.size() && reopened[i] != nullptr) {
+      out.append(reopened[i]->files);
+      reopening = reopened[i]->reopening;
+    }
+    AppendEvent(out, events[i], reopening);
+  }
+  AppendStep(out, {.now = now, .events = static_cast<uint32_t>(events.size())});
+}
+
 absl::StatusOr<StepMark> DecodeStep(const Bytes& body) {
   Reader reader(body);
   StepMark step;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -55,6 +56,12 @@ struct Reopening {
   LogIndex committed;
 };
 
+// A GroupReopened with the files that were read for it (RecordingView::Encode).
+struct ReopenRecord {
+  Reopening reopening;
+  std::string files;
+};
+
 // One effect without its contents: kind and CRC-32C.
 struct EffectMark {
   uint8_t kind = 0;  // index in Effect
@@ -82,8 +89,12 @@ void AppendBegin(std::string& out, const Begin& begin);
 // `reopening` goes with GroupReopened and is not looked at otherwise.
 //   Checks  dies without it for a GroupReopened that succeeded.
 void AppendEvent(std::string& out, const Event& event, const std::optional<Reopening>& reopening);
-// After the events it told, before Node::Step, so that a step that never ends is in the journal.
+// After the events it told.
 void AppendStep(std::string& out, const StepMark& step);
+// Both, with the files of what was reopened: before Node::Step, so that a step that never ends is
+// in the journal. `reopened` has an element for each event, or none at all.
+void AppendTold(std::string& out, Now now, std::span<const Event> events,
+                std::span<const std::unique_ptr<ReopenRecord>> reopened);
 void AppendEffects(std::string& out, std::span<const Effect> effects, Instant next_deadline);
 void AppendEnd(std::string& out, std::string_view why);
 

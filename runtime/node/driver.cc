@@ -182,7 +182,7 @@ void Driver::RunStep() {
   }
   std::vector<Event> events;
   events.reserve(told.size());
-  std::vector<std::unique_ptr<ReopenRecord>> reopened;
+  std::vector<std::unique_ptr<journal::ReopenRecord>> reopened;
   for (Told& each : told) {
     if (each.done) {
       waiting_.emplace(each.id, std::move(each.done));
@@ -262,7 +262,7 @@ void Driver::ExecuteReopen(ReopenGroup reopen) {
     const journal::RecordingView seen(view->get());
     GroupReopened event{reopen.token,
                         RecoverGroupAgain(reopen.group, options, seen, reopen.committed)};
-    auto record = std::make_unique<ReopenRecord>();
+    auto record = std::make_unique<journal::ReopenRecord>();
     record->reopening = {.group = reopen.group, .committed = reopen.committed};
     seen.Encode([&](const std::string& frames) { record->files.append(frames); });
     Enqueue({std::move(event), RequestId(), nullptr, std::move(record)});

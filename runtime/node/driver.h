@@ -73,8 +73,8 @@ class Driver : public EngineGateway {
   struct Told {
     Event event;
     RequestId id;
-    Done done;                               // for RequestReceived
-    std::unique_ptr<ReopenRecord> reopened;  // for GroupReopened, if there is a recorder
+    Done done;                                        // for RequestReceived
+    std::unique_ptr<journal::ReopenRecord> reopened;  // for GroupReopened, if there is a recorder
   };
 
   void Enqueue(Told told);

@@ -115,18 +115,8 @@ void Recorder::Begin(const journal::Begin& begin, const journal::RecordingView& 
 }
 
 void Recorder::BeforeStep(Now now, std::span<const Event> events,
-                          std::span<const std::unique_ptr<ReopenRecord>> reopened) {
-  Add(false, [&](std::string& out) {
-    for (size_t i = 0; i < events.size(); ++i) {
-      std::optional<journal::Reopening> reopening;
-      if (i < reopened.size() && reopened[i] != nullptr) {
-        out.append(reopened[i]->files);
-        reopening = reopened[i]->reopening;
-      }
-      journal::AppendEvent(out, events[i], reopening);
-    }
-    journal::AppendStep(out, {.now = now, .events = static_cast<uint32_t>(events.size())});
-  });
+                          std::span<const std::unique_ptr<journal::ReopenRecord>> reopened) {
+  Add(false, [&](std::string& out) { journal::AppendTold(out, now, events, reopened); });
 }
 
 void Recorder::AfterStep(std::span<const Effect> effects, Instant next_deadline) {

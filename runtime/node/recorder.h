@@ -24,12 +24,6 @@
 
 namespace tidemark {
 
-// A GroupReopened with where it comes from: the files that were read, as frames of a journal.
-struct ReopenRecord {
-  journal::Reopening reopening;
-  std::string files;
-};
-
 // Writes the journal of one run of a node (proto/journal/JOURNAL.md) to a folder of its own below
 // `directory`. The loop's thread only copies into memory; a thread of the recorder's writes.
 //
@@ -64,7 +58,7 @@ class Recorder {
   // Loop's thread, before the node is told `events`: it may not survive them. `reopened` has an
   // element for each event, or none at all.
   void BeforeStep(Now now, std::span<const Event> events,
-                  std::span<const std::unique_ptr<ReopenRecord>> reopened);
+                  std::span<const std::unique_ptr<journal::ReopenRecord>> reopened);
   // Loop's thread, before the effects are executed.
   void AfterStep(std::span<const Effect> effects, Instant next_deadline);
 
