@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/base/status_macros.h"
+#include "runtime/base/last_wish.h"
 #include "runtime/base/log.h"
 #include "runtime/base/random.h"
 
@@ -29,6 +30,11 @@ constexpr size_t kChunkBytes = 1u << 20;
 // Frames are gathered for so long: what a killed process takes with it.
 constexpr std::chrono::milliseconds kGather(10);
 constexpr std::string_view kRunPrefix = "run-";
+// How long the end of a process is held up for its last step.
+constexpr std::chrono::milliseconds kLastWish(1000);
+
+// Whether this thread holds a recorder's lock.
+thread_local bool inside = false;
 
 absl::Status Failed(const char* what, const std::string& path, int error) {
   return absl::UnavailableError(
@@ -67,6 +73,7 @@ absl::StatusOr<std::unique_ptr<Recorder>> Recorder::Open(Options options) {
   TIDEMARK_RETURN_IF_ERROR(recorder->MakeRunDirectory());
   recorder->run_id_ = SecureRandom64();
   recorder->writer_ = std::thread([recorder = recorder.get()] { recorder->Run(); });
+  SetLastWish([recorder = recorder.get()] { recorder->WriteOut(); });
   return recorder;
 }
 
@@ -91,6 +98,7 @@ absl::Status Recorder::MakeRunDirectory() {
 }
 
 Recorder::~Recorder() {
+  SetLastWish(nullptr);
   {
     const std::lock_guard<std::mutex> hold(mutex_);
     if (ended_.empty() && writer_.joinable()) {
@@ -136,7 +144,9 @@ void Recorder::Add(bool may_wait, const std::function<void(std::string& out)>& a
     const size_t before = filling_.size();
     const bool was_small = waiting_bytes_ < kChunkBytes;
     const bool was_idle = waiting_bytes_ == 0;
+    inside = true;
     append(filling_);
+    inside = false;
     waiting_bytes_ += filling_.size() - before;
     wake = was_idle || (was_small && waiting_bytes_ >= kChunkBytes);
     if (waiting_bytes_ > options_.waiting_bytes_max) {
@@ -151,6 +161,13 @@ void Recorder::Add(bool may_wait, const std::function<void(std::string& out)>& a
   if (wake) work_.notify_one();
 }
 
+void Recorder::WriteOut() {
+  if (inside) return;
+  std::unique_lock<std::mutex> hold(mutex_);
+  work_.notify_one();
+  space_.wait_for(hold, kLastWish, [this] { return waiting_bytes_ == 0 && !writing_; });
+}
+
 void Recorder::EndRecording(std::string_view why) {
   ended_ = why;
   journal::AppendEnd(filling_, why);
@@ -162,6 +179,7 @@ void Recorder::EndRecording(std::string_view why) {
 }
 
 void Recorder::Run() {
+  inside = true;
   std::unique_lock<std::mutex> hold(mutex_);
   bool failed = false;
   for (;;) {
@@ -171,6 +189,7 @@ void Recorder::Run() {
     std::vector<std::string> frames = std::exchange(full_, {});
     if (!filling_.empty()) frames.push_back(std::exchange(filling_, {}));
     waiting_bytes_ = 0;
+    writing_ = true;
     hold.unlock();
     space_.notify_all();
     absl::Status status;
@@ -178,6 +197,8 @@ void Recorder::Run() {
       if (!failed && status.ok()) status = WriteFrames(each);
     }
     hold.lock();
+    writing_ = false;
+    space_.notify_all();
     if (!status.ok() && !failed) {
       failed = true;
       // What came after the frames that were not written means nothing without them.

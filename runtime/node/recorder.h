@@ -62,6 +62,10 @@ class Recorder {
   // Loop's thread, before the effects are executed.
   void AfterStep(std::span<const Effect> effects, Instant next_deadline);
 
+  // Waits a moment until what was added is written, so that a process that ends itself leaves the
+  // step it ends in. Any thread; does nothing on one that is inside of this object.
+  void WriteOut();
+
   const std::string& run_directory() const { return run_directory_; }
   // Any thread.
   bool recording() const;
@@ -92,6 +96,7 @@ class Recorder {
   size_t waiting_bytes_ = 0;
   std::string ended_;  // why nothing more is recorded; empty: it is
   bool stop_ = false;
+  bool writing_ = false;
 
   // The writer's thread only.
   UniqueFd file_;

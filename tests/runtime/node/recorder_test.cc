@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "proto/journal/frame.h"
+#include "runtime/base/last_wish.h"
 
 namespace tidemark {
 namespace {
@@ -193,6 +194,17 @@ TEST_F(RecorderTest, AWriteThatFailsEndsTheRecordingAndLeavesWholeFrames) {
   EXPECT_EQ(EndOf(frames), "") << "nothing can be written any more, not even why";
   EXPECT_GT(Count(frames, journal::FrameKind::kBegin), 0u);
   EXPECT_LT(Count(frames, journal::FrameKind::kStep), 5000u);
+}
+
+TEST_F(RecorderTest, AProcessThatEndsItselfLeavesTheStepItEndsIn) {
+  std::unique_ptr<Recorder> recorder = Open();
+  Step(*recorder, 10);
+  recorder->BeforeStep({}, {}, {});
+  // What a failed check does.
+  RunLastWish();
+  const std::vector<journal::Frame> frames = Frames(recorder->run_directory());
+  EXPECT_EQ(Count(frames, journal::FrameKind::kStep), 2u);
+  EXPECT_EQ(frames.back().kind, journal::FrameKind::kStep);
 }
 
 TEST_F(RecorderTest, AFolderThatCannotBeMadeIsSaid) {

@@ -8,49 +8,14 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "engine/base/coding.h"
-#include "sim/faults.h"
-#include "sim/journal/node_journal.h"
-#include "sim/workload.h"
-#include "sim/world.h"
+#include "tests/sim/journal/record_seed.h"
 
 // A node's life in the simulator, with its faults and restarts, recorded and run again.
 
 namespace tidemark::sim {
 namespace {
-
-// The lives of every node of a seed.
-std::vector<NodeJournal> RecordSeed(uint64_t seed, Duration length) {
-  const Scenario scenario = ScenarioOf(seed);
-  Story story(nullptr);
-  std::vector<NodeJournal> journals(scenario.nodes.size());
-  World world(scenario, seed, &story);
-  for (size_t node = 0; node < world.nodes(); ++node) world.RecordNode(node, &journals[node]);
-  Workload workload(&world);
-  Faults faults(&world);
-  world.Boot();
-  workload.Start();
-  world.RunUntil(Instant() + Duration::Millis(300));
-  faults.Start();
-  world.RunUntil(Instant() + length);
-  EXPECT_TRUE(world.verdict().ok()) << world.verdict().what();
-  return journals;
-}
-
-std::vector<journal::Frame> FramesOf(const std::string& run) {
-  std::string file = run;
-  uint32_t chain = 0;
-  journal::Seal(file, chain);
-  journal::FrameReader reader;
-  EXPECT_TRUE(reader.Open(Bytes::From(journal::EncodeFileHeader({.run = 1}) + file)).ok());
-  std::vector<journal::Frame> frames;
-  for (;;) {
-    auto frame = reader.Next();
-    EXPECT_TRUE(frame.ok()) << frame.status();
-    if (!frame.ok() || !frame->has_value()) return frames;
-    frames.push_back(**std::move(frame));
-  }
-}
 
 absl::Status Feed(const std::vector<journal::Frame>& frames, JournalReplay& replay) {
   for (const journal::Frame& frame : frames) {
