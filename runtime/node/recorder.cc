@@ -41,28 +41,36 @@ absl::Status Failed(const char* what, const std::string& path, int error) {
       absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(error)));
 }
 
+// Calls `visit` with each entry of `directory`; what cannot be listed is left out.
+template <typename Visit>
+void ForEachEntry(const fs::path& directory, Visit visit) {
+  std::error_code error;
+  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    visit(*at);
+  }
+}
+
 // The runs below `directory`, oldest first. Names of others are left alone.
 std::vector<std::pair<uint64_t, fs::path>> RunsIn(const std::string& directory) {
   std::vector<std::pair<uint64_t, fs::path>> runs;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
+  ForEachEntry(directory, [&](const fs::directory_entry& entry) {
     const std::string name = entry.path().filename().string();
     uint64_t number = 0;
     if (name.starts_with(kRunPrefix) && absl::SimpleAtoi(name.substr(kRunPrefix.size()), &number)) {
       runs.emplace_back(number, entry.path());
     }
-  }
+  });
   std::sort(runs.begin(), runs.end());
   return runs;
 }
 
 uint64_t BytesIn(const fs::path& run) {
   uint64_t bytes = 0;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(run, error)) {
+  ForEachEntry(run, [&](const fs::directory_entry& entry) {
+    std::error_code error;
     const uint64_t size = entry.file_size(error);
     if (!error) bytes += size;
-  }
+  });
   return bytes;
 }
 
@@ -131,7 +139,7 @@ void Recorder::AfterStep(std::span<const Effect> effects, Instant next_deadline)
   Add(false, [&](std::string& out) { journal::AppendEffects(out, effects, next_deadline); });
 }
 
-void Recorder::Add(bool may_wait, const std::function<void(std::string& out)>& append) {
+void Recorder::Add(bool may_wait, absl::FunctionRef<void(std::string& out)> append) {
   bool wake = false;
   {
     std::unique_lock<std::mutex> hold(mutex_);

@@ -3,7 +3,6 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -13,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/base/time.h"
@@ -75,7 +75,7 @@ class Recorder {
 
   absl::Status MakeRunDirectory();
   // Adds frames to what waits; with `may_wait` after the disk has taken enough of it.
-  void Add(bool may_wait, const std::function<void(std::string& out)>& append);
+  void Add(bool may_wait, absl::FunctionRef<void(std::string& out)> append);
   void EndRecording(std::string_view why);  // under mutex_
   // The writer's thread.
   void Run();

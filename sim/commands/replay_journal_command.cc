@@ -2,7 +2,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -64,9 +63,12 @@ absl::StatusOr<Found> Find(const std::string& directory) {
 }
 
 absl::StatusOr<Bytes> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file.is_open() || file.bad()) return absl::NotFoundError("cannot be read");
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file.is_open()) return absl::NotFoundError("cannot be read");
+  std::string text(static_cast<size_t>(std::max<std::streamoff>(file.tellg(), 0)), '\0');
+  file.seekg(0);
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!file) return absl::NotFoundError("cannot be read");
   return Bytes::From(std::move(text));
 }
 
@@ -132,6 +134,10 @@ int ReplayJournalCommand(const Args& args) {
   JournalReplay replay(explain ? &explainer : nullptr);
   const absl::Status status = FeedAll(*found, until, replay);
   if (explain && replay.steps() > 0) explainer.Finish();
+  if (!replay.recorder().empty() && replay.recorder() != TIDEMARK_VERSION) {
+    std::printf("recorded by version %s, replayed by %s\n", replay.recorder().c_str(),
+                TIDEMARK_VERSION);
+  }
   if (replay.divergence().has_value()) {
     Print(*replay.divergence());
     return 1;

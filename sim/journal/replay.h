@@ -61,6 +61,8 @@ class JournalReplay {
   bool in_step() const { return in_step_; }
   // Why the recording ended; empty: it does not say, the process was killed.
   const std::string& end() const { return end_; }
+  // The version that recorded; empty before the beginning.
+  std::string recorder() const { return begin_.has_value() ? begin_->recorder : std::string(); }
   // Of the last step.
   Now now() const { return now_; }
 
