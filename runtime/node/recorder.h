@@ -77,12 +77,15 @@ class Recorder {
   // Adds frames to what waits; with `may_wait` after the disk has taken enough of it.
   void Add(bool may_wait, absl::FunctionRef<void(std::string& out)> append);
   void EndRecording(std::string_view why);  // under mutex_
+  std::string TakeFilling();                // under mutex_
   // The writer's thread.
   void Run();
   absl::Status WriteFrames(std::string& frames);
   absl::Status OpenNextFile();
   absl::Status MakeRoom(uint64_t bytes);
   absl::Status WriteAll(std::string_view bytes);
+  void Reserve(uint64_t end);
+  void CloseFile();
 
   const Options options_;
   std::string run_directory_;
@@ -93,6 +96,9 @@ class Recorder {
   std::condition_variable space_;  // something was written
   std::vector<std::string> full_;
   std::string filling_;
+  // Written ones, for their memory: the kernel zeroes each new page, which costs the loop more than
+  // the copy into it.
+  std::vector<std::string> spare_;
   size_t waiting_bytes_ = 0;
   std::string ended_;  // why nothing more is recorded; empty: it is
   bool stop_ = false;
@@ -102,6 +108,7 @@ class Recorder {
   UniqueFd file_;
   uint32_t file_number_ = 0;
   uint64_t file_bytes_ = 0;
+  uint64_t reserved_bytes_ = 0;  // of the file
   uint64_t older_bytes_ = 0;
   uint64_t run_bytes_ = 0;
   uint32_t chain_ = 0;
