@@ -39,7 +39,9 @@ class Writer {
   std::string& out_;
 };
 
-// The CRC-32C of what a Writer would write; large texts are not copied for it.
+// A CRC-32C over what a Writer would write, where a long text stands for itself by its own CRC-32C.
+// The effects of a step share their long texts (an entry goes to each follower and to the disk):
+// one digester for all of them reads each once.
 class Digester {
  public:
   static constexpr bool kReading = false;
@@ -50,26 +52,47 @@ class Digester {
     Raw(text);
   }
   void Shared(const Bytes& bytes) { Text(bytes.view()); }
-  // Bytes without their length.
+  // Bytes without their length. They stay valid and unchanged as long as the digester.
   void Raw(std::string_view text) {
-    if (text.size() <= 64) {
+    if (text.size() <= kShortBytes) {
       small_.append(text);
     } else {
-      crc_ = Crc32c(text, Crc32c(small_, crc_));
-      small_.clear();
+      AppendLittle(small_, CrcOf(text));
     }
   }
+  // The same for bytes that do not stay.
+  void Passing(std::string_view text) { small_.append(text); }
   // Of all since the last call.
   uint32_t Take() {
-    const uint32_t crc = Crc32c(small_, crc_);
+    const uint32_t crc = Crc32c(small_);
     small_.clear();
-    crc_ = 0;
     return crc;
   }
 
  private:
+  static constexpr size_t kShortBytes = 256;
+  static constexpr size_t kSeenMax = 8;
+
+  uint32_t CrcOf(std::string_view text) {
+    for (const Seen& seen : seen_) {
+      if (seen.text.data() == text.data() && seen.text.size() == text.size()) return seen.crc;
+    }
+    const uint32_t crc = Crc32c(text);
+    if (seen_.size() < kSeenMax) {
+      seen_.push_back({text, crc});
+    } else {
+      seen_[next_++ % kSeenMax] = {text, crc};
+    }
+    return crc;
+  }
+
+  struct Seen {
+    std::string_view text;
+    uint32_t crc = 0;
+  };
   std::string small_;
-  uint32_t crc_ = 0;
+  std::vector<Seen> seen_;
+  size_t next_ = 0;
 };
 
 // Reads what a Writer wrote. Never reads past the end: the first thing that cannot be is remembered

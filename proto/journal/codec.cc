@@ -161,7 +161,9 @@ struct EffectDigester {
 
   void operator()(const SendPeer& e) const {
     All(digest, e.to);
-    for (const Bytes& part : EncodePeer(e.message)) digest.Raw(part.view());
+    const std::vector<Bytes> parts = EncodePeer(e.message);
+    digest.Passing(parts.front().view());
+    for (size_t i = 1; i < parts.size(); ++i) digest.Raw(parts[i].view());
   }
   void operator()(const Reply& e) const {
     const uint64_t kind = e.response.index();
@@ -186,6 +188,11 @@ struct EffectDigester {
     All(digest, e);
   }
 };
+
+EffectMark MarkWith(Digester& digester, const Effect& effect) {
+  std::visit(EffectDigester{digester}, effect);
+  return {.kind = static_cast<uint8_t>(effect.index()), .digest = digester.Take()};
+}
 
 // Options from a file must not get to checks that hold for options from a command line.
 bool Plausible(const NodeOptions& options) {
@@ -279,8 +286,9 @@ void AppendEffects(std::string& out, std::span<const Effect> effects, Instant ne
   const size_t frame = BeginFrame(out, FrameKind::kEffects);
   Writer writer(out);
   writer.Number(next_deadline.nanos());
+  Digester digester;
   for (const Effect& effect : effects) {
-    const EffectMark mark = MarkOf(effect);
+    const EffectMark mark = MarkWith(digester, effect);
     out.push_back(static_cast<char>(mark.kind));
     AppendLittle(out, mark.digest);
   }
@@ -312,8 +320,7 @@ absl::StatusOr<std::string> DecodeEnd(const Bytes& body) { return std::string(bo
 
 EffectMark MarkOf(const Effect& effect) {
   Digester digester;
-  std::visit(EffectDigester{digester}, effect);
-  return {.kind = static_cast<uint8_t>(effect.index()), .digest = digester.Take()};
+  return MarkWith(digester, effect);
 }
 
 }  // namespace tidemark::journal

@@ -27,8 +27,6 @@ namespace fs = std::filesystem;
 
 // What is written at once, if there is so much.
 constexpr size_t kChunkBytes = 1u << 20;
-// Space that is reserved ahead, at most.
-constexpr uint64_t kReserveBytes = 16u << 20;
 // Buffers kept for the next frames.
 constexpr size_t kSpareMax = 8;
 // Frames are gathered for so long: what a killed process takes with it.
@@ -78,15 +76,6 @@ uint64_t BytesIn(const fs::path& run) {
   return bytes;
 }
 
-// What a process that was killed had reserved behind the end of its last file.
-void GiveBackReserve(const fs::path& run) {
-  ForEachEntry(run, [](const fs::directory_entry& entry) {
-    std::error_code error;
-    const uint64_t size = entry.file_size(error);
-    if (!error) fs::resize_file(entry.path(), size, error);
-  });
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Recorder>> Recorder::Open(Options options) {
@@ -106,7 +95,6 @@ absl::Status Recorder::MakeRunDirectory() {
   for (const auto& [number, path] : RunsIn(directory)) {
     run_number_ = number;
     older_bytes_ += BytesIn(path);
-    GiveBackReserve(path);
   }
   do {
     ++run_number_;
@@ -247,9 +235,8 @@ void Recorder::Run() {
         (void)WriteAll(end);
       }
     }
-    if (last) break;
+    if (last) return;
   }
-  CloseFile();
 }
 
 absl::Status Recorder::WriteFrames(std::string& frames) {
@@ -261,31 +248,11 @@ absl::Status Recorder::WriteFrames(std::string& frames) {
   return WriteAll(frames);
 }
 
-void Recorder::CloseFile() {
-  if (file_.valid()) (void)::ftruncate(file_.get(), static_cast<off_t>(file_bytes_));
-  file_ = {};
-}
-
-// Blocks are taken from the file system some time before they are written. Where they are taken
-// with the data, as ext4 does it, every fdatasync of the node's log waits until that is on the
-// disk, too.
-void Recorder::Reserve(uint64_t end) {
-  if (end <= reserved_bytes_) return;
-  const uint64_t step = std::min(kReserveBytes, options_.bytes_max / 16);
-  if (::fallocate(file_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(reserved_bytes_),
-                  static_cast<off_t>(end - reserved_bytes_ + step)) != 0) {
-    return;  // Writing tells what is wrong, if it is.
-  }
-  reserved_bytes_ = end + step;
-}
-
 absl::Status Recorder::OpenNextFile() {
-  CloseFile();
   const std::string path = absl::StrFormat("%s/%08d.journal", run_directory_, ++file_number_);
   file_ = UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file_.valid()) return Failed("create", path, errno);
   file_bytes_ = 0;
-  reserved_bytes_ = 0;
   return WriteAll(
       journal::EncodeFileHeader({.run = run_id_, .number = file_number_, .chain = chain_}));
 }
@@ -306,7 +273,6 @@ absl::Status Recorder::MakeRoom(uint64_t bytes) {
 }
 
 absl::Status Recorder::WriteAll(std::string_view bytes) {
-  Reserve(file_bytes_ + bytes.size());
   const uint64_t begin = file_bytes_;
   while (!bytes.empty()) {
     const ssize_t written = ::write(file_.get(), bytes.data(), bytes.size());

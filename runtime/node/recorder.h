@@ -84,8 +84,6 @@ class Recorder {
   absl::Status OpenNextFile();
   absl::Status MakeRoom(uint64_t bytes);
   absl::Status WriteAll(std::string_view bytes);
-  void Reserve(uint64_t end);
-  void CloseFile();
 
   const Options options_;
   std::string run_directory_;
@@ -108,7 +106,6 @@ class Recorder {
   UniqueFd file_;
   uint32_t file_number_ = 0;
   uint64_t file_bytes_ = 0;
-  uint64_t reserved_bytes_ = 0;  // of the file
   uint64_t older_bytes_ = 0;
   uint64_t run_bytes_ = 0;
   uint32_t chain_ = 0;

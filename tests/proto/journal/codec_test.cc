@@ -270,7 +270,7 @@ TEST(JournalCodec, EveryFieldOfAnEffectChangesItsDigest) {
                     .group = GroupId(2),
                     .batch = {.ops = {WriteFile{.file = {.group = GroupId(2)},
                                                 .pos = FilePos(3),
-                                                .data = {Bytes::Copy(std::string(100, 'x'))}}},
+                                                .data = {Bytes::Copy(std::string(1000, 'x'))}}},
                               .sync = {{.group = GroupId(2)}}}};
   const EffectMark mark = MarkOf(flush);
   const auto differs = [&](auto change) {
@@ -284,7 +284,7 @@ TEST(JournalCodec, EveryFieldOfAnEffectChangesItsDigest) {
   EXPECT_TRUE(differs([](Flush& f) { f.batch.ops.push_back(RemoveFile{}); }));
   EXPECT_TRUE(differs([](Flush& f) { f.batch.ops = {RemoveFile{.file = {.group = GroupId(2)}}}; }));
   EXPECT_TRUE(differs([](Flush& f) {
-    std::get<WriteFile>(f.batch.ops[0]).data = {Bytes::Copy(std::string(99, 'x') + "y")};
+    std::get<WriteFile>(f.batch.ops[0]).data = {Bytes::Copy(std::string(999, 'x') + "y")};
   }));
   EXPECT_TRUE(differs([](Flush& f) { std::get<WriteFile>(f.batch.ops[0]).pos = FilePos(4); }));
   const Reply produced{RequestId(1), ProduceResponse{.base_offset = Offset(1)}};
@@ -294,6 +294,24 @@ TEST(JournalCodec, EveryFieldOfAnEffectChangesItsDigest) {
             MarkOf(Reply{RequestId(1), GetServersResponse{}}).digest);
   EXPECT_NE(MarkOf(Note{.event = "a", .fields = {{"k", "v"}}}).digest,
             MarkOf(Note{.event = "a", .fields = {{"k", "w"}}}).digest);
+}
+
+TEST(JournalCodec, EffectsThatShareBytesHaveTheDigestsTheyHaveAlone) {
+  Effects effects;
+  std::vector<Bytes> frames;
+  for (size_t i = 0; i < 12; ++i) {
+    frames.push_back(Bytes::From(std::string(300 + i % 2, static_cast<char>('a' + i))));
+  }
+  for (size_t i = 0; i < 40; ++i) {
+    effects.push_back(SendDatagram{.to = {}, .bytes = frames[(i * 7) % frames.size()]});
+  }
+  std::string out;
+  AppendEffects(out, effects, Instant());
+  const EffectsMark together = *DecodeEffects(BodyOf(out));
+  for (size_t i = 0; i < effects.size(); ++i) {
+    EXPECT_EQ(together.effects[i], MarkOf(effects[i])) << i;
+  }
+  EXPECT_NE(together.effects[0].digest, together.effects[1].digest);
 }
 
 }  // namespace
