@@ -1,9 +1,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "engine/base/check.h"
@@ -14,6 +12,7 @@
 #include "engine/log/repair.h"
 #include "engine/log/segment_scrub.h"
 #include "engine/log/verify.h"
+#include "fuzz/plain_disk.h"
 
 // A log of a few segments, damaged as the input says, then verified while in use (by the log that
 // was opened before and the one that is opened behind it), and offline, and repaired: what is
@@ -24,55 +23,9 @@ namespace {
 
 constexpr GroupId kGroup{1};
 
-class Disk : public DirectoryView {
- public:
-  std::vector<FileId> List(GroupId group) const override {
-    std::vector<FileId> list;
-    for (const auto& [file, content] : files) {
-      if (file.group == group) list.push_back(file);
-    }
-    return list;
-  }
-  std::vector<GroupId> Groups() const override { return {kGroup}; }
-  absl::StatusOr<std::string_view> Contents(const FileId& file) const override {
-    const auto found = files.find(file);
-    if (found == files.end()) return absl::NotFoundError(PathOf(file));
-    return found->second;
-  }
-
-  void Execute(const FileBatch& batch) {
-    for (const FileOp& op : batch.ops) {
-      if (const auto* create = std::get_if<CreateFile>(&op)) {
-        TIDEMARK_CHECK(!files.contains(create->file));
-        files[create->file] = std::string(create->zero_bytes, '\0');
-      } else if (const auto* write = std::get_if<WriteFile>(&op)) {
-        TIDEMARK_CHECK(files.contains(write->file));
-        std::string& content = files[write->file];
-        size_t pos = write->pos.value();
-        for (const Bytes& slice : write->data) {
-          content.resize(std::max(content.size(), pos + slice.size()));
-          content.replace(pos, slice.size(), slice.view());
-          pos += slice.size();
-        }
-      } else if (const auto* truncate = std::get_if<TruncateFile>(&op)) {
-        files[truncate->file].resize(truncate->size);
-      } else if (const auto* remove = std::get_if<RemoveFile>(&op)) {
-        files.erase(remove->file);
-      } else if (const auto* rename = std::get_if<RenameFile>(&op)) {
-        TIDEMARK_CHECK(files.contains(rename->from));
-        files[rename->to] = std::move(files[rename->from]);
-        files.erase(rename->from);
-      }
-    }
-    for (const FileId& file : batch.sync) TIDEMARK_CHECK(files.contains(file));
-  }
-
-  std::map<FileId, std::string> files;
-};
-
-Disk Healthy() {
+PlainDisk Healthy() {
   const LogOptions options{.segment_bytes = 8192, .index_interval_bytes = 200, .cache_bytes = 500};
-  Disk disk;
+  PlainDisk disk;
   Log log = *Log::Recover(kGroup, options, disk, LogIndex(0));
   for (size_t i = 0; i < 9; ++i) {
     BatchBuilder builder;
@@ -99,7 +52,7 @@ void CheckPlace(const Finding& finding) {
 }
 
 // How many findings there are in the full segments of `log`.
-size_t Scrub(const Log& log, const Disk& disk) {
+size_t Scrub(const Log& log, const PlainDisk& disk) {
   size_t findings = 0;
   LogIndex after;
   while (const auto segment = log.SealedSegmentAfter(after)) {
@@ -126,7 +79,7 @@ size_t Scrub(const Log& log, const Disk& disk) {
 }
 
 void Run(const uint8_t* data, size_t size) {
-  Disk disk = Healthy();
+  PlainDisk disk = Healthy();
   const LogIndex committed = VerifyGroup(kGroup, disk)->hard_state.commit;
   const Log opened_before = *Log::Recover(kGroup, {}, disk, committed);
   TIDEMARK_CHECK_EQ(Scrub(opened_before, disk), 0u);

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -15,6 +14,7 @@
 #include "engine/log/log.h"
 #include "engine/log/recovery.h"
 #include "engine/log/segment.h"
+#include "fuzz/plain_disk.h"
 
 // A log of a few segments, damaged as the input says, then recovered: it is refused, or it can be
 // appended to and cut, and recovers again to what it was.
@@ -23,46 +23,6 @@ namespace tidemark {
 namespace {
 
 constexpr GroupId kGroup{1};
-
-class Disk : public DirectoryView {
- public:
-  std::vector<FileId> List(GroupId group) const override {
-    std::vector<FileId> list;
-    for (const auto& [file, content] : files) {
-      if (file.group == group) list.push_back(file);
-    }
-    return list;
-  }
-  std::vector<GroupId> Groups() const override { return {kGroup}; }
-  absl::StatusOr<std::string_view> Contents(const FileId& file) const override {
-    const auto found = files.find(file);
-    if (found == files.end()) return absl::NotFoundError(PathOf(file));
-    return found->second;
-  }
-
-  void Execute(const FileBatch& batch) {
-    for (const FileOp& op : batch.ops) {
-      if (const auto* create = std::get_if<CreateFile>(&op)) {
-        TIDEMARK_CHECK(!files.contains(create->file));
-        files[create->file] = std::string(create->zero_bytes, '\0');
-      } else if (const auto* write = std::get_if<WriteFile>(&op)) {
-        TIDEMARK_CHECK(files.contains(write->file));
-        std::string& content = files[write->file];
-        size_t pos = write->pos.value();
-        for (const Bytes& slice : write->data) {
-          content.resize(std::max(content.size(), pos + slice.size()));
-          content.replace(pos, slice.size(), slice.view());
-          pos += slice.size();
-        }
-      } else if (const auto* remove = std::get_if<RemoveFile>(&op)) {
-        files.erase(remove->file);
-      }
-    }
-    for (const FileId& file : batch.sync) TIDEMARK_CHECK(files.contains(file));
-  }
-
-  std::map<FileId, std::string> files;
-};
 
 void Append(Log& log, size_t bytes) {
   std::string frame = EncodeControlFrame(std::string(bytes, 'c'));
@@ -77,15 +37,15 @@ void Append(Log& log, size_t bytes) {
   log.Append(*EntryOf(log.last_index() + 1, Bytes::From(frame)), WallTime::FromMillis(1));
 }
 
-void Flush(Log& log, Disk& disk) {
+void Flush(Log& log, PlainDisk& disk) {
   while (log.has_staged()) {
     disk.Execute(log.TakeBatch());
     log.OnBatchDurable();
   }
 }
 
-Disk Healthy(const LogOptions& options) {
-  Disk disk;
+PlainDisk Healthy(const LogOptions& options) {
+  PlainDisk disk;
   Log log = *Log::Recover(kGroup, options, disk, LogIndex(0));
   for (size_t i = 0; i < 9; ++i) {
     Append(log, 100 + i * 300);
@@ -104,7 +64,7 @@ class NothingKnown : public CompactionContext {
 };
 
 // Runs a pass, of which the disk executes `batches_max` batches.
-void Compact(Log& log, Disk& disk, size_t batches_max) {
+void Compact(Log& log, PlainDisk& disk, size_t batches_max) {
   log.SetCommitted(log.durable_index());
   if (!log.BeginCompaction({}, log.committed_index(), WallTime::FromMillis(5))) return;
   while (log.compacting()) {
@@ -125,8 +85,8 @@ void Compact(Log& log, Disk& disk, size_t batches_max) {
 }
 
 // A sparse segment, the files it replaced where `leave_files`, and one that is half made.
-Disk Compacted(const LogOptions& options, bool leave_files) {
-  Disk disk = Healthy(options);
+PlainDisk Compacted(const LogOptions& options, bool leave_files) {
+  PlainDisk disk = Healthy(options);
   Log log = *Log::Recover(kGroup, options, disk, LogIndex(0));
   Flush(log, disk);
   for (size_t i = 0; i < 8; ++i) Append(log, 1001 + i * 2);
@@ -150,7 +110,7 @@ class Everything : public RecoveryObserver {
 void Run(const uint8_t* data, size_t size) {
   const LogOptions options{.segment_bytes = 8192, .index_interval_bytes = 200, .cache_bytes = 500};
   // An odd length chooses a log that was compacted.
-  Disk disk = size % 2 == 0 ? Healthy(options) : Compacted(options, data[size - 1] % 2 == 0);
+  PlainDisk disk = size % 2 == 0 ? Healthy(options) : Compacted(options, data[size - 1] % 2 == 0);
   // Edits of 6 bytes: file, two of position, what to do, two of value.
   for (; size >= 6; data += 6, size -= 6) {
     auto file = disk.files.begin();

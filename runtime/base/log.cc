@@ -156,6 +156,19 @@ void AppendField(std::string& to, LogFormat format, std::string_view key, std::s
   }
 }
 
+// What every line begins with.
+std::string BeginLine(LogFormat format, WallTime time, LogLevel level, std::string_view event) {
+  std::string line;
+  AppendField(line, format, "time", FormatRfc3339(time), false);
+  AppendField(line, format, "level", LevelName(level), false);
+  AppendField(line, format, "event", event, false);
+  return line;
+}
+
+void Write(LogLevel level, const std::string& line) {
+  Logger().log(SpdlogLevel(level), spdlog::string_view_t(line.data(), line.size()));
+}
+
 }  // namespace
 
 std::optional<LogLevel> ParseLogLevel(std::string_view text) {
@@ -182,17 +195,23 @@ bool LogEnabled(LogLevel level) {
 
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   if (!LogEnabled(level)) return;
-  const std::string line =
-      FormatLogLine(line_format.load(std::memory_order_relaxed), WallNow(), level, event, fields);
-  Logger().log(SpdlogLevel(level), spdlog::string_view_t(line.data(), line.size()));
+  Write(level, FormatLogLine(line_format.load(std::memory_order_relaxed), WallNow(), level, event,
+                             fields));
+}
+
+void LogTexts(LogLevel level, std::string_view event,
+              std::span<const std::pair<std::string, std::string>> fields) {
+  if (!LogEnabled(level)) return;
+  const LogFormat format = line_format.load(std::memory_order_relaxed);
+  std::string line = BeginLine(format, WallNow(), level, event);
+  for (const auto& [key, text] : fields) AppendField(line, format, key, text, /*bare=*/false);
+  if (format == LogFormat::kJson) line += '}';
+  Write(level, line);
 }
 
 std::string FormatLogLine(LogFormat format, WallTime time, LogLevel level, std::string_view event,
                           std::initializer_list<LogField> fields) {
-  std::string line;
-  AppendField(line, format, "time", FormatRfc3339(time), false);
-  AppendField(line, format, "level", LevelName(level), false);
-  AppendField(line, format, "event", event, false);
+  std::string line = BeginLine(format, time, level, event);
   for (const LogField& field : fields) {
     AppendField(line, format, field.key(), field.text(), field.bare());
   }

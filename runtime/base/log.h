@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "engine/base/ids.h"
 #include "engine/base/time.h"
@@ -69,6 +71,9 @@ bool LogEnabled(LogLevel level);
 #pragma GCC diagnostic ignored "-Wshadow"
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
 #pragma GCC diagnostic pop
+// The same with any number of texts.
+void LogTexts(LogLevel level, std::string_view event,
+              std::span<const std::pair<std::string, std::string>> fields);
 
 // The line Log writes, without its newline. Pure: for tests and for other sinks.
 std::string FormatLogLine(LogFormat format, WallTime time, LogLevel level, std::string_view event,

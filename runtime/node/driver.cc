@@ -29,39 +29,6 @@ LogLevel LevelOf(Note::Level level) {
   return LogLevel::kError;
 }
 
-void WriteNote(const Note& note) {
-  // Notes have few fields; what is beyond them is joined into the last one.
-  const auto field = [&](size_t i) -> std::pair<std::string_view, std::string_view> {
-    return {note.fields[i].first, note.fields[i].second};
-  };
-  const LogLevel level = LevelOf(note.level);
-  switch (note.fields.size()) {
-    case 0:
-      return Log(level, note.event);
-    case 1:
-      return Log(level, note.event, {{field(0).first, field(0).second}});
-    case 2:
-      return Log(level, note.event,
-                 {{field(0).first, field(0).second}, {field(1).first, field(1).second}});
-    case 3:
-      return Log(level, note.event,
-                 {{field(0).first, field(0).second},
-                  {field(1).first, field(1).second},
-                  {field(2).first, field(2).second}});
-    default: {
-      std::string rest = note.fields[3].second;
-      for (size_t i = 4; i < note.fields.size(); ++i) {
-        absl::StrAppend(&rest, " ", note.fields[i].first, "=", note.fields[i].second);
-      }
-      return Log(level, note.event,
-                 {{field(0).first, field(0).second},
-                  {field(1).first, field(1).second},
-                  {field(2).first, field(2).second},
-                  {field(3).first, rest}});
-    }
-  }
-}
-
 ResolvedResponse ShuttingDown() {
   return {.response = RpcError{.code = absl::StatusCode::kUnavailable,
                                .reason = "SHUTTING_DOWN",
@@ -231,7 +198,7 @@ void Driver::Execute(Effects effects) {
     } else if (auto* stream = std::get_if<SendGossipStream>(&effect)) {
       ports_->SendGossipStream(stream->to, std::move(stream->bytes));
     } else if (auto* note = std::get_if<Note>(&effect)) {
-      WriteNote(*note);
+      LogTexts(LevelOf(note->level), note->event, note->fields);
     } else {
       ports_->OnShutdownComplete();
     }

@@ -67,6 +67,22 @@ TEST(Log, ThresholdDecidesWhatIsWritten) {
   ConfigureLog(LogLevel::kInfo, LogFormat::kLogfmt);
 }
 
+TEST(Log, TextsAreWrittenEachUnderItsKeyHoweverMany) {
+  ConfigureLog(LogLevel::kInfo, LogFormat::kLogfmt);
+  testing::internal::CaptureStderr();
+  const std::vector<std::pair<std::string, std::string>> fields = {
+      {"a", "1"}, {"b", "two words"}, {"c", "3"}, {"d", "4"}, {"e", "5"}, {"f", "6"}};
+  LogTexts(LogLevel::kInfo, "many", fields);
+  LogTexts(LogLevel::kDebug, "hidden", fields);
+  ConfigureLog(LogLevel::kInfo, LogFormat::kJson);
+  LogTexts(LogLevel::kInfo, "json", fields);
+  ConfigureLog(LogLevel::kInfo, LogFormat::kLogfmt);
+  const std::string written = testing::internal::GetCapturedStderr();
+  EXPECT_NE(written.find("event=many a=1 b=\"two words\" c=3 d=4 e=5 f=6\n"), std::string::npos);
+  EXPECT_NE(written.find("\"e\":\"5\",\"f\":\"6\"}\n"), std::string::npos);
+  EXPECT_EQ(written.find("hidden"), std::string::npos);
+}
+
 TEST(Log, NamesOfLevelsAndFormatsAreReadStrictly) {
   EXPECT_EQ(ParseLogLevel("debug"), LogLevel::kDebug);
   EXPECT_EQ(ParseLogLevel("Debug"), std::nullopt);
