@@ -1,6 +1,7 @@
 #include "sim/campaign.h"
 
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,22 +14,20 @@
 #include <ctime>
 #include <map>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "sim/child.h"
+#include "sim/report.h"
+#include "sim/scenario_file.h"
 
 namespace tidemark::sim {
 namespace {
 
-// What a child tells about one seed, followed by `text_bytes` of RunResult::Line if it failed.
-struct Report {
-  uint64_t seed = 0;
-  uint64_t hash = 0;
-  uint64_t tasks = 0;
-  uint64_t batches = 0;
-  int64_t simulated_nanos = 0;
-  uint64_t text_bytes = 0;
-  Coverage coverage;
-};
+// Failed seeds whose decisions are written down, the shortest ones.
+constexpr size_t kExaminedMax = 20;
+constexpr double kProgressSeconds = 5;
 
 void WriteAll(int fd, const void* data, size_t size) {
   const char* at = static_cast<const char*>(data);
@@ -42,19 +41,10 @@ void WriteAll(int fd, const void* data, size_t size) {
 }
 
 // The life of a child: seeds first, first + step, ... up to last.
-[[noreturn]] void RunChild(int fd, uint64_t first, uint64_t last, uint64_t step) {
-  for (uint64_t seed = first; seed <= last; seed += step) {
-    const RunResult result = RunSeed(seed);
-    const std::string text = result.ok() ? "" : result.Line();
-    const Report report{.seed = seed,
-                        .hash = result.hash,
-                        .tasks = result.tasks,
-                        .batches = result.batches,
-                        .simulated_nanos = result.simulated.nanos(),
-                        .text_bytes = text.size(),
-                        .coverage = result.coverage};
-    WriteAll(fd, &report, sizeof(report));
-    WriteAll(fd, text.data(), text.size());
+[[noreturn]] void RunChild(int fd, const CampaignOptions& options, uint64_t first, uint64_t step) {
+  for (uint64_t seed = first; seed <= options.last; seed += step) {
+    const std::string report = EncodeReport(RunPlan(PlanOf(options, seed)));
+    WriteAll(fd, report.data(), report.size());
   }
   ::_exit(0);
 }
@@ -71,22 +61,21 @@ class Campaign {
   explicit Campaign(const CampaignOptions& options) : options_(options) {}
 
   CampaignResult Run() {
-    std::timespec began{};
-    ::clock_gettime(CLOCK_MONOTONIC, &began);
-    began_ = began;
+    ::clock_gettime(CLOCK_MONOTONIC, &began_);
     if (!options_.hashes_path.empty()) {
       hashes_ = std::fopen(options_.hashes_path.c_str(), "w");
       if (hashes_ == nullptr) {
-        result_.failures.emplace_back(0, absl::StrCat("cannot write ", options_.hashes_path));
+        result_.problem = absl::StrCat("cannot write ", options_.hashes_path);
         return result_;
       }
     }
     const uint64_t jobs = static_cast<uint64_t>(std::max(options_.jobs, 1));
     children_.resize(jobs);
     for (uint64_t job = 0; job < jobs; ++job) Spawn(children_[job], options_.first + job);
-    while (!stopped_ && Alive()) PollOnce();
+    while (!stopped_ && Alive() && !TimeIsUp()) PollOnce();
     for (Child& child : children_) Reap(child, true);
-    std::sort(result_.failures.begin(), result_.failures.end());
+    result_.elapsed_seconds = Elapsed();
+    ExamineFailures();
     if (hashes_ != nullptr) {
       for (const auto& [seed, hash] : hash_of_) {
         std::fprintf(hashes_, "%llu %016llx\n", static_cast<unsigned long long>(seed),
@@ -95,15 +84,16 @@ class Campaign {
       std::fclose(hashes_);
     }
     if (result_.seeds >= kProbesDueAfter && !stopped_) {
-      for (size_t probe = 0; probe < kProbes; ++probe) {
-        if (result_.coverage.hits[probe] > 0) continue;
-        result_.missing.emplace_back(NameOf(static_cast<Probe>(probe)));
+      for (const Probe probe : ProbesDue(options_.profile)) {
+        if (result_.coverage[probe] == 0) result_.missing.emplace_back(NameOf(probe));
       }
     }
     return result_;
   }
 
  private:
+  bool TimeIsUp() const { return options_.seconds > 0 && Elapsed() >= options_.seconds; }
+
   double Elapsed() const {
     std::timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC, &now);
@@ -121,7 +111,7 @@ class Campaign {
     if (child.pid < 0) std::abort();
     if (child.pid == 0) {
       ::close(fds[0]);
-      RunChild(fds[1], first, options_.last, children_.size());
+      RunChild(fds[1], options_, first, children_.size());
     }
     ::close(fds[1]);
     child.fd = fds[0];
@@ -141,7 +131,11 @@ class Campaign {
       polls.push_back({.fd = child.fd, .events = POLLIN, .revents = 0});
       polled.push_back(&child);
     }
-    if (::poll(polls.data(), polls.size(), -1) < 0) return;
+    int wait_ms = -1;
+    if (options_.seconds > 0) {
+      wait_ms = 1 + static_cast<int>(std::max(0.0, options_.seconds - Elapsed()) * 1000);
+    }
+    if (::poll(polls.data(), polls.size(), wait_ms) < 0) return;
     for (size_t i = 0; i < polls.size(); ++i) {
       if (polls[i].revents != 0) ReadFrom(*polled[i]);
     }
@@ -153,7 +147,7 @@ class Campaign {
     if (got < 0 && errno == EINTR) return;
     if (got > 0) {
       child.input.append(buffer, static_cast<size_t>(got));
-      while (TakeReport(child)) {
+      while (TakeReportOf(child)) {
       }
       return;
     }
@@ -161,44 +155,85 @@ class Campaign {
     const uint64_t at = child.next;
     Reap(child, false);
     if (at > options_.last) return;
-    Fail(at, absl::StrCat("seed ", at, " DIED (its output is above)"));
+    // What it died of is found out at the end.
+    Fail({.seed = at, .oracle = "died", .what = "its last words are above"});
     if (!stopped_) {
       ++result_.seeds;
       Spawn(child, at + children_.size());
     }
   }
 
-  bool TakeReport(Child& child) {
-    Report report;
-    if (child.input.size() < sizeof(report)) return false;
-    std::memcpy(static_cast<void*>(&report), child.input.data(), sizeof(report));
-    if (child.input.size() < sizeof(report) + report.text_bytes) return false;
-    const std::string text = child.input.substr(sizeof(report), report.text_bytes);
-    child.input.erase(0, sizeof(report) + report.text_bytes);
-    child.next = report.seed + children_.size();
+  bool TakeReportOf(Child& child) {
+    const std::optional<RunResult> report = TakeReport(child.input);
+    if (!report.has_value()) return false;
+    child.next = report->seed + children_.size();
     ++result_.seeds;
-    result_.batches += report.batches;
-    result_.tasks += report.tasks;
-    result_.simulated_nanos += report.simulated_nanos;
-    result_.coverage.Add(report.coverage);
-    if (hashes_ != nullptr) hash_of_[report.seed] = report.hash;
-    if (!text.empty()) Fail(report.seed, text);
+    result_.batches += report->batches;
+    result_.tasks += report->tasks;
+    result_.simulated_nanos += report->simulated.nanos();
+    result_.coverage.Add(report->coverage);
+    if (hashes_ != nullptr) hash_of_[report->seed] = report->hash;
+    if (!report->ok()) Fail(*report);
     if (Elapsed() >= next_print_) {
-      next_print_ = Elapsed() + 5;
-      std::fprintf(stderr, "%llu seeds, %.1f/s, %.0f simulated s per s, %zu failed\n",
-                   static_cast<unsigned long long>(result_.seeds),
-                   static_cast<double>(result_.seeds) / Elapsed(),
-                   static_cast<double>(result_.simulated_nanos) / 1e9 / Elapsed(),
-                   result_.failures.size());
+      next_print_ = Elapsed() + kProgressSeconds;
+      PrintProgress();
     }
     return true;
   }
 
-  void Fail(uint64_t seed, std::string line) {
-    std::fprintf(stderr, "%s\ntidemark-sim replay --seed %llu\n", line.c_str(),
-                 static_cast<unsigned long long>(seed));
-    result_.failures.emplace_back(seed, std::move(line));
+  void PrintProgress() const {
+    const double simulated = static_cast<double>(result_.simulated_nanos) / 1e9;
+    std::string faults;
+    for (size_t i = 0; Probe(i) < kFirstState; ++i) {
+      if (result_.coverage[Probe(i)] == 0) continue;
+      absl::StrAppend(&faults, " ", std::string(NameOf(Probe(i))), "=", result_.coverage[Probe(i)]);
+    }
+    std::fprintf(stderr,
+                 "%llu seeds, %.1f/s, %.0f s simulated, %.0f per s, %zu failed; faults:%s\n",
+                 static_cast<unsigned long long>(result_.seeds),
+                 static_cast<double>(result_.seeds) / Elapsed(), simulated, simulated / Elapsed(),
+                 result_.failures.size(), faults.c_str());
+  }
+
+  void Fail(RunResult result) {
+    const Plan plan = PlanOf(options_, result.seed);
+    std::fprintf(stderr, "%s\n%s\n", result.Line().c_str(), ReplayCommandOf(plan).c_str());
+    result_.failures.push_back({.result = std::move(result), .file = ""});
     if (!options_.keep_going) stopped_ = true;
+  }
+
+  // Runs failed seeds once more, for what they died of and for their decisions.
+  void ExamineFailures() {
+    const auto by_length = [](const CampaignFailure& a, const CampaignFailure& b) {
+      return std::pair(a.result.tasks, a.result.seed) < std::pair(b.result.tasks, b.result.seed);
+    };
+    // Those that died have no length yet and come first.
+    std::sort(result_.failures.begin(), result_.failures.end(), by_length);
+    DecisionLog log;
+    size_t examined = 0;
+    for (CampaignFailure& failure : result_.failures) {
+      if (++examined > kExaminedMax) break;
+      ScenarioFile file{.plan = PlanOf(options_, failure.result.seed)};
+      log.Clear();
+      failure.result = RunInChild(file.plan, &log);
+      if (options_.failures_path.empty() || !log.complete()) continue;
+      file.plan.script.emplace(log.decisions().begin(), log.decisions().end());
+      file.oracle = failure.result.oracle;
+      file.what = failure.result.what;
+      file.hash = failure.result.hash;
+      file.version = Version();
+      ::mkdir(options_.failures_path.c_str(), 0777);
+      const std::string path =
+          absl::StrCat(options_.failures_path, "/", std::string(NameOf(options_.profile)), "-",
+                       failure.result.seed, ".json");
+      const absl::Status written = WriteScenario(path, file);
+      if (written.ok()) {
+        failure.file = path;
+      } else {
+        result_.problem = std::string(written.message());
+      }
+    }
+    std::sort(result_.failures.begin(), result_.failures.end(), by_length);
   }
 
   void Reap(Child& child, bool stop) {
@@ -216,11 +251,17 @@ class Campaign {
   std::map<uint64_t, uint64_t> hash_of_;
   std::FILE* hashes_ = nullptr;
   std::timespec began_{};
-  double next_print_ = 5;
+  double next_print_ = kProgressSeconds;
   bool stopped_ = false;
 };
 
 }  // namespace
+
+Plan PlanOf(const CampaignOptions& options, uint64_t seed) {
+  Plan plan = PlanOf(seed, options.profile);
+  plan.scenario.canary = options.canary;
+  return plan;
+}
 
 CampaignResult RunCampaign(const CampaignOptions& options) { return Campaign(options).Run(); }
 

@@ -2,6 +2,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
+#include <string>
 
 #include "sim/journal/replay.h"
 #include "sim/run.h"
@@ -9,14 +11,12 @@
 namespace tidemark {
 
 void CheckFailed(const char* file, int line, std::string_view what) {
-  std::fprintf(stderr, "%s:%d: check failed: %.*s\n", file, line, static_cast<int>(what.size()),
-               what.data());
-  if (const std::optional<uint64_t> step = sim::JournalStepUnderWay()) {
-    std::fprintf(stderr, "in step %llu of the journal\n", static_cast<unsigned long long>(*step));
-  } else {
-    std::fprintf(stderr, "tidemark-sim replay --seed %llu\n",
-                 static_cast<unsigned long long>(sim::SeedUnderWay()));
-  }
+  const std::optional<uint64_t> step = sim::JournalStepUnderWay();
+  const std::string where = step.has_value()
+                                ? "in step " + std::to_string(*step) + " of the journal"
+                                : sim::ReplayCommandUnderWay();
+  std::fprintf(stderr, "%s:%d: check failed: %.*s\n%s\n", file, line, static_cast<int>(what.size()),
+               what.data(), where.c_str());
   std::abort();
 }
 

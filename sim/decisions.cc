@@ -1,22 +1,12 @@
 #include "sim/decisions.h"
 
+#include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
 
 namespace tidemark::sim {
 namespace {
-
-constexpr std::array<std::string_view, static_cast<size_t>(Site::kCount)> kNames = {
-    "message_latency", "message_lost",  "message_duplicated", "message_reordered", "datagram_lost",
-    "dial_latency",    "step_delay",    "flush_latency",      "flush_slow",        "flush_fails",
-    "read_latency",    "crash_in_step", "crash_mode",         "crash_sector",      "crash_name",
-    "crash_size",      "fault_gap",     "fault_kind",         "fault_target",      "fault_length",
-    "clock_origin",    "clock_rate",    "node_seed",          "client_seed",       "client_latency",
-    "client_break",    "produce_gap",   "batch_shape",        "record_bytes",      "admin",
-    "sync_lost",       "reopen",        "write_fails",
-};
 
 // FNV-1a, mixed: names must give equal values on every compiler.
 constexpr uint64_t HashOf(std::string_view name) {
@@ -33,57 +23,161 @@ uint64_t Scale(uint64_t draw, uint64_t bound) {
   return static_cast<uint64_t>((static_cast<unsigned __int128>(draw) * bound) >> 64);
 }
 
-}  // namespace
+constexpr uint32_t kMillion = 1'000'000;
 
-std::string_view NameOf(Site site) { return kNames[static_cast<size_t>(site)]; }
-
-std::string Describe(const Decision& decision) {
-  return absl::StrCat(std::string(NameOf(decision.site)), " actor ", decision.actor, " count ",
-                      decision.count);
+uint64_t DefaultOffset(const Place& at, uint32_t count, uint64_t span) {
+  switch (DefaultOf(at.site)) {
+    case Default::kLeast:
+      return 0;
+    case Default::kMost:
+      return span - 1;
+    case Default::kMiddle:
+      return span / 2;
+    case Default::kFixed:
+      break;
+  }
+  const uint64_t fixed = Mix64(HashOf(NameOf(at.site)) ^ (uint64_t{at.actor} << 32 | count));
+  return span == 0 ? fixed : Scale(fixed, span);
 }
 
-Decisions::Decisions(uint64_t seed) : seed_(seed) {
-  for (size_t site = 0; site < keys_.size(); ++site) {
-    keys_[site] = Mix64(Mix64(seed) ^ HashOf(kNames[site]));
+}  // namespace
+
+Decisions::Decisions(uint64_t seed) {
+  for (size_t site = 0; site < kSites; ++site) {
+    keys_[site] = Mix64(Mix64(seed) ^ HashOf(NameOf(static_cast<Site>(site))));
   }
 }
 
-uint32_t Decisions::NextCount(Site site, uint32_t actor) {
-  std::vector<uint32_t>& counts = counts_[static_cast<size_t>(site)];
+Decisions::Decisions(const std::vector<Decision>& script) : recorded_(true) {
+  for (const Decision& decision : script) {
+    std::vector<Recorded>& actors = script_[static_cast<size_t>(decision.site)];
+    if (decision.actor >= actors.size()) actors.resize(decision.actor + 1);
+    actors[decision.actor].by_count.push_back(decision);
+  }
+  for (std::vector<Recorded>& actors : script_) {
+    for (Recorded& recorded : actors) {
+      std::vector<Decision>& all = recorded.by_count;
+      std::stable_sort(all.begin(), all.end(),
+                       [](const Decision& a, const Decision& b) { return a.count < b.count; });
+      const auto same = [](const Decision& a, const Decision& b) { return a.count == b.count; };
+      all.erase(std::unique(all.begin(), all.end(), same), all.end());
+    }
+  }
+}
+
+uint32_t Decisions::NextCount(std::vector<uint32_t>& counts, uint32_t actor) {
   if (actor >= counts.size()) counts.resize(actor + 1);
   return counts[actor]++;
 }
 
-uint64_t Decisions::Draw(Site site, uint32_t actor) {
-  const uint64_t count = NextCount(site, actor);
-  return Mix64(Mix64(keys_[static_cast<size_t>(site)] ^ (uint64_t{actor} << 32 | count)) + actor);
+uint64_t Decisions::Stream(const Place& at) {
+  const size_t stream = static_cast<size_t>(StreamOf(at.site));
+  const uint32_t actor = at.stream_actor;
+  const uint64_t count = NextCount(stream_counts_[stream], actor);
+  return Mix64(Mix64(keys_[stream] ^ (uint64_t{actor} << 32 | count)) + actor);
 }
 
-uint64_t Decisions::Below(Site site, uint32_t actor, uint64_t bound) {
-  return Scale(Draw(site, actor), bound);
+int64_t Decisions::Choose(const Place& at, int64_t begin, uint64_t span) {
+  if (recorded_) return ChooseRecorded(at, begin, span);
+  const uint64_t draw = Stream(at);
+  const uint64_t offset = span == 0 ? draw : Scale(draw, span);
+  const int64_t value = static_cast<int64_t>(static_cast<uint64_t>(begin) + offset);
+  if (log_ != nullptr) Log(at, begin, span, value);
+  return value;
+}
+
+int64_t Decisions::Drawn(const Place& at, uint64_t span, int64_t value) {
+  if (log_ != nullptr) Log(at, 0, span, value);
+  return value;
+}
+
+void Decisions::Log(const Place& at, int64_t begin, uint64_t span, int64_t value) {
+  const uint32_t count = NextCount(counts_[static_cast<size_t>(at.site)], at.actor);
+  const uint64_t offset = static_cast<uint64_t>(value) - static_cast<uint64_t>(begin);
+  if (offset == DefaultOffset(at, count, span)) return;
+  log_->Add({.site = at.site, .actor = at.actor, .count = count, .value = value});
+}
+
+int64_t Decisions::ChooseRecorded(const Place& at, int64_t begin, uint64_t span) {
+  const size_t site = static_cast<size_t>(at.site);
+  const uint32_t count = NextCount(counts_[site], at.actor);
+  uint64_t offset = DefaultOffset(at, count, span);
+  if (at.actor < script_[site].size()) {
+    Recorded& recorded = script_[site][at.actor];
+    if (recorded.next < recorded.by_count.size() &&
+        recorded.by_count[recorded.next].count == count) {
+      const Decision& decision = recorded.by_count[recorded.next++];
+      offset = static_cast<uint64_t>(decision.value) - static_cast<uint64_t>(begin);
+      if (span > 0 && (decision.value < begin || offset >= span)) {
+        out_of_range_.push_back(decision);
+        offset = decision.value < begin ? 0 : span - 1;
+      }
+    }
+  }
+  if (log_ != nullptr && offset != DefaultOffset(at, count, span)) {
+    log_->Add({.site = at.site,
+               .actor = at.actor,
+               .count = count,
+               .value = static_cast<int64_t>(static_cast<uint64_t>(begin) + offset)});
+  }
+  return static_cast<int64_t>(static_cast<uint64_t>(begin) + offset);
+}
+
+uint64_t Decisions::Below(const Place& at, uint64_t bound) {
+  TIDEMARK_CHECK_GT(bound, 0u);
+  return static_cast<uint64_t>(Choose(at, 0, bound));
+}
+
+int64_t Decisions::Between(const Place& at, int64_t begin, int64_t end) {
+  TIDEMARK_CHECK_LT(begin, end);
+  return Choose(at, begin, static_cast<uint64_t>(end) - static_cast<uint64_t>(begin));
+}
+
+Duration Decisions::Between(const Place& at, Duration begin, Duration end) {
+  return Duration::Nanos(Between(at, begin.nanos(), end.nanos()));
 }
 
 uint64_t Decisions::Between(Site site, uint32_t actor, uint64_t begin, uint64_t end) {
-  TIDEMARK_CHECK_LT(begin, end);
-  return begin + Below(site, actor, end - begin);
+  return static_cast<uint64_t>(
+      Between(Place(site, actor), static_cast<int64_t>(begin), static_cast<int64_t>(end)));
 }
 
-Duration Decisions::Between(Site site, uint32_t actor, Duration begin, Duration end) {
-  TIDEMARK_CHECK_LT(begin.nanos(), end.nanos());
-  const uint64_t span = static_cast<uint64_t>(end.nanos() - begin.nanos());
-  return Duration::Nanos(begin.nanos() + static_cast<int64_t>(Below(site, actor, span)));
+size_t Decisions::Weighted(const Place& at, std::span<const uint32_t> weights) {
+  if (recorded_) return Below(at, weights.size());
+  uint64_t total = 0;
+  for (const uint32_t weight : weights) total += weight;
+  size_t index = 0;
+  if (total > 0) {
+    uint64_t draw = Scale(Stream(at), total);
+    while (draw >= weights[index]) draw -= weights[index++];
+  }
+  return static_cast<size_t>(Drawn(at, weights.size(), static_cast<int64_t>(index)));
 }
 
-bool Decisions::Fault(Site site, uint32_t actor, uint32_t per_million) {
-  const uint64_t draw = Draw(site, actor);
-  if (Scale(draw, 1'000'000) >= per_million) return false;
-  const uint32_t count = counts_[static_cast<size_t>(site)][actor] - 1;
-  faults_.push_back({.site = site, .actor = actor, .count = count});
-  return true;
+bool Decisions::Percent(const Place& at, uint32_t percent) {
+  if (recorded_) return Choose(at, 0, 2) != 0;
+  return Drawn(at, 2, Scale(Stream(at), 100) < percent ? 1 : 0) != 0;
 }
 
-uint64_t Decisions::Parameter(std::string_view name, uint64_t bound) const {
-  return Scale(Mix64(Mix64(seed_ + 0x706172616d657465ull) ^ HashOf(name)), bound);
+bool Decisions::Fault(const Place& at, uint32_t per_million) {
+  if (recorded_) return Choose(at, 0, 2) != 0;
+  return Drawn(at, 2, Scale(Stream(at), kMillion) < per_million ? 1 : 0) != 0;
+}
+
+std::vector<Decision> Decisions::Unreached() const {
+  std::vector<Decision> unreached;
+  for (const std::vector<Recorded>& actors : script_) {
+    for (const Recorded& recorded : actors) {
+      unreached.insert(unreached.end(),
+                       recorded.by_count.begin() + static_cast<ptrdiff_t>(recorded.next),
+                       recorded.by_count.end());
+    }
+  }
+  return unreached;
+}
+
+uint64_t Parameter(uint64_t seed, std::string_view name, uint64_t bound) {
+  return Scale(Mix64(Mix64(seed + 0x706172616d657465ull) ^ HashOf(name)), bound);
 }
 
 }  // namespace tidemark::sim

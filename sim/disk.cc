@@ -239,7 +239,7 @@ void Disk::SyncFailed(const FileBatch& batch) {
     inode.durable = Survivor(inode);
     inode.unsynced.clear();
     const uint64_t size = inode.cached.size();
-    if (decisions_->Below(Site::kSyncLost, actor_, 2) == 0) {
+    if (decisions_->Percent(Place(Site::kSyncLost, actor_), 50)) {
       inode.cached = inode.durable;
       inode.cached.resize(size);
     }
@@ -253,8 +253,9 @@ void Disk::SyncFailed(const FileBatch& batch) {
 void Disk::PowerLoss() {
   // Now and then all of it or nothing of it survives: the two ends a crash usually has.
   enum class Mode : uint8_t { kAll, kNothing, kEachItsOwn };
-  const uint64_t draw = decisions_->Below(Site::kCrashMode, actor_, 8);
-  const Mode mode = draw == 0 ? Mode::kAll : draw <= 2 ? Mode::kNothing : Mode::kEachItsOwn;
+  constexpr uint32_t kWeights[] = {1, 2, 5};
+  const Mode mode =
+      static_cast<Mode>(decisions_->Weighted(Place(Site::kCrashMode, actor_), kWeights));
   if (mode == Mode::kAll) {
     SyncAll();
     for (const auto& [file, inode] : names_) inode->cached = inode->durable;
@@ -279,7 +280,7 @@ void Disk::PowerLoss() {
   for (const auto& [file, inode] : durable_names_) survive(inode);
   for (const NameChange& change : unsynced_names_) {
     const bool kept =
-        mode == Mode::kEachItsOwn && decisions_->Below(Site::kCrashName, actor_, 2) == 0;
+        mode == Mode::kEachItsOwn && decisions_->Percent(Place(Site::kCrashName, actor_), 50);
     if (!kept) {
       coverage_->Hit(Probe::kNameLost);
       continue;

@@ -8,7 +8,7 @@
 namespace tidemark::sim {
 namespace {
 
-constexpr uint32_t kActor = 0;
+constexpr uint32_t kStream = 0;
 
 }  // namespace
 
@@ -18,82 +18,90 @@ void Faults::Tick() {
   if (stopped_) return;
   const Duration mean = world_->scenario().fault_gap;
   world_->scheduler().After(
-      world_->decisions().Between(Site::kFaultGap, kActor, Duration::Millis(1), mean * 2), [this] {
+      world_->decisions().Between(At(Site::kFaultGap), Duration::Millis(1), mean * 2), [this] {
         if (stopped_) return;
         InjectOne();
+        ++ordinal_;
         Tick();
       });
 }
 
-uint64_t Faults::Pick(uint64_t bound) {
-  return world_->decisions().Below(Site::kFaultTarget, kActor, bound);
+Place Faults::At(Site site) const { return Place(site, ordinal_, kStream); }
+
+uint64_t Faults::Pick(Site site, uint64_t bound) {
+  return world_->decisions().Below(At(site), bound);
 }
 
 size_t Faults::Target() {
-  if (Pick(100) < world_->scenario().weights.at_leader_percent) {
+  if (world_->decisions().Percent(At(Site::kFaultAtLeader),
+                                  world_->scenario().weights.at_leader_percent)) {
     if (const std::optional<size_t> leader = world_->SomeLeader()) return *leader;
   }
-  return Pick(world_->nodes());
+  return Pick(Site::kFaultTarget, world_->nodes());
 }
 
 Duration Faults::Length() {
-  return world_->decisions().Between(Site::kFaultLength, kActor, Duration::Millis(2),
+  return world_->decisions().Between(At(Site::kFaultLength), Duration::Millis(2),
                                      world_->scenario().down_max);
 }
 
 void Faults::InjectOne() {
   const Scenario::Weights& weights = world_->scenario().weights;
-  const std::array<uint32_t, 9> kinds = {
-      weights.power_loss,       weights.process_kill, weights.cluster_power_loss,
-      weights.graceful_restart, weights.pause,        weights.partition,
-      weights.link_break,       weights.disk_full,    weights.wall_clock};
-  uint32_t total = 0;
-  for (const uint32_t weight : kinds) total += weight;
-  if (total == 0) return;
-  uint64_t draw = world_->decisions().Below(Site::kFaultKind, kActor, total);
-  size_t kind = 0;
-  while (draw >= kinds[kind]) draw -= kinds[kind++];
+  // In the order of ValueNames(Site::kFaultKind).
+  const std::array<uint32_t, 10> kinds = {0,
+                                          weights.power_loss,
+                                          weights.process_kill,
+                                          weights.cluster_power_loss,
+                                          weights.graceful_restart,
+                                          weights.pause,
+                                          weights.partition,
+                                          weights.link_break,
+                                          weights.disk_full,
+                                          weights.wall_clock};
+  const size_t kind = world_->decisions().Weighted(At(Site::kFaultKind), kinds);
   world_->story().SetTime(world_->now());
   switch (kind) {
-    case 0: {
+    case 0:
+      break;
+    case 1: {
       const size_t node = Target();
       world_->CrashByPowerLoss(node, Length());
       break;
     }
-    case 1: {
+    case 2: {
       const size_t node = Target();
       world_->CrashByKill(node, Length());
       break;
     }
-    case 2:
+    case 3:
       world_->coverage().Hit(Probe::kClusterPowerLoss);
       for (size_t node = 0; node < world_->nodes(); ++node) {
         world_->CrashByPowerLoss(node, Length());
       }
       break;
-    case 3: {
+    case 4: {
       const size_t node = Target();
       world_->ShutDown(node, Length());
       break;
     }
-    case 4: {
+    case 5: {
       const size_t node = Target();
       world_->Pause(node, Length());
       break;
     }
-    case 5:
+    case 6:
       Partition();
       break;
-    case 6: {
+    case 7: {
       const size_t from = Target();
-      const size_t to = Pick(world_->nodes());
+      const size_t to = Pick(Site::kLinkOther, world_->nodes());
       world_->coverage().Hit(Probe::kLinkBroken);
       world_->story().Tell("the connection ", world_->id(from).value(), " -> ",
                            world_->id(to).value(), " breaks");
       if (from != to) world_->BreakLink(from, to);
       break;
     }
-    case 7: {
+    case 8: {
       const size_t node = Target();
       world_->SetDiskFull(node, true);
       world_->scheduler().After(Length(), [this, node] { world_->SetDiskFull(node, false); });
@@ -102,7 +110,8 @@ void Faults::InjectOne() {
     default: {
       // One draw a statement: compilers evaluate arguments in different orders.
       const size_t node = Target();
-      world_->SetWallClock(node, static_cast<int64_t>(Pick(200'000)) - 100'000);
+      world_->SetWallClock(node,
+                           world_->decisions().Between(At(Site::kWallClock), -100'000, 100'000));
       break;
     }
   }
@@ -118,10 +127,12 @@ void Faults::Partition() {
     world_->BlockLink(from, to);
     absl::StrAppend(&cut, " ", world_->id(from).value(), "->", world_->id(to).value());
   };
-  switch (Pick(4)) {
+  constexpr uint32_t kEqual[] = {1, 1, 1, 1};
+  // In the order of ValueNames(Site::kPartitionKind).
+  switch (world_->decisions().Weighted(At(Site::kPartitionKind), kEqual)) {
     case 0: {  // two sides
       world_->coverage().Hit(Probe::kPartitionSplit);
-      const uint64_t side = 1 + Pick((uint64_t{1} << nodes) - 2);
+      const uint64_t side = 1 + Pick(Site::kPartitionSide, (uint64_t{1} << nodes) - 2);
       for (size_t a = 0; a < nodes; ++a) {
         for (size_t b = 0; b < nodes; ++b) {
           if ((side >> a & 1) != (side >> b & 1)) block(a, b);
@@ -138,7 +149,7 @@ void Faults::Partition() {
       break;
     case 2: {  // one node deaf, or mute
       world_->coverage().Hit(Probe::kPartitionOneWay);
-      const bool deaf = Pick(2) == 0;
+      const bool deaf = world_->decisions().Percent(At(Site::kPartitionDeaf), 50);
       for (size_t other = 0; other < nodes; ++other) {
         if (deaf) {
           block(other, target);
@@ -150,7 +161,7 @@ void Faults::Partition() {
     }
     default: {  // two nodes that do not hear each other
       world_->coverage().Hit(Probe::kPartitionPair);
-      const size_t other = Pick(nodes);
+      const size_t other = Pick(Site::kPartitionOther, nodes);
       block(target, other);
       block(other, target);
       break;

@@ -18,9 +18,12 @@ class Faults {
   void Partition();
   size_t Target();
   Duration Length();
-  uint64_t Pick(uint64_t bound);
+  // Where the present fault's decisions are made.
+  Place At(Site site) const;
+  uint64_t Pick(Site site, uint64_t bound);
 
   World* world_;
+  uint32_t ordinal_ = 0;
   bool stopped_ = false;
 };
 

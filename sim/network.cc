@@ -11,9 +11,8 @@ Network::Network(const Scenario& scenario, Decisions* decisions, Coverage* cover
       coverage_(coverage),
       links_(nodes_ * nodes_) {}
 
-Duration Network::Latency(size_t from, size_t to) {
-  return decisions_->Between(Site::kMessageLatency, Actor(from, to), scenario_->latency_min,
-                             scenario_->latency_max);
+Duration Network::Latency(const Place& at) {
+  return decisions_->Between(at, scenario_->latency_min, scenario_->latency_max);
 }
 
 Network::Arrivals Network::PlanMessage(Instant now, size_t from, size_t to) {
@@ -21,7 +20,7 @@ Network::Arrivals Network::PlanMessage(Instant now, size_t from, size_t to) {
   Link& link = LinkOf(from, to);
   const uint32_t actor = Actor(from, to);
   if (!link.connected || link.blocked) return arrivals;
-  Instant at = now + Latency(from, to);
+  Instant at = now + Latency(Place(Site::kMessageLatency, actor));
   if (!calm_ && scenario_->message_lost > 0 &&
       decisions_->Fault(Site::kMessageLost, actor, scenario_->message_lost)) {
     coverage_->Hit(Probe::kMessageLost);
@@ -42,7 +41,7 @@ Network::Arrivals Network::PlanMessage(Instant now, size_t from, size_t to) {
   if (!calm_ && scenario_->message_duplicated > 0 &&
       decisions_->Fault(Site::kMessageDuplicated, actor, scenario_->message_duplicated)) {
     coverage_->Hit(Probe::kMessageDuplicated);
-    arrivals.at[arrivals.count++] = at + Latency(from, to) * 3;
+    arrivals.at[arrivals.count++] = at + Latency(Place(Site::kDuplicateLatency, actor)) * 3;
   }
   return arrivals;
 }
@@ -55,7 +54,7 @@ Network::Arrivals Network::PlanDatagram(Instant now, size_t from, size_t to) {
     coverage_->Hit(Probe::kDatagramLost);
     return arrivals;
   }
-  arrivals.at[arrivals.count++] = now + Latency(from, to);
+  arrivals.at[arrivals.count++] = now + Latency(Place(Site::kMessageLatency, Actor(from, to)));
   return arrivals;
 }
 

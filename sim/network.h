@@ -52,7 +52,7 @@ class Network {
   Link& LinkOf(size_t from, size_t to) { return links_[from * nodes_ + to]; }
   const Link& LinkOf(size_t from, size_t to) const { return links_[from * nodes_ + to]; }
   uint32_t Actor(size_t from, size_t to) const { return static_cast<uint32_t>(from * 8 + to); }
-  Duration Latency(size_t from, size_t to);
+  Duration Latency(const Place& at);
 
   size_t nodes_;
   const Scenario* scenario_;

@@ -26,7 +26,8 @@ Observer::Observer(Verdict* verdict, Coverage* coverage, Story* story)
       acked_(&committed_, verdict),
       consumers_(&committed_, verdict),
       retention_(&committed_, &durable_, verdict),
-      compaction_(&committed_, verdict, coverage) {}
+      compaction_(&committed_, verdict, coverage),
+      canary_(verdict) {}
 
 void Observer::OnRemoved(NodeId id, GroupId group) {
   if (ledger_groups_.contains(group)) {
@@ -120,6 +121,7 @@ void Observer::OnLeads(NodeId id, const GroupView& view, Replica& replica) {
   if (replica.leads == view.raft->term()) return;
   replica.leads = view.raft->term();
   elections_.OnLeader(view.group, replica.leads, id);
+  canary_.OnLeader(view.group, id);
   completeness_.OnElected(view.group, id, replica.leads, replica.log);
   story_->Tell("node ", id.value(), " leads group ", view.group.value(), " in term ",
                replica.leads.value());

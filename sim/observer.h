@@ -9,6 +9,7 @@
 #include "engine/base/ids.h"
 #include "engine/node/node.h"
 #include "sim/checkers/acked_durability.h"
+#include "sim/checkers/canary.h"
 #include "sim/checkers/commit_rules.h"
 #include "sim/checkers/compaction.h"
 #include "sim/checkers/consumer_order.h"
@@ -55,9 +56,11 @@ class Observer {
   ClusterFacts::Member FactsOf(NodeId id, const Node& node, Now now) const;
 
   AckedDurability& ledger() { return acked_; }
+  const AckedDurability& ledger() const { return acked_; }
   ConsumerOrder& consumers() { return consumers_; }
   DurableQuorum& durable() { return durable_; }
   Retention& retention() { return retention_; }
+  Canary& canary() { return canary_; }
   Compaction& compaction() { return compaction_; }
   const StateMachine& committed() const { return committed_; }
 
@@ -101,6 +104,7 @@ class Observer {
   ConsumerOrder consumers_;
   Retention retention_;
   Compaction compaction_;
+  Canary canary_;
   std::set<GroupId> ledger_groups_;
   std::set<GroupId> deleted_;
   std::map<std::pair<NodeId, GroupId>, Replica> replicas_;

@@ -32,7 +32,7 @@ void Producer::Start() { Tick(); }
 
 void Producer::Tick() {
   if (stopped_) return;
-  const uint64_t burst = 1 + world_->decisions().Below(Site::kBatchShape, actor_, 3);
+  const uint64_t burst = 1 + world_->decisions().Below(Site::kBurst, actor_, 3);
   Run([&](Actions& out) {
     for (uint64_t i = 0; i < burst && session_.CanAccept(); ++i) SubmitOne(out);
   });
@@ -85,6 +85,7 @@ void Producer::Perform(const balancer::ProducerAction& action) {
     Take(*close);
   } else if (const auto* done = std::get_if<balancer::Done>(&action)) {
     world_->coverage().Hit(Probe::kBatchAcked);
+    world_->observer().canary().OnAcked(group_);
     world_->observer().ledger().OnAcked(batch_of_tag_.at(done->tag), group_, done->base_offset);
     batch_of_tag_.erase(done->tag);
   } else if (const auto* failed = std::get_if<balancer::Failed>(&action)) {

@@ -1,22 +1,16 @@
 #include "sim/run.h"
 
-#include <map>
-#include <optional>
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "sim/checkers/progress.h"
-#include "sim/faults.h"
-#include "sim/scenario.h"
-#include "sim/story.h"
-#include "sim/workload.h"
-#include "sim/world.h"
 
 namespace tidemark::sim {
 namespace {
 
-uint64_t seed_under_way = 0;
+std::string& UnderWay() {
+  static std::string* const command = new std::string;
+  return *command;
+}
 
 constexpr Duration kFaultsBegin = Duration::Millis(300);
 constexpr Duration kLook = Duration::Millis(50);
@@ -25,96 +19,154 @@ constexpr Duration kStable = Duration::Millis(500);
 // Within this time every scrubber has looked at everything twice.
 constexpr Duration kScrubBound = Duration::Seconds(30);
 
-// The quiet phase: waits until everything is well and stays so, with the same leaders.
-void AwaitProgress(World& world, const Workload& workload) {
-  const Instant deadline = world.now() + world.scenario().heal_bound;
-  std::string unwell;
-  std::optional<Instant> well_since;
-  std::map<GroupId, std::pair<NodeId, Term>> leaders;
-  while (world.verdict().ok()) {
-    world.RunUntil(world.now() + kLook);
-    ClusterFacts facts = world.Facts();
-    workload.AddTo(facts);
-    unwell = WhatIsUnwell(facts);
-    std::map<GroupId, std::pair<NodeId, Term>> present;
-    for (const ClusterFacts::Member& member : facts.members) {
-      for (const auto& [group, state] : member.groups) {
-        if (state.leads) present[group] = {member.id, state.term};
-      }
-    }
-    if (!unwell.empty() || present != leaders) well_since.reset();
-    leaders = std::move(present);
-    if (unwell.empty() && !well_since.has_value()) well_since = world.now();
-    if (well_since.has_value() && world.now() - *well_since >= kStable) return;
-    if (world.now() >= deadline) {
-      world.verdict().Fail(
-          "progress",
-          absl::StrCat(world.scenario().heal_bound.millis(), " ms after the last fault: ",
-                       unwell.empty() ? "leaders keep changing" : unwell));
-    }
-  }
-}
-
-// The very end: a byte of each disk rots, and each node's scrubber notices.
-void AwaitScrub(World& world) {
-  world.RotSomewhere();
-  const Instant deadline = world.now() + kScrubBound;
-  while (world.verdict().ok()) {
-    const std::string missing = world.RotNotFound();
-    if (missing.empty()) return;
-    if (world.now() >= deadline) {
-      world.verdict().Fail(
-          "scrub", absl::StrCat(missing, " is not found within ", kScrubBound.millis(), " ms"));
-    }
-    world.RunUntil(world.now() + kLook);
-  }
+Decisions DecisionsOf(const Plan& plan, DecisionLog* log) {
+  Decisions decisions = plan.script.has_value() ? Decisions(*plan.script) : Decisions(plan.seed);
+  decisions.LogTo(log);
+  return decisions;
 }
 
 }  // namespace
 
-uint64_t SeedUnderWay() { return seed_under_way; }
+const std::string& ReplayCommandUnderWay() { return UnderWay(); }
 
 std::string RunResult::Line() const {
   return absl::StrFormat("seed %d hash %016x %s", seed, hash,
                          ok() ? "ok" : absl::StrCat("FAILED ", oracle, ": ", what));
 }
 
-RunResult RunSeed(uint64_t seed, std::FILE* story_out) {
-  seed_under_way = seed;
-  const Scenario scenario = ScenarioOf(seed);
-  Story story(story_out);
-  story.Tell("seed ", seed, ": ", scenario.Summary());
-  World world(scenario, seed, &story);
-  Workload workload(&world);
-  Faults faults(&world);
-  world.Boot();
-  workload.Start();
-  world.RunUntil(Instant() + kFaultsBegin);
-  faults.Start();
-  world.RunUntil(Instant() + scenario.fault_phase);
-  if (world.verdict().ok()) {
-    story.SetTime(world.now());
-    story.Tell("the last fault is over");
-    faults.Stop();
-    world.Calm();
-    workload.Stop();
-    AwaitProgress(world, workload);
-  }
-  if (world.verdict().ok()) world.Finish();
-  if (world.verdict().ok() && scenario.scrub_bytes_per_second > 0) AwaitScrub(world);
-  story.SetTime(world.now());
+Execution::Execution(Plan plan, const Watchers& watchers)
+    : plan_(std::move(plan)),
+      log_(watchers.log),
+      story_(watchers.story),
+      world_(plan_.scenario, DecisionsOf(plan_, watchers.log), &story_),
+      workload_(&world_),
+      faults_(&world_) {
+  UnderWay() = ReplayCommandOf(plan_);
+  story_.Tell("seed ", plan_.seed, ": ", plan_.scenario.Summary());
+  world_.ListenWith(watchers.listener);
+  world_.Boot();
+  workload_.Start();
+  until_ = Instant() + kFaultsBegin;
+}
 
-  RunResult result{.seed = seed,
-                   .hash = world.Hash(),
-                   .simulated = world.now() - Instant(),
-                   .tasks = world.scheduler().executed(),
-                   .batches = world.observer().ledger().acked(),
-                   .oracle = world.verdict().oracle(),
-                   .what = world.verdict().what(),
-                   .coverage = world.coverage(),
-                   .faults = world.decisions().faults()};
-  story.Tell(result.Line());
-  return result;
+bool Execution::Advance() {
+  if (phase_ == Phase::kOver) return false;
+  if (log_ != nullptr) log_->SetTasks(world_.scheduler().executed() + 1);
+  if (world_.RunNext(until_)) return true;
+  Turn();
+  return phase_ != Phase::kOver;
+}
+
+void Execution::Turn() {
+  if (!world_.verdict().ok()) {
+    Finish();
+    return;
+  }
+  switch (phase_) {
+    case Phase::kBeforeFaults:
+      phase_ = Phase::kFaults;
+      faults_.Start();
+      until_ = Instant() + plan_.scenario.fault_phase;
+      break;
+    case Phase::kFaults:
+      Heal();
+      break;
+    case Phase::kHealing:
+      LookForProgress();
+      break;
+    case Phase::kScrubbing:
+      LookForRot();
+      break;
+    case Phase::kOver:
+      break;
+  }
+  if (!world_.verdict().ok()) Finish();
+}
+
+void Execution::Heal() {
+  story_.SetTime(world_.now());
+  story_.Tell("the last fault is over");
+  faults_.Stop();
+  world_.Calm();
+  workload_.Stop();
+  phase_ = Phase::kHealing;
+  deadline_ = world_.now() + plan_.scenario.heal_bound;
+  until_ = world_.now() + kLook;
+}
+
+void Execution::LookForProgress() {
+  ClusterFacts facts = world_.Facts();
+  workload_.AddTo(facts);
+  const std::string unwell = WhatIsUnwell(facts);
+  std::map<GroupId, std::pair<NodeId, Term>> present;
+  for (const ClusterFacts::Member& member : facts.members) {
+    for (const auto& [group, state] : member.groups) {
+      if (state.leads) present[group] = {member.id, state.term};
+    }
+  }
+  if (!unwell.empty() || present != leaders_) well_since_.reset();
+  leaders_ = std::move(present);
+  if (unwell.empty() && !well_since_.has_value()) well_since_ = world_.now();
+  until_ = world_.now() + kLook;
+  if (well_since_.has_value() && world_.now() - *well_since_ >= kStable) {
+    world_.Finish();
+    if (!world_.verdict().ok() || plan_.scenario.scrub_bytes_per_second == 0) {
+      Finish();
+      return;
+    }
+    world_.RotSomewhere();
+    phase_ = Phase::kScrubbing;
+    deadline_ = world_.now() + kScrubBound;
+    LookForRot();
+    return;
+  }
+  if (world_.now() >= deadline_) {
+    world_.verdict().Fail(
+        "progress", absl::StrCat(plan_.scenario.heal_bound.millis(), " ms after the last fault: ",
+                                 unwell.empty() ? "leaders keep changing" : unwell));
+  }
+}
+
+void Execution::LookForRot() {
+  const std::string missing = world_.RotNotFound();
+  if (missing.empty()) {
+    Finish();
+    return;
+  }
+  if (world_.now() >= deadline_) {
+    world_.verdict().Fail(
+        "scrub", absl::StrCat(missing, " is not found within ", kScrubBound.millis(), " ms"));
+  }
+  until_ = world_.now() + kLook;
+}
+
+void Execution::Finish() {
+  if (phase_ == Phase::kOver) return;
+  phase_ = Phase::kOver;
+  story_.SetTime(world_.now());
+  story_.Tell(Result().Line());
+}
+
+RunResult Execution::Result() const {
+  return {.seed = plan_.seed,
+          .hash = world_.Hash(),
+          .simulated = world_.now() - Instant(),
+          .tasks = world_.scheduler().executed(),
+          .batches = world_.observer().ledger().acked(),
+          .oracle = world_.verdict().oracle(),
+          .what = world_.verdict().what(),
+          .coverage = world_.coverage()};
+}
+
+RunResult RunPlan(Plan plan, const Watchers& watchers) {
+  Execution run(std::move(plan), watchers);
+  while (run.Advance()) {
+  }
+  return run.Result();
+}
+
+RunResult RunSeed(uint64_t seed, const Watchers& watchers) {
+  return RunPlan(PlanOf(seed), watchers);
 }
 
 }  // namespace tidemark::sim

@@ -2,16 +2,25 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/base/time.h"
 #include "sim/coverage.h"
 #include "sim/decisions.h"
+#include "sim/faults.h"
+#include "sim/plan.h"
+#include "sim/story.h"
+#include "sim/workload.h"
+#include "sim/world.h"
 
 namespace tidemark::sim {
 
-// What one seed came to.
+// What one run came to.
 struct RunResult {
   uint64_t seed = 0;
   uint64_t hash = 0;
@@ -22,18 +31,65 @@ struct RunResult {
   std::string oracle;
   std::string what;
   Coverage coverage;
-  std::vector<Decision> faults;
 
   bool ok() const { return oracle.empty(); }
   // "seed 7 hash 0123456789abcdef ok" or the oracle and its words.
   std::string Line() const;
 };
 
-// Runs one seed to its end: faults for the scenario's fault phase, then calm until everything is
-// well again (or has not become so in time). `story`, if not null, gets a readable account.
-RunResult RunSeed(uint64_t seed, std::FILE* story = nullptr);
+// Who watches a run. All may be null; they must outlive it.
+struct Watchers {
+  std::FILE* story = nullptr;  // gets a readable account
+  DecisionLog* log = nullptr;
+  StepListener* listener = nullptr;
+};
 
-// The seed RunSeed is at: what a failed check names.
-uint64_t SeedUnderWay();
+// One run, a step at a time: faults for the scenario's fault phase, then calm until everything is
+// well again (or has not become so in time).
+class Execution {
+ public:
+  explicit Execution(Plan plan, const Watchers& watchers = {});
+
+  // Does the next thing that is due; false when the run is over.
+  bool Advance();
+  // What it came to, or has come to so far.
+  RunResult Result() const;
+
+  const Plan& plan() const { return plan_; }
+  World& world() { return world_; }
+  const World& world() const { return world_; }
+
+ private:
+  enum class Phase : uint8_t { kBeforeFaults, kFaults, kHealing, kScrubbing, kOver };
+
+  // The present stretch of time is over: begins the next one.
+  void Turn();
+  void Heal();
+  // The quiet phase: waits until everything is well and stays so, with the same leaders.
+  void LookForProgress();
+  // The very end: a byte of each disk rots, and each node's scrubber must notice.
+  void LookForRot();
+  void Finish();
+
+  const Plan plan_;
+  DecisionLog* const log_;
+  Story story_;
+  World world_;
+  Workload workload_;
+  Faults faults_;
+  Phase phase_ = Phase::kBeforeFaults;
+  Instant until_;     // the present stretch ends here
+  Instant deadline_;  // of the present phase
+  std::optional<Instant> well_since_;
+  std::map<GroupId, std::pair<NodeId, Term>> leaders_;
+};
+
+// Runs to the end.
+RunResult RunPlan(Plan plan, const Watchers& watchers = {});
+// The swarm's `seed`.
+RunResult RunSeed(uint64_t seed, const Watchers& watchers = {});
+
+// ReplayCommandOf the plan that is being run: what a failed check says.
+const std::string& ReplayCommandUnderWay();
 
 }  // namespace tidemark::sim

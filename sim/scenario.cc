@@ -1,8 +1,10 @@
 #include "sim/scenario.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/base/limits.h"
 #include "sim/decisions.h"
 
 namespace tidemark::sim {
@@ -11,17 +13,17 @@ namespace {
 // Draws named parameters: each depends on the seed and its own name only.
 class Draw {
  public:
-  explicit Draw(uint64_t seed) : decisions_(seed) {}
+  explicit Draw(uint64_t seed) : seed_(seed) {}
 
   bool Percent(std::string_view name, uint64_t percent) const {
-    return decisions_.Parameter(name, 100) < percent;
+    return Parameter(seed_, name, 100) < percent;
   }
   uint64_t Between(std::string_view name, uint64_t begin, uint64_t end) const {
-    return begin + decisions_.Parameter(name, end - begin);
+    return begin + Parameter(seed_, name, end - begin);
   }
   template <typename T>
   T OneOf(std::string_view name, std::initializer_list<T> choices) const {
-    return choices.begin()[decisions_.Parameter(name, choices.size())];
+    return choices.begin()[Parameter(seed_, name, choices.size())];
   }
   // Off in most seeds, else one of `rates`.
   uint32_t Rate(std::string_view name, uint64_t percent_on,
@@ -31,7 +33,7 @@ class Draw {
   }
 
  private:
-  Decisions decisions_;
+  uint64_t seed_;
 };
 
 void DrawCluster(const Draw& draw, Scenario& s) {
@@ -39,6 +41,7 @@ void DrawCluster(const Draw& draw, Scenario& s) {
   const uint64_t count = size < 6 ? 1 : size < 14 ? 2 : size < 88 ? 3 : 5;
   const uint64_t first = draw.OneOf<uint64_t>("first_id", {1, 1, 1, 77, 0x7ffffffe, 0xfffffffe});
   const uint64_t stride = draw.OneOf<uint64_t>("id_stride", {1, 1, 10});
+  s.nodes.clear();
   for (uint64_t i = 0; i < count; ++i) s.nodes.push_back(NodeId{first + i * stride});
   s.partitions = static_cast<uint32_t>(draw.OneOf<uint64_t>("partitions", {1, 1, 2, 3}));
   s.replication_factor = static_cast<uint32_t>(
@@ -141,6 +144,129 @@ Scenario ScenarioOf(uint64_t seed) {
   DrawFaults(draw, s);
   DrawClients(draw, s);
   return s;
+}
+
+namespace {
+
+// Collects the first thing that is wrong.
+class Validation {
+ public:
+  template <typename T>
+  void Within(std::string_view name, T value, T least, T most) {
+    if (value >= least && value <= most) return;
+    Refuse(absl::StrCat(std::string(name), " is ", value, "; must be ", least, " to ", most));
+  }
+  void Within(std::string_view name, Duration value, Duration least, Duration most) {
+    if (value >= least && value <= most) return;
+    Refuse(absl::StrCat(std::string(name), " is ", value.nanos(), " ns; must be ", least.nanos(),
+                        " to ", most.nanos(), " ns"));
+  }
+  void Below(std::string_view a, Duration value, std::string_view b, Duration bound) {
+    if (value < bound) return;
+    Refuse(absl::StrCat(std::string(a), " must be less than ", std::string(b)));
+  }
+  void Refuse(std::string what) {
+    if (status_.ok()) status_ = absl::InvalidArgumentError(what);
+  }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  absl::Status status_;
+};
+
+// Links and nodes are told apart by numbers of three bits (Network::Actor).
+constexpr size_t kSimulatedNodesMax = 8;
+// Clients have numbers of their own (workload.cc).
+constexpr uint32_t kSimulatedProducersMax = 8;
+constexpr uint32_t kSimulatedConsumersMax = 64;
+constexpr Duration kHour = Duration::Seconds(3600);
+
+void ValidateCluster(const Scenario& s, Validation& v) {
+  v.Within<size_t>("nodes", s.nodes.size(), 1, kSimulatedNodesMax);
+  std::vector<NodeId> ids = s.nodes;
+  std::sort(ids.begin(), ids.end());
+  if (std::adjacent_find(ids.begin(), ids.end()) != ids.end()) v.Refuse("two nodes have one id");
+  if (!ids.empty() && ids.front() == NodeId{0}) v.Refuse("no node can have the id 0");
+  v.Within<uint32_t>("partitions", s.partitions, 1, 64);
+  v.Within<uint32_t>("replication_factor", s.replication_factor, 1,
+                     static_cast<uint32_t>(s.nodes.size()));
+  v.Within("election_timeout", s.election_timeout, Duration::Millis(10), kHour);
+  v.Within("heartbeat_interval", s.heartbeat_interval, Duration::Millis(1), kHour);
+  v.Below("heartbeat_interval", s.heartbeat_interval, "election_timeout", s.election_timeout);
+  v.Within<uint64_t>("segment_bytes", s.segment_bytes, kSegmentBytesMin, 1u << 30);
+  v.Within("retention_interval", s.retention_interval, Duration::Millis(1), kHour);
+  v.Within<uint64_t>("retention_ms", s.retention_ms, 0, kRetentionMillisMax);
+  v.Within("compaction_interval", s.compaction_interval, Duration::Millis(1), kHour);
+  v.Within<uint64_t>("index_interval_bytes", s.index_interval_bytes, 1, 1u << 30);
+  v.Within<uint64_t>("checkpoint_bytes", s.checkpoint_bytes, 1, 1u << 30);
+  v.Within<uint64_t>("cache_bytes", s.cache_bytes, 1, 1u << 30);
+  v.Within<int64_t>("gossip_speed", s.gossip_speed, 1, 1000);
+  if (s.compact && (s.retention_bytes != 0 || s.retention_ms != 0)) {
+    v.Refuse("a topic is compacted or has a retention, not both");
+  }
+}
+
+void ValidateWorld(const Scenario& s, Validation& v) {
+  for (const auto& [name, rate] :
+       {std::pair<std::string_view, uint32_t>{"message_lost", s.message_lost},
+        {"message_duplicated", s.message_duplicated},
+        {"message_reordered", s.message_reordered},
+        {"datagram_lost", s.datagram_lost},
+        {"crash_in_step", s.crash_in_step},
+        {"flush_slow", s.flush_slow},
+        {"flush_fails", s.flush_fails},
+        {"client_break", s.client_break}}) {
+    v.Within<uint32_t>(name, rate, 0, 1'000'000);
+  }
+  v.Within("latency_min", s.latency_min, Duration::Nanos(1), kHour);
+  v.Within("latency_max", s.latency_max, Duration::Nanos(2), kHour);
+  v.Below("latency_min", s.latency_min, "latency_max", s.latency_max);
+  v.Within("step_delay_max", s.step_delay_max, Duration::Nanos(1), kHour);
+  v.Within<int64_t>("clock_drift_ppm_max", s.clock_drift_ppm_max, 0, 500'000);
+  v.Within("flush_min", s.flush_min, Duration::Nanos(1), kHour);
+  v.Within("flush_max", s.flush_max, Duration::Nanos(2), kHour);
+  v.Below("flush_min", s.flush_min, "flush_max", s.flush_max);
+  v.Within("flush_slow_max", s.flush_slow_max, Duration::Millis(11), kHour);
+  v.Within("scrub_pause", s.scrub_pause, Duration::Millis(1), kHour);
+  if (s.sector_bytes != 512 && s.sector_bytes != 4096) v.Refuse("sector_bytes is 512 or 4096");
+}
+
+void ValidateFaultsAndClients(const Scenario& s, Validation& v) {
+  v.Within("fault_gap", s.fault_gap, Duration::Millis(1), kHour);
+  v.Within("down_max", s.down_max, Duration::Millis(6), kHour);
+  v.Within<uint32_t>("at_leader_percent", s.weights.at_leader_percent, 0, 100);
+  for (const auto& [name, weight] :
+       {std::pair<std::string_view, uint32_t>{"power_loss", s.weights.power_loss},
+        {"process_kill", s.weights.process_kill},
+        {"cluster_power_loss", s.weights.cluster_power_loss},
+        {"graceful_restart", s.weights.graceful_restart},
+        {"pause", s.weights.pause},
+        {"partition", s.weights.partition},
+        {"link_break", s.weights.link_break},
+        {"disk_full", s.weights.disk_full},
+        {"wall_clock", s.weights.wall_clock}}) {
+    v.Within<uint32_t>(name, weight, 0, 1000);
+  }
+  v.Within<uint32_t>("producers", s.producers, 1, kSimulatedProducersMax);
+  v.Within<uint32_t>("consumers", s.consumers, 0, kSimulatedConsumersMax);
+  v.Within("consumers_late", s.consumers_late, Duration(), kHour);
+  v.Within("produce_gap_max", s.produce_gap_max, Duration::Micros(101), kHour);
+  v.Within<uint32_t>("batches_in_flight", s.batches_in_flight, 1,
+                     static_cast<uint32_t>(kProducerBatchesMax));
+  v.Within<uint32_t>("records_max", s.records_max, 1, 1000);
+  v.Within<uint32_t>("record_bytes_max", s.record_bytes_max, 1, 8000);
+  v.Within("fault_phase", s.fault_phase, Duration::Millis(300), kHour * 2400);
+  v.Within("heal_bound", s.heal_bound, Duration::Millis(500), kHour * 2400);
+}
+
+}  // namespace
+
+absl::Status Scenario::Validate() const {
+  Validation v;
+  ValidateCluster(*this, v);
+  ValidateWorld(*this, v);
+  ValidateFaultsAndClients(*this, v);
+  return v.status();
 }
 
 std::string Scenario::Summary() const {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "engine/base/ids.h"
 #include "engine/base/time.h"
 
@@ -12,39 +13,42 @@ namespace tidemark::sim {
 // Everything about one run that is chosen before it starts, as data: the cluster, its options, the
 // workload and how often each fault happens. Rates are per million (of messages, flushes, ...).
 //
+// Without changes it is a small, healthy cluster: what a scenario file leaves out
+// (scenario_file.h).
+//
 // Each seed is one member of a swarm: many faults are off altogether, so that none of them hides
 // what another one would show, and the product's own safety nets (pre-vote, check-quorum) are off
 // in some.
 struct Scenario {
   // Cluster.
-  std::vector<NodeId> nodes;
+  std::vector<NodeId> nodes = {NodeId{1}, NodeId{2}, NodeId{3}};
   uint32_t partitions = 1;
   uint32_t replication_factor = 3;
-  Duration election_timeout;
-  Duration heartbeat_interval;
+  Duration election_timeout = Duration::Millis(150);
+  Duration heartbeat_interval = Duration::Millis(50);
   bool pre_vote = true;
   bool check_quorum = true;
   uint64_t append_bytes_max = 0;
   uint64_t append_entries_max = 0;
-  uint64_t segment_bytes = 0;
+  uint64_t segment_bytes = 64u << 10;
   // Of the topic that is produced to; 0: for ever.
   uint64_t retention_bytes = 0;
   uint64_t retention_ms = 0;
-  Duration retention_interval;
+  Duration retention_interval = Duration::Seconds(1);
   // That topic is compacted by key instead.
   bool compact = false;
   uint64_t min_compaction_lag_ms = 0;
   uint64_t tombstone_retention_ms = 0;
-  Duration compaction_interval;
-  uint64_t index_interval_bytes = 0;
-  uint64_t checkpoint_bytes = 0;
-  uint64_t index_memory_bytes = 0;
-  uint64_t cache_bytes = 0;
-  int64_t gossip_speed = 1;
+  Duration compaction_interval = Duration::Seconds(1);
+  uint64_t index_interval_bytes = 4096;
+  uint64_t checkpoint_bytes = 32u << 10;
+  uint64_t index_memory_bytes = 1u << 20;
+  uint64_t cache_bytes = 1u << 20;
+  int64_t gossip_speed = 4;
 
   // Network.
-  Duration latency_min;
-  Duration latency_max;
+  Duration latency_min = Duration::Micros(200);
+  Duration latency_max = Duration::Millis(1);
   // Messages of one connection stay in order, as over TCP; else each goes its own way.
   bool ordered_links = true;
   uint32_t message_lost = 0;
@@ -53,24 +57,24 @@ struct Scenario {
   uint32_t datagram_lost = 0;
 
   // Nodes.
-  Duration step_delay_max;
+  Duration step_delay_max = Duration::Micros(20);
   int64_t clock_drift_ppm_max = 0;
   uint32_t crash_in_step = 0;
 
   // Disks.
-  Duration flush_min;
-  Duration flush_max;
+  Duration flush_min = Duration::Micros(500);
+  Duration flush_max = Duration::Millis(1);
   uint32_t flush_slow = 0;
-  Duration flush_slow_max;
+  Duration flush_slow_max = Duration::Millis(50);
   uint32_t flush_fails = 0;
   // How fast nodes verify their full segments; 0: not at all.
   uint64_t scrub_bytes_per_second = 0;
-  Duration scrub_pause;
+  Duration scrub_pause = Duration::Millis(1000);
   // What a power loss decides about at once: 512 or 4096 bytes.
   uint32_t sector_bytes = 512;
 
   // Faults that last: the mean time between two of them, and how likely each kind is.
-  Duration fault_gap;
+  Duration fault_gap = Duration::Millis(500);
   struct Weights {
     uint32_t power_loss = 0;
     uint32_t process_kill = 0;
@@ -84,16 +88,16 @@ struct Scenario {
     // Faults that hit a leader if there is one, in percent.
     uint32_t at_leader_percent = 50;
   } weights;
-  Duration down_max;
+  Duration down_max = Duration::Millis(500);
 
   // Clients.
   uint32_t producers = 1;
   uint32_t consumers = 1;
   Duration consumers_late;  // how long after the producers they start
-  Duration produce_gap_max;
+  Duration produce_gap_max = Duration::Millis(30);
   uint32_t batches_in_flight = 1;
   uint32_t records_max = 1;
-  uint32_t record_bytes_max = 0;
+  uint32_t record_bytes_max = 100;
   uint32_t client_break = 0;
   bool topic_churn = false;
 
@@ -102,6 +106,12 @@ struct Scenario {
   // After healing, everything must be well again within this time.
   Duration heal_bound = Duration::Seconds(12);
 
+  // The canary: an oracle that speaks of what is allowed, so that a failure can be had at will
+  // (checkers/canary.h).
+  bool canary = false;
+
+  // Errors  kInvalidArgument: a value that the world cannot be made of, by its name.
+  absl::Status Validate() const;
   // One line for a person.
   std::string Summary() const;
 };

@@ -13,12 +13,13 @@ constexpr int kIdleStepsMax = 1000;
 
 }  // namespace
 
-World::World(const Scenario& scenario, uint64_t seed, Story* story)
+World::World(const Scenario& scenario, Decisions decisions, Story* story)
     : scenario_(&scenario),
       story_(story),
-      decisions_(seed),
+      decisions_(std::move(decisions)),
       network_(scenario, &decisions_, &coverage_),
       observer_(&verdict_, &coverage_, story) {
+  if (scenario.canary) observer_.canary().Enable();
   for (size_t node = 0; node < scenario.nodes.size(); ++node) {
     slots_.push_back(
         std::make_unique<Slot>(static_cast<uint32_t>(node), scenario, &decisions_, &coverage_));
@@ -32,11 +33,6 @@ World::~World() = default;
 
 void World::Boot() {
   for (size_t node = 0; node < slots_.size(); ++node) Start(node);
-}
-
-void World::RunUntil(Instant end) {
-  while (verdict_.ok() && scheduler_.RunNext(end)) {
-  }
 }
 
 Now World::LocalNow(size_t node) const { return slots_[node]->clock->At(scheduler_.now()); }
@@ -97,9 +93,8 @@ void World::Start(size_t node) {
   story_->SetTime(scheduler_.now());
   const uint32_t actor = static_cast<uint32_t>(node);
   const int64_t drift_max = scenario_->clock_drift_ppm_max;
-  const int64_t drift = static_cast<int64_t>(decisions_.Below(
-                            Site::kClockRate, actor, static_cast<uint64_t>(2 * drift_max + 1))) -
-                        drift_max;
+  const int64_t drift =
+      decisions_.Between(Place(Site::kClockRate, actor), -drift_max, drift_max + 1);
   // The monotonic clock of a new process begins anywhere.
   const Instant origin = Instant::FromNanos(
       static_cast<int64_t>(decisions_.Below(Site::kClockOrigin, actor, 1'000'000'000'000'000)));
@@ -128,6 +123,7 @@ void World::Start(size_t node) {
   Effects effects;
   const Now now = LocalNow(node);
   if (slot.journal != nullptr) slot.journal->BeforeStep(now, {});
+  if (listener_ != nullptr) listener_->OnStep(id(node), scheduler_.now(), {});
   slot.node->Start(now, effects);
   if (slot.journal != nullptr) slot.journal->AfterStep(effects, *slot.node);
   observer_.AfterStep(id(node), *slot.node, slot.disk, now.wall);
@@ -165,6 +161,7 @@ void World::Step(size_t node) {
   trace_.Add(uint64_t{node} << 32 | events.size());
   trace_.Add(static_cast<uint64_t>(scheduler_.now().nanos()));
   for (const Event& event : events) AddTo(trace_, event);
+  if (listener_ != nullptr) listener_->OnStep(id(node), scheduler_.now(), events);
   Effects effects = std::exchange(effects_, {});
   effects.clear();
   if (slot.journal != nullptr) slot.journal->BeforeStep(now, events);
@@ -336,8 +333,9 @@ void World::Finish() {
 }
 
 void World::RotSomewhere() {
-  Prng prng(Hash());
-  for (const std::unique_ptr<Slot>& slot : slots_) {
+  for (size_t node = 0; node < slots_.size(); ++node) {
+    Slot* const slot = slots_[node].get();
+    const uint32_t actor = static_cast<uint32_t>(node);
     if (!slot->node.has_value()) continue;
     std::vector<SealedSegment> segments;
     for (const GroupView& view : slot->node->Groups()) {
@@ -348,8 +346,8 @@ void World::RotSomewhere() {
       }
     }
     if (segments.empty()) continue;
-    slot->rotten = segments[prng.Below(segments.size())];
-    const FilePos pos(prng.Below(slot->rotten->size));
+    slot->rotten = segments[decisions_.Below(Site::kRotSegment, actor, segments.size())];
+    const FilePos pos(decisions_.Below(Site::kRotByte, actor, slot->rotten->size));
     slot->disk.Rot(slot->rotten->file(), pos);
     story_->Tell(PathOf(slot->rotten->file()), " rots at byte ", pos.value());
   }

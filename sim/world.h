@@ -23,6 +23,7 @@
 #include "sim/observer.h"
 #include "sim/scenario.h"
 #include "sim/scheduler.h"
+#include "sim/step_listener.h"
 #include "sim/story.h"
 
 namespace tidemark::sim {
@@ -32,13 +33,17 @@ namespace tidemark::sim {
 // on the way. Deterministic: one seed, one thread, one result.
 class World {
  public:
-  World(const Scenario& scenario, uint64_t seed, Story* story);
+  World(const Scenario& scenario, Decisions decisions, Story* story);
   ~World();
+
+  // Tells `listener` of every step; must outlive this.
+  void ListenWith(StepListener* listener) { listener_ = listener; }
 
   // Boots every node.
   void Boot();
-  // Runs until virtual time `end` or until an oracle speaks.
-  void RunUntil(Instant end);
+  // Runs what is due next, at or before virtual time `end`; false if nothing is, or if an oracle
+  // has spoken.
+  bool RunNext(Instant end) { return verdict_.ok() && scheduler_.RunNext(end); }
 
   size_t nodes() const { return slots_.size(); }
   bool up(size_t node) const { return slots_[node]->node.has_value(); }
@@ -81,15 +86,24 @@ class World {
 
   const Scenario& scenario() const { return *scenario_; }
   Scheduler& scheduler() { return scheduler_; }
+  const Scheduler& scheduler() const { return scheduler_; }
   Instant now() const { return scheduler_.now(); }
   Decisions& decisions() { return decisions_; }
+  const Decisions& decisions() const { return decisions_; }
   Coverage& coverage() { return coverage_; }
+  const Coverage& coverage() const { return coverage_; }
   Verdict& verdict() { return verdict_; }
+  const Verdict& verdict() const { return verdict_; }
   Observer& observer() { return observer_; }
+  const Observer& observer() const { return observer_; }
   Story& story() { return *story_; }
   Network& network() { return network_; }
   // The digest of everything that happened so far, disks included.
   uint64_t Hash() const;
+  // The same without the disks, at no cost.
+  uint64_t TraceSoFar() const { return trace_.value(); }
+  // What is on the disk of `node`, as programs read it back.
+  const Disk& disk(size_t node) const { return slots_[node]->disk; }
   // The disk of each node that is up changes a byte of some full segment, if there is one. Its
   // scrubber must find that, and nobody else may look any more.
   void RotSomewhere();
@@ -175,6 +189,7 @@ class World {
   Scheduler scheduler_;
   Network network_;
   Observer observer_;
+  StepListener* listener_ = nullptr;
   TraceHash trace_;
   bool calm_ = false;
   Effects effects_;

@@ -48,16 +48,17 @@ void World::Execute(size_t node, Effects& effects) {
   const bool crash = !calm_ && scenario_->crash_in_step > 0 && effects.size() > 1 &&
                      decisions_.Fault(Site::kCrashInStep, actor, scenario_->crash_in_step);
   const size_t end =
-      crash ? decisions_.Below(Site::kCrashInStep, actor, effects.size()) : effects.size();
+      crash ? decisions_.Below(Site::kCrashEffect, actor, effects.size()) : effects.size();
   for (size_t i = 0; i < end; ++i) {
     AddTo(trace_, effects[i]);
+    if (listener_ != nullptr) listener_->OnEffect(effects[i]);
     ExecuteOne(node, effects[i]);
     if (slots_[node]->incarnation != incarnation) return;  // it went down
   }
   if (!crash) return;
   coverage_.Hit(Probe::kCrashInStep);
-  CrashByPowerLoss(node, decisions_.Between(Site::kFaultLength, actor, Duration::Millis(5),
-                                            scenario_->down_max));
+  CrashByPowerLoss(
+      node, decisions_.Between(Site::kCrashDown, actor, Duration::Millis(5), scenario_->down_max));
 }
 
 void World::ExecuteOne(size_t node, Effect& effect) {
@@ -229,7 +230,7 @@ void World::BlockLink(size_t from, size_t to) {
 World::Fate World::FateOfFlush(size_t node) {
   const uint32_t actor = static_cast<uint32_t>(node);
   if (calm_) return Fate::kSynced;
-  if (slots_[node]->disk_full && decisions_.Below(Site::kWriteFails, actor, 4) == 0) {
+  if (slots_[node]->disk_full && decisions_.Percent(Place(Site::kWriteFails, actor), 25)) {
     return Fate::kDiskIsFull;
   }
   const bool fails = scenario_->flush_fails > 0 &&
@@ -244,7 +245,7 @@ void World::BeginFlush(size_t node, Flush flush) {
   const Fate fate = FateOfFlush(node);
   if (fate == Fate::kDiskIsFull) {
     // It gets as far as it gets, and syncs nothing.
-    const size_t done = decisions_.Below(Site::kWriteFails, actor, flush.batch.ops.size() + 1);
+    const size_t done = decisions_.Below(Site::kWriteFailsAfter, actor, flush.batch.ops.size() + 1);
     flush.batch.ops.resize(done);
     flush.batch.sync.clear();
   }
@@ -265,7 +266,7 @@ void World::BeginFlush(size_t node, Flush flush) {
   if (!calm_ && scenario_->flush_slow > 0 &&
       decisions_.Fault(Site::kFlushSlow, actor, scenario_->flush_slow)) {
     coverage_.Hit(Probe::kSlowFlush);
-    delay = delay + decisions_.Between(Site::kFlushLatency, actor, Duration::Millis(10),
+    delay = delay + decisions_.Between(Site::kSlowFlushLatency, actor, Duration::Millis(10),
                                        scenario_->flush_slow_max);
   }
   slot.flushes.emplace(flush.token, std::move(flush.batch));
@@ -299,9 +300,10 @@ void World::EndFlush(size_t node, IoToken token, Fate fate) {
   story_->Tell("a sync fails on node ", id(node).value());
   Deliver(node, IoDone{token, absl::UnavailableError("sync failed")});
   // Now and then the machine does not live much longer: what was lost shows.
-  if (decisions_.Below(Site::kReopen, static_cast<uint32_t>(node), 3) > 0) return;
-  const Duration alive = decisions_.Between(Site::kReopen, static_cast<uint32_t>(node),
-                                            Duration::Millis(1), Duration::Seconds(1));
+  if (!decisions_.Fault(Site::kDiesAfterFailedSync, static_cast<uint32_t>(node), 333'333)) return;
+  const Duration alive =
+      decisions_.Between(Site::kLivesAfterFailedSync, static_cast<uint32_t>(node),
+                         Duration::Millis(1), Duration::Seconds(1));
   ForIncarnation(alive, node, [this, node] { CrashByPowerLoss(node, Duration::Millis(100)); });
 }
 
@@ -340,9 +342,9 @@ void World::Cancel(size_t node, RequestId request) {
 }
 
 void World::ReadAt(size_t node, FileRange range, std::function<void(absl::StatusOr<Bytes>)> done) {
-  const Duration delay =
-      decisions_.Between(Site::kReadLatency, static_cast<uint32_t>(node) + 8, Duration::Micros(1),
-                         scenario_->flush_min + Duration::Micros(10));
+  const Duration delay = decisions_.Between(
+      Place(Site::kFetchReadLatency, static_cast<uint32_t>(node), static_cast<uint32_t>(node) + 8),
+      Duration::Micros(1), scenario_->flush_min + Duration::Micros(10));
   ForIncarnation(delay, node, [this, node, range = std::move(range), done = std::move(done)] {
     done(slots_[node]->disk.Read(range.file, range.pos, range.length));
   });

@@ -1,23 +1,34 @@
 #include "sim/commands/command.h"
 
 #include <cstdio>
-#include <ctime>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "sim/plan.h"
 
 namespace tidemark::sim {
 namespace {
 
 int VersionCommand(const Args& args) {
   if (!args.empty()) return Usage("version takes no arguments");
-  std::printf("tidemark-sim %s\n", TIDEMARK_VERSION);
+  std::printf("tidemark-sim %s\n", std::string(Version()).c_str());
   return 0;
 }
 
 constexpr Command kCommands[] = {
-    {"run", "run --seeds A..B [--jobs N] [--hashes FILE] [--keep-going]\n", RunCommand},
-    {"replay", "replay --seed N [--verbose]\n", ReplayCommand},
+    {"run",
+     "run --seeds A..B | --minutes M [--profile P] [--jobs N] [--keep-going]\n"
+     "                   [--failures DIR] [--hashes FILE] [--canary]\n",
+     RunCommand},
+    {"replay",
+     "replay --seed N [--profile P] [--canary] | SCENARIO.json\n"
+     "                      [--until STEP] [--verbose] [--trace FILE] [--save FILE]\n",
+     ReplayCommand},
+    {"shrink",
+     "shrink --seed N [--profile P] [--canary] | SCENARIO.json\n"
+     "                      [-o FILE] [--seconds S]\n",
+     ShrinkCommand},
+    {"audit", "audit --seeds A..B [--profile P] [--canary] | A.json [B.json]\n", AuditCommand},
     {"replay-journal", "replay-journal DIR [--explain] [--until STEP]\n", ReplayJournalCommand},
     {"version", "version\n", VersionCommand},
 };
@@ -48,12 +59,6 @@ void PrintCoverage(const Coverage& coverage) {
     }
     std::printf("\n");
   }
-}
-
-double Seconds() {
-  std::timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
 
 }  // namespace tidemark::sim

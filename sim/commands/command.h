@@ -1,9 +1,11 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "sim/commands/flags.h"
+#include "sim/commands/plan_args.h"
 #include "sim/coverage.h"
 
 namespace tidemark::sim {
@@ -27,11 +29,10 @@ int Usage(const absl::Status& problem);
 // What was injected and what was reached, two lines on stdout.
 void PrintCoverage(const Coverage& coverage);
 
-// Wall clock that only goes forward, for rates.
-double Seconds();
-
 int RunCommand(const Args& args);
+int AuditCommand(const Args& args);
 int ReplayCommand(const Args& args);
 int ReplayJournalCommand(const Args& args);
+int ShrinkCommand(const Args& args);
 
 }  // namespace tidemark::sim

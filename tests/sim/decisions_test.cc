@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 namespace tidemark::sim {
 namespace {
@@ -33,15 +34,6 @@ TEST(Decisions, DrawsAtOneSiteOrActorShiftNothingElsewhere) {
   }
 }
 
-TEST(Decisions, EverySiteHasItsOwnName) {
-  std::set<std::string> names;
-  for (size_t site = 0; site < static_cast<size_t>(Site::kCount); ++site) {
-    names.insert(std::string(NameOf(static_cast<Site>(site))));
-  }
-  EXPECT_EQ(names.size(), static_cast<size_t>(Site::kCount));
-  EXPECT_FALSE(names.contains(""));
-}
-
 TEST(Decisions, StayWithinTheirRange) {
   Decisions decisions(1);
   std::set<uint64_t> seen;
@@ -56,19 +48,22 @@ TEST(Decisions, StayWithinTheirRange) {
 
 TEST(Decisions, FaultsHappenAsOftenAsTheirRateSaysAndAreLogged) {
   Decisions decisions(1);
+  DecisionLog log;
+  decisions.LogTo(&log);
   int faults = 0;
   for (int i = 0; i < 10'000; ++i) faults += decisions.Fault(Site::kMessageLost, 2, 100'000);
   EXPECT_GT(faults, 800);
   EXPECT_LT(faults, 1200);
-  ASSERT_EQ(decisions.faults().size(), static_cast<size_t>(faults));
-  EXPECT_EQ(decisions.faults().front().site, Site::kMessageLost);
-  EXPECT_EQ(decisions.faults().front().actor, 2u);
+  ASSERT_EQ(log.decisions().size(), static_cast<size_t>(faults));
+  const Decision first = log.decisions().front();
+  EXPECT_EQ(first.site, Site::kMessageLost);
+  EXPECT_EQ(first.actor, 2u);
   // The log names the draw itself: asked again, it is the same fault.
   Decisions again(1);
-  const uint32_t count = decisions.faults().front().count;
-  for (uint32_t i = 0; i < count; ++i) EXPECT_FALSE(again.Fault(Site::kMessageLost, 2, 100'000));
+  for (uint32_t i = 0; i < first.count; ++i) {
+    EXPECT_FALSE(again.Fault(Site::kMessageLost, 2, 100'000));
+  }
   EXPECT_TRUE(again.Fault(Site::kMessageLost, 2, 100'000));
-  EXPECT_EQ(Describe(again.faults().front()), Describe(decisions.faults().front()));
 }
 
 TEST(Decisions, FaultsOfRateZeroNeverHappen) {
@@ -76,15 +71,84 @@ TEST(Decisions, FaultsOfRateZeroNeverHappen) {
   for (int i = 0; i < 10'000; ++i) EXPECT_FALSE(decisions.Fault(Site::kMessageLost, 0, 0));
 }
 
-TEST(Decisions, ParametersDependOnTheirNameOnly) {
-  Decisions decisions(5);
-  const uint64_t before = decisions.Parameter("nodes", 1000);
-  decisions.Draw(Site::kAdmin, 0);
-  decisions.Parameter("partitions", 10);
-  EXPECT_EQ(decisions.Parameter("nodes", 1000), before);
+TEST(Decisions, ParametersDependOnSeedAndName) {
+  EXPECT_EQ(Parameter(5, "nodes", 1000), Parameter(5, "nodes", 1000));
+  EXPECT_NE(Parameter(5, "nodes", 1'000'000), Parameter(5, "partitions", 1'000'000));
   std::set<uint64_t> values;
-  for (uint64_t seed = 0; seed < 200; ++seed) values.insert(Decisions(seed).Parameter("nodes", 10));
+  for (uint64_t seed = 0; seed < 200; ++seed) values.insert(Parameter(seed, "nodes", 10));
   EXPECT_EQ(values.size(), 10u);
+}
+
+// Draws in every way there is, at a few actors, `rounds` times.
+std::vector<int64_t> DrawAll(Decisions& decisions, int rounds) {
+  constexpr uint32_t kWeights[] = {0, 1, 2};
+  std::vector<int64_t> drawn;
+  for (int i = 0; i < rounds; ++i) {
+    for (uint32_t actor = 0; actor < 3; ++actor) {
+      drawn.push_back(static_cast<int64_t>(decisions.Draw(Site::kNodeSeed, actor)));
+      drawn.push_back(static_cast<int64_t>(decisions.Below(Site::kCrashSector, actor, 5)));
+      drawn.push_back(decisions.Between(Place(Site::kClockRate, actor), -3, 4));
+      drawn.push_back(
+          decisions.Between(Site::kMessageLatency, actor, Duration::Micros(1), Duration::Micros(2))
+              .nanos());
+      drawn.push_back(static_cast<int64_t>(
+          decisions.Weighted(Place(Site::kFaultKind, static_cast<uint32_t>(i), 0), kWeights)));
+      drawn.push_back(decisions.Percent(Place(Site::kCrashName, actor), 50));
+      drawn.push_back(decisions.Fault(Site::kCrashInStep, actor, 500'000));
+      drawn.push_back(static_cast<int64_t>(decisions.Below(Site::kCrashEffect, actor, 7)));
+    }
+  }
+  return drawn;
+}
+
+TEST(Decisions, RecordedOnesGiveTheSameRunAgain) {
+  Decisions seeded(9);
+  DecisionLog log;
+  seeded.LogTo(&log);
+  const std::vector<int64_t> drawn = DrawAll(seeded, 50);
+  const std::vector<Decision> script(log.decisions().begin(), log.decisions().end());
+  Decisions recorded(script);
+  DecisionLog again;
+  recorded.LogTo(&again);
+  EXPECT_EQ(DrawAll(recorded, 50), drawn);
+  EXPECT_TRUE(recorded.Unreached().empty());
+  EXPECT_TRUE(recorded.out_of_range().empty());
+  EXPECT_EQ(std::vector<Decision>(again.decisions().begin(), again.decisions().end()), script);
+}
+
+TEST(Decisions, WhatIsNotRecordedTakesItsDefault) {
+  Decisions nothing{std::vector<Decision>()};
+  DecisionLog log;
+  nothing.LogTo(&log);
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(nothing.Below(Site::kBatchShape, 1, 100), 0u);
+    EXPECT_EQ(nothing.Below(Site::kCrashSector, 1, 100), 99u);
+    EXPECT_EQ(nothing.Between(Place(Site::kClockRate, 1), -200, 201), 0);
+    EXPECT_FALSE(nothing.Fault(Site::kMessageLost, 1, 1'000'000));
+    EXPECT_TRUE(nothing.Percent(Place(Site::kCrashName, 1), 0));
+  }
+  // Generators that take their seeds from here still differ from each other.
+  EXPECT_NE(nothing.Draw(Site::kNodeSeed, 0), nothing.Draw(Site::kNodeSeed, 1));
+  EXPECT_NE(nothing.Draw(Site::kNodeSeed, 0), nothing.Draw(Site::kNodeSeed, 0));
+  EXPECT_TRUE(log.decisions().empty());
+}
+
+TEST(Decisions, RecordedOnesThatNobodyComesToAreNamed) {
+  const std::vector<Decision> script = {
+      {.site = Site::kMessageLost, .actor = 2, .count = 1},
+      {.site = Site::kMessageLost, .actor = 2, .count = 7},
+      {.site = Site::kBatchShape, .actor = 0, .count = 0, .value = 50},
+  };
+  Decisions decisions(script);
+  EXPECT_EQ(decisions.Unreached().size(), 3u);
+  EXPECT_FALSE(decisions.Fault(Site::kMessageLost, 2, 0));
+  EXPECT_TRUE(decisions.Fault(Site::kMessageLost, 2, 0));
+  // Out of range now: the nearest is taken, and it is said.
+  EXPECT_EQ(decisions.Below(Site::kBatchShape, 0, 10), 9u);
+  ASSERT_EQ(decisions.out_of_range().size(), 1u);
+  EXPECT_EQ(decisions.out_of_range()[0], script[2]);
+  ASSERT_EQ(decisions.Unreached().size(), 1u);
+  EXPECT_EQ(decisions.Unreached()[0], script[1]);
 }
 
 }  // namespace

@@ -38,5 +38,36 @@ TEST(Seeds, OneSeedIsOneRun) {
   EXPECT_NE(RunSeed(4).hash, first.hash);
 }
 
+TEST(Seeds, TheDecisionsOfOneAreTheSeedAgain) {
+  // Light and heavy, with compaction, retention, one node and five.
+  for (const uint64_t seed : {3, 9, 12, 98}) {
+    DecisionLog log;
+    const RunResult seeded = RunSeed(seed, {.log = &log});
+    ASSERT_TRUE(log.complete());
+    Plan plan = PlanOf(seed);
+    plan.script.emplace(log.decisions().begin(), log.decisions().end());
+    Execution run(plan);
+    while (run.Advance()) {
+    }
+    EXPECT_EQ(run.Result().hash, seeded.hash);
+    EXPECT_EQ(run.Result().tasks, seeded.tasks);
+    EXPECT_TRUE(run.world().decisions().Unreached().empty());
+    EXPECT_TRUE(run.world().decisions().out_of_range().empty());
+  }
+}
+
+TEST(Seeds, WithNoDecisionsAtAllNothingGoesWrong) {
+  for (const uint64_t seed : {1, 2, 5, 77}) {
+    Plan plan = PlanOf(seed);
+    plan.script.emplace();
+    const RunResult result = RunPlan(plan);
+    EXPECT_TRUE(result.ok()) << result.Line();
+    EXPECT_GT(result.batches, 0u);
+    for (size_t probe = 0; Probe(probe) < kFirstState; ++probe) {
+      EXPECT_EQ(result.coverage.hits[probe], 0u) << NameOf(Probe(probe));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tidemark::sim

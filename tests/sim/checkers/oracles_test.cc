@@ -5,6 +5,7 @@
 
 #include "engine/log/batch.h"
 #include "sim/checkers/acked_durability.h"
+#include "sim/checkers/canary.h"
 #include "sim/checkers/commit_rules.h"
 #include "sim/checkers/compaction.h"
 #include "sim/checkers/consumer_order.h"
@@ -50,6 +51,25 @@ TEST(ElectionSafety, SpeaksOfTwoLeadersInOneTerm) {
   EXPECT_TRUE(verdict.ok());
   oracle.OnLeader(kGroup, Term{2}, kA);
   EXPECT_EQ(verdict.oracle(), "election_safety");
+}
+
+TEST(Canary, SpeaksOfAnAckUnderASecondLeaderWhenItIsOn) {
+  Verdict verdict;
+  Canary off(&verdict);
+  off.OnLeader(kGroup, kA);
+  off.OnLeader(kGroup, kB);
+  off.OnAcked(kGroup);
+  Canary oracle(&verdict);
+  oracle.Enable();
+  oracle.OnLeader(kGroup, kA);
+  oracle.OnLeader(kGroup, kA);
+  oracle.OnLeader(GroupId{2}, kB);
+  oracle.OnAcked(kGroup);
+  oracle.OnLeader(kGroup, kB);
+  oracle.OnAcked(GroupId{2});
+  EXPECT_TRUE(verdict.ok());
+  oracle.OnAcked(kGroup);
+  EXPECT_EQ(verdict.oracle(), "canary");
 }
 
 TEST(LogMatching, SpeaksOfDifferentEntriesWithOneIndexAndTerm) {

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "sim/decisions.h"
 #include "sim/faults.h"
 #include "sim/scenario.h"
 #include "sim/story.h"
@@ -16,7 +17,7 @@ std::vector<NodeJournal> RecordSeed(uint64_t seed, Duration length) {
   const Scenario scenario = ScenarioOf(seed);
   Story story(nullptr);
   std::vector<NodeJournal> journals(scenario.nodes.size());
-  World world(scenario, seed, &story);
+  World world(scenario, Decisions(seed), &story);
   for (size_t node = 0; node < world.nodes(); ++node) world.RecordNode(node, &journals[node]);
   Workload workload(&world);
   Faults faults(&world);
