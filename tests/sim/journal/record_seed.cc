@@ -23,9 +23,11 @@ std::vector<NodeJournal> RecordSeed(uint64_t seed, Duration length) {
   Faults faults(&world);
   world.Boot();
   workload.Start();
-  world.RunUntil(Instant() + Duration::Millis(300));
+  while (world.RunNext(Instant() + Duration::Millis(300))) {
+  }
   faults.Start();
-  world.RunUntil(Instant() + length);
+  while (world.RunNext(Instant() + length)) {
+  }
   EXPECT_TRUE(world.verdict().ok()) << world.verdict().what();
   return journals;
 }
