@@ -102,8 +102,11 @@ void World::Start(size_t node) {
   slot.clock.emplace(scheduler_.now(), origin, drift, slot.wall_offset_millis);
   slot.disk.SyncAll();
   const std::unique_ptr<DirectoryView> view = slot.disk.View();
-  absl::StatusOr<Node> recovered = Node::Recover(OptionsFor(node), *view, LocalNow(node),
-                                                 Prng(decisions_.Draw(Site::kNodeSeed, actor)));
+  const uint64_t node_seed = decisions_.Draw(Site::kNodeSeed, actor);
+  absl::StatusOr<Node> recovered =
+      slot.journal != nullptr
+          ? slot.journal->Recover(OptionsFor(node), *view, LocalNow(node), node_seed)
+          : Node::Recover(OptionsFor(node), *view, LocalNow(node), Prng(node_seed));
   if (!recovered.ok()) {
     verdict_.Fail("recovery", absl::StrCat("node ", id(node).value(),
                                            " does not start: ", recovered.status().message()));
@@ -121,8 +124,10 @@ void World::Start(size_t node) {
   trace_.Add(uint64_t{node} << 8 | 0xff);
   Effects effects;
   const Now now = LocalNow(node);
+  if (slot.journal != nullptr) slot.journal->BeforeStep(now, {});
   if (listener_ != nullptr) listener_->OnStep(id(node), scheduler_.now(), {});
   slot.node->Start(now, effects);
+  if (slot.journal != nullptr) slot.journal->AfterStep(effects, *slot.node);
   observer_.AfterStep(id(node), *slot.node, slot.disk, now.wall);
   Execute(node, effects);
   if (!up(node)) return;
@@ -161,7 +166,9 @@ void World::Step(size_t node) {
   if (listener_ != nullptr) listener_->OnStep(id(node), scheduler_.now(), events);
   Effects effects = std::exchange(effects_, {});
   effects.clear();
+  if (slot.journal != nullptr) slot.journal->BeforeStep(now, events);
   slot.node->Step(now, events, effects);
+  if (slot.journal != nullptr) slot.journal->AfterStep(effects, *slot.node);
   CheckDeadline(node, now);
   observer_.AfterStep(id(node), *slot.node, slot.disk, now.wall);
   Execute(node, effects);

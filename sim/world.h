@@ -19,6 +19,7 @@
 #include "sim/decisions.h"
 #include "sim/disk.h"
 #include "sim/history.h"
+#include "sim/journal/node_journal.h"
 #include "sim/network.h"
 #include "sim/observer.h"
 #include "sim/scenario.h"
@@ -68,6 +69,8 @@ class World {
   void Cancel(size_t node, RequestId request);
   // What the driver of a node does for a FetchResponse: reads the range.
   void ReadAt(size_t node, FileRange range, std::function<void(absl::StatusOr<Bytes>)> done);
+  // From its next start on the node's life is written to `journal`, which outlives the world.
+  void RecordNode(size_t node, NodeJournal* journal) { slots_[node]->journal = journal; }
   // Called when a node goes down, whatever the reason.
   std::function<void(size_t)> on_node_down;
 
@@ -128,6 +131,7 @@ class World {
     Disk disk;
     std::optional<Node> node;
     std::optional<Clock> clock;
+    NodeJournal* journal = nullptr;  // if its life is recorded
     uint32_t incarnation = 0;
     bool paused = false;
     bool shutting_down = false;

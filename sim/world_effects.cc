@@ -347,8 +347,11 @@ void World::Reopen(size_t node, ReopenGroup reopen) {
                          scenario_->flush_max + Duration::Micros(10));
   ForIncarnation(delay, node, [this, node, reopen] {
     const std::unique_ptr<DirectoryView> view = slots_[node]->disk.View();
+    const LogOptions& options = slots_[node]->node->options().log;
+    NodeJournal* const journal = slots_[node]->journal;
     absl::StatusOr<std::shared_ptr<RecoveredGroup>> read =
-        RecoverGroupAgain(reopen.group, slots_[node]->node->options().log, *view, reopen.committed);
+        journal != nullptr ? journal->RecoverAgain(reopen, options, *view)
+                           : RecoverGroupAgain(reopen.group, options, *view, reopen.committed);
     if (!read.ok()) {
       verdict_.Fail("recovery", absl::StrCat("node ", id(node).value(), " cannot reopen group ",
                                              reopen.group.value(), ": ", read.status().message()));

@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "runtime/base/last_wish.h"
+
 namespace tidemark {
 
 // The runtime's CheckFailed. It writes with stdio, not with the logger: the process is in a state
@@ -11,6 +13,7 @@ void CheckFailed(const char* file, int line, std::string_view what) {
   std::fprintf(stderr, "%s:%d: check failed: %.*s\n", file, line, static_cast<int>(what.size()),
                what.data());
   std::fflush(stderr);
+  RunLastWish();
   std::abort();
 }
 

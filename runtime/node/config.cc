@@ -97,6 +97,11 @@ absl::Status CheckNumbers(const ServerConfig& config) {
     return absl::InvalidArgumentError(
         absl::StrCat("scrub_bytes_per_second must be 0 (off) or at least ", kScrubRateMin));
   }
+  constexpr uint64_t kRecordBytesMin = 1u << 20;
+  if (config.record_bytes_max < kRecordBytesMin) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("record_bytes_max must be at least ", kRecordBytesMin));
+  }
   if (config.io_threads < 1 || config.io_threads > 64) {
     return absl::InvalidArgumentError("io_threads must be between 1 and 64");
   }

@@ -47,6 +47,11 @@ struct ServerConfig {
   uint64_t shutdown_timeout_ms = 3000;
   int io_threads = 4;
 
+  // Where the node's life is recorded for `tidemark-sim replay-journal`; empty: nowhere. Recordings
+  // hold records, principals and gossip keys.
+  std::string record_dir;
+  uint64_t record_bytes_max = uint64_t{1} << 30;
+
   std::string log_format = "logfmt";  // or "json"
   std::string log_level = "info";     // debug, info, warning, error
 };

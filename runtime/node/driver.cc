@@ -68,14 +68,23 @@ ResolvedResponse Resolve(const FetchResponse& response, const absl::StatusOr<Byt
 
 }  // namespace
 
-Driver::Driver(Node node, net::EventLoop* loop, FileStore* store, Metrics* metrics, Ports* ports)
-    : node_(std::move(node)), loop_(loop), store_(store), metrics_(metrics), ports_(ports) {}
+Driver::Driver(Node node, net::EventLoop* loop, FileStore* store, Metrics* metrics, Ports* ports,
+               Recorder* recorder)
+    : node_(std::move(node)),
+      loop_(loop),
+      store_(store),
+      metrics_(metrics),
+      ports_(ports),
+      recorder_(recorder) {}
 
 Driver::~Driver() = default;
 
 void Driver::Start() {
   Effects effects;
-  node_.Start(ReadNow(), effects);
+  const Now now = ReadNow();
+  if (recorder_ != nullptr) recorder_->BeforeStep(now, {}, {});
+  node_.Start(now, effects);
+  if (recorder_ != nullptr) recorder_->AfterStep(effects, node_.next_deadline());
   Execute(std::move(effects));
   ReportDiskSpace();
   ArmTimer();
@@ -86,8 +95,8 @@ RequestId Driver::Submit(std::string principal, Request request, Done done) {
   {
     const std::lock_guard<std::mutex> hold(mutex_);
     if (!stopped_) {
-      told_.push_back(
-          {RequestReceived{id, std::move(principal), std::move(request)}, id, std::move(done)});
+      told_.push_back({RequestReceived{id, std::move(principal), std::move(request)}, id,
+                       std::move(done), nullptr});
       if (step_posted_) return id;
       step_posted_ = true;
       loop_->Post([this] { RunStep(); });
@@ -98,9 +107,9 @@ RequestId Driver::Submit(std::string principal, Request request, Done done) {
   return id;
 }
 
-void Driver::Cancel(RequestId id) { Enqueue({RequestCancelled{id}, id, nullptr}); }
+void Driver::Cancel(RequestId id) { Enqueue({RequestCancelled{id}, id, nullptr, nullptr}); }
 
-void Driver::Tell(Event event) { Enqueue({std::move(event), RequestId(), nullptr}); }
+void Driver::Tell(Event event) { Enqueue({std::move(event), RequestId(), nullptr, nullptr}); }
 
 void Driver::Enqueue(Told told) {
   const std::lock_guard<std::mutex> hold(mutex_);
@@ -140,16 +149,21 @@ void Driver::RunStep() {
   }
   std::vector<Event> events;
   events.reserve(told.size());
+  std::vector<std::unique_ptr<journal::ReopenRecord>> reopened;
   for (Told& each : told) {
     if (each.done) {
       waiting_.emplace(each.id, std::move(each.done));
     } else if (std::holds_alternative<RequestCancelled>(each.event)) {
       waiting_.erase(each.id);
     }
+    if (recorder_ != nullptr) reopened.push_back(std::move(each.reopened));
     events.push_back(std::move(each.event));
   }
   Effects effects;
-  node_.Step(ReadNow(), events, effects);
+  const Now now = ReadNow();
+  if (recorder_ != nullptr) recorder_->BeforeStep(now, events, reopened);
+  node_.Step(now, events, effects);
+  if (recorder_ != nullptr) recorder_->AfterStep(effects, node_.next_deadline());
   Execute(std::move(effects));
   ArmTimer();
   const bool healthy = node_.healthy();
@@ -203,12 +217,22 @@ void Driver::ExecuteReopen(ReopenGroup reopen) {
   store_->Reopen(reopen.group, [this, reopen, options = node_.options().log](
                                    absl::StatusOr<std::unique_ptr<DirectoryView>> view) {
     // Here, on a thread of the store's: reading takes its time.
-    if (view.ok()) {
+    if (!view.ok()) {
+      Tell(GroupReopened{reopen.token, view.status()});
+      return;
+    }
+    if (recorder_ == nullptr) {
       Tell(GroupReopened{reopen.token,
                          RecoverGroupAgain(reopen.group, options, **view, reopen.committed)});
-    } else {
-      Tell(GroupReopened{reopen.token, view.status()});
+      return;
     }
+    const journal::RecordingView seen(view->get());
+    GroupReopened event{reopen.token,
+                        RecoverGroupAgain(reopen.group, options, seen, reopen.committed)};
+    auto record = std::make_unique<journal::ReopenRecord>();
+    record->reopening = {.group = reopen.group, .committed = reopen.committed};
+    seen.Encode([&](const std::string& frames) { record->files.append(frames); });
+    Enqueue({std::move(event), RequestId(), nullptr, std::move(record)});
   });
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@
 #include "runtime/io/file_store.h"
 #include "runtime/net/event_loop.h"
 #include "runtime/node/metrics.h"
+#include "runtime/node/recorder.h"
 #include "runtime/rpc/gateway.h"
 
 namespace tidemark {
@@ -40,8 +42,10 @@ class Driver : public EngineGateway {
     virtual void OnShutdownComplete() = 0;
   };
 
-  // `loop`, `store`, `metrics` and `ports` outlive the driver.
-  Driver(Node node, net::EventLoop* loop, FileStore* store, Metrics* metrics, Ports* ports);
+  // `loop`, `store`, `metrics`, `ports` and `recorder` outlive the driver. `recorder`, unless null,
+  // is told every step.
+  Driver(Node node, net::EventLoop* loop, FileStore* store, Metrics* metrics, Ports* ports,
+         Recorder* recorder);
   ~Driver() override;
 
   // Loop thread. Begins; after this events may be told.
@@ -69,7 +73,8 @@ class Driver : public EngineGateway {
   struct Told {
     Event event;
     RequestId id;
-    Done done;  // for RequestReceived
+    Done done;                                        // for RequestReceived
+    std::unique_ptr<journal::ReopenRecord> reopened;  // for GroupReopened, if there is a recorder
   };
 
   void Enqueue(Told told);
@@ -87,6 +92,7 @@ class Driver : public EngineGateway {
   FileStore* const store_;
   Metrics* const metrics_;
   Ports* const ports_;
+  Recorder* const recorder_;
 
   std::mutex mutex_;
   std::vector<Told> told_;

@@ -25,6 +25,7 @@
 #include "runtime/net/tls_watch.h"
 #include "runtime/node/driver.h"
 #include "runtime/node/metrics.h"
+#include "runtime/node/recorder.h"
 #include "runtime/rpc/server.h"
 
 namespace tidemark {
@@ -80,6 +81,7 @@ class Server : public Driver::Ports {
   explicit Server(const ServerConfig& config) : config_(config), call_metrics_(&metrics_) {}
 
   absl::Status Prepare();
+  absl::StatusOr<Node> RecoverNode(const NodeOptions& options, const DirectoryView& directory);
   absl::Status WatchCertificates();
   void RouteHttp();
   void FlushSoon();
@@ -99,6 +101,7 @@ class Server : public Driver::Ports {
   std::unique_ptr<FileStore> store_;
   std::unique_ptr<net::PeerTransport> transport_;
   std::unique_ptr<http::HttpServer> http_;
+  std::unique_ptr<Recorder> recorder_;  // null: nothing is recorded
   std::unique_ptr<Driver> driver_;
   std::unique_ptr<rpc::RpcServer> rpc_;
   std::unique_ptr<net::Mux> mux_;
@@ -123,8 +126,7 @@ absl::Status Server::Prepare() {
   TIDEMARK_ASSIGN_OR_RETURN(net::PortSockets sockets, net::OpenPort(listen));
   udp_ = std::move(sockets.udp);
   bound_ = sockets.bound;
-  absl::StatusOr<Node> recovered =
-      Node::Recover(options, *directory, ReadNow(), Prng(SecureRandom64()));
+  absl::StatusOr<Node> recovered = RecoverNode(options, *directory);
   if (!recovered.ok()) {
     // The engine does not know where its files are; whoever copies the command should not ask.
     return absl::Status(recovered.status().code(),
@@ -147,7 +149,8 @@ absl::Status Server::Prepare() {
           .on_link = [this](const Endpoint& peer, bool up) { driver_->OnPeerLink(peer, up); }});
   http_ = std::make_unique<http::HttpServer>(loop_.get(), tls.http);
   RouteHttp();
-  driver_ = std::make_unique<Driver>(std::move(node), loop_.get(), store_.get(), &metrics_, this);
+  driver_ = std::make_unique<Driver>(std::move(node), loop_.get(), store_.get(), &metrics_, this,
+                                     recorder_.get());
 
   rpc::RpcServerOptions rpc;
   if (!config_.insecure) {
@@ -170,6 +173,22 @@ absl::Status Server::Prepare() {
                             http_->Accept(std::move(fd), std::move(received));
                           }});
   return absl::OkStatus();
+}
+
+absl::StatusOr<Node> Server::RecoverNode(const NodeOptions& options,
+                                         const DirectoryView& directory) {
+  const journal::Begin begin{
+      .options = options, .now = ReadNow(), .seed = SecureRandom64(), .recorder = VersionText()};
+  if (config_.record_dir.empty()) {
+    return Node::Recover(options, directory, begin.now, Prng(begin.seed));
+  }
+  TIDEMARK_ASSIGN_OR_RETURN(recorder_, Recorder::Open({.directory = config_.record_dir,
+                                                       .bytes_max = config_.record_bytes_max}));
+  const journal::RecordingView seen(&directory);
+  absl::StatusOr<Node> node = Node::Recover(options, seen, begin.now, Prng(begin.seed));
+  recorder_->Begin(begin, seen);
+  Log(LogLevel::kInfo, "recording", {{"journal", recorder_->run_directory()}});
+  return node;
 }
 
 absl::Status Server::WatchCertificates() {

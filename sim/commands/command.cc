@@ -34,6 +34,7 @@ constexpr Command kCommands[] = {
      "timeline --seed N [--profile P] [--canary] | SCENARIO.json\n"
      "                        -o FILE.html\n",
      TimelineCommand},
+    {"replay-journal", "replay-journal DIR [--explain] [--until STEP]\n", ReplayJournalCommand},
     {"version", "version\n", VersionCommand},
 };
 

@@ -32,6 +32,7 @@ void PrintCoverage(const Coverage& coverage);
 int RunCommand(const Args& args);
 int AuditCommand(const Args& args);
 int ReplayCommand(const Args& args);
+int ReplayJournalCommand(const Args& args);
 int ShrinkCommand(const Args& args);
 int TimelineCommand(const Args& args);
 

@@ -4,7 +4,7 @@
 #   cluster_prepare NAME [DIR]   a work folder (below DIR), free ports, certificates, a policy with the
 #                                user NAME allowed everything on topics; sets $work and exports
 #                                TIDEMARK_{SERVERS,CA,CERT,KEY} of that user
-#   cluster_start NODE           start a node; its process is ${pid[NODE]}, its log $work/nodeNODE.log
+#   cluster_start NODE [FLAG...] start a node; its process is ${pid[NODE]}, its log $work/nodeNODE.log
 #   cluster_kill NODE            SIGKILL, and wait until it is gone
 #   cluster_cleanup [STATUS]     for a trap: stop every node, show the ends of their logs after a
 #                                failure, remove $work, exit with STATUS (default: the last one)
@@ -87,12 +87,14 @@ POLICY
 }
 
 cluster_start() {
-  "$tidemark" server --node-id "$1" --cluster-id "$cluster_name" --data-dir "$work/data$1" \
-    --listen "$(address "$1")" --join "$(address 1)" --join "$(address 2)" --voters 1,2,3 \
-    --ca "$work/tls/ca.crt" --cert "$work/tls/node-$1.crt" --key "$work/tls/node-$1.key" \
+  local node=$1
+  shift
+  "$tidemark" server --node-id "$node" --cluster-id "$cluster_name" --data-dir "$work/data$node" \
+    --listen "$(address "$node")" --join "$(address 1)" --join "$(address 2)" --voters 1,2,3 \
+    --ca "$work/tls/ca.crt" --cert "$work/tls/node-$node.crt" --key "$work/tls/node-$node.key" \
     --acl-policy "$work/policy.csv" --gossip-key-file "$work/tls/gossip.key" \
-    >>"$work/node$1.log" 2>&1 &
-  pid[$1]=$!
+    "$@" >>"$work/node$node.log" 2>&1 &
+  pid[$node]=$!
 }
 
 cluster_kill() {

@@ -76,6 +76,16 @@ void AddTuning(CLI::App& command, ServerConfig& config) {
   command.add_option("--io-threads", config.io_threads, "Threads for files")
       ->capture_default_str()
       ->group(group);
+  command
+      .add_option("--record", config.record_dir,
+                  "Folder to record all that this node is told in, for `tidemark-sim "
+                  "replay-journal`; holds records and keys")
+      ->group(group);
+  command
+      .add_option("--record-bytes-max", config.record_bytes_max,
+                  "Bound of all recordings in it: the oldest runs go first")
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--log-format", config.log_format, "logfmt or json")
       ->capture_default_str()
       ->group(group);
