@@ -55,6 +55,9 @@ struct Config {
   // Whenever the commit index rises every peer that may be sent to gets an append, empty if need
   // be. Otherwise the news rides on what is sent anyway, and only who is idle is told.
   bool eager_commit = false;
+  // Whoever asks for a vote or gives one also tells how far it knows the log to be committed. Off
+  // only where votes shall change nothing else, as in etcd.
+  bool votes_tell_commit = true;
   // Acknowledgements that wait for one write leave as one, if it still is to the present leader.
   // Otherwise each append gets its own with the write that makes it true, in
   // Effects::messages_after_persist.
