@@ -33,9 +33,6 @@ absl::Status Raft::Impl::MayCampaign() const {
   if (role_ == Role::kLeader) return refuse("this node leads already");
   if (!is_voter_) return refuse("this node is no voter of the group");
   if (install_.has_value()) return refuse("a snapshot is being installed here");
-  // While the last promise is not on disk (a slow or hanging one), a further one only raises the
-  // term without any chance to win.
-  if (!hard_state_durable()) return refuse("the last vote of this node is not durable yet");
   if (state_.term.value() >= kTermMax) return refuse("there are no terms left");
   // It could be elected by a quorum of members that are none any more.
   if (HasUnappliedChange()) return refuse("a committed change of members is not applied here yet");
@@ -50,6 +47,15 @@ absl::Status Raft::Impl::CampaignUnasked(Instant now, Effects& out) {
         "leadership instead");
   }
   return Campaign(now, /*leadership_transfer=*/false, out);
+}
+
+absl::Status Raft::Impl::CampaignAtTimeout(Instant now, Effects& out) {
+  if (hard_state_durable()) return Campaign(now, /*leadership_transfer=*/false, out);
+  // While the last promise is not on disk (a slow or hanging one), a further one only raises the
+  // term without any chance to win.
+  election_wait_ = Duration();
+  ArmElection(now);
+  return absl::FailedPreconditionError("the last vote of this node is not durable yet");
 }
 
 absl::Status Raft::Impl::Campaign(Instant now, bool leadership_transfer, Effects& out) {
@@ -205,7 +211,8 @@ void Raft::Impl::OnVoteRequest(Instant now, NodeId from, Term term, const VoteRe
 }
 
 void Raft::Impl::LearnCommit(Instant now, LogIndex commit, Term term, Effects& out) {
-  if (role_ == Role::kLeader || commit <= commit_ || log_->TermAt(commit) != term) return;
+  if (!config_.votes_tell_commit || role_ == Role::kLeader) return;
+  if (commit <= commit_ || log_->TermAt(commit) != term) return;
   // Same index, same term: the same entry, and it is committed for ever.
   SetCommit(commit, out);
   // Elected by members that are none any more it must not be.

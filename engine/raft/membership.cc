@@ -88,6 +88,11 @@ void Raft::Impl::CommitAllButTheLastChange() {
 }
 
 void Raft::Impl::OnApplied(Instant now, LogIndex applied, Effects& out) {
+  ApplyChanges(now, applied, out);
+  LeaveJointIfDue(now, out);
+}
+
+void Raft::Impl::ApplyChanges(Instant now, LogIndex applied, Effects& out) {
   TIDEMARK_CHECK_LE(applied, commit_);
   while (applied_ < applied) {
     ++applied_;
@@ -95,7 +100,6 @@ void Raft::Impl::OnApplied(Instant now, LogIndex applied, Effects& out) {
       ApplyChange(now, *change, out);
     }
   }
-  LeaveJointIfDue(now, out);
 }
 
 void Raft::Impl::ApplyChange(Instant now, const ConfChange& change, Effects& out) {

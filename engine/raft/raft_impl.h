@@ -63,6 +63,7 @@ struct Raft::Impl {
   // Campaigns, by way of a pre-vote if configured.
   //   Errors  as Raft::Campaign.
   absl::Status Campaign(Instant now, bool leadership_transfer, Effects& out);
+  absl::Status CampaignAtTimeout(Instant now, Effects& out);
   // As somebody other than the timer or the leader wants it.
   absl::Status CampaignUnasked(Instant now, Effects& out);
   absl::Status MayCampaign() const;
@@ -167,6 +168,7 @@ struct Raft::Impl {
   absl::Status CheckConfChange(const ConfChange& change) const;
   void AppendConfChange(Instant now, const ConfChange& change, Effects& out);
   void OnApplied(Instant now, LogIndex applied, Effects& out);
+  void ApplyChanges(Instant now, LogIndex applied, Effects& out);
   // At the start: a leader appends a change only when it has applied the one before, so that one is
   // committed whatever this node remembered of it. Otherwise it could be elected by members that
   // are two changes old.

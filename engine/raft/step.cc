@@ -179,7 +179,9 @@ void Raft::Impl::OnTimer(Instant now, Effects& out) {
   RefuseOldReads(now, out);
   if (role_ != Role::kLeader) {
     // Whoever cannot campaign has lost its leader nevertheless.
-    if (now >= election_deadline_ && !Campaign(now, false, out).ok()) SetLeader(now, kNoNode, out);
+    if (now >= election_deadline_ && !CampaignAtTimeout(now, out).ok()) {
+      SetLeader(now, kNoNode, out);
+    }
     return;
   }
   if (CheckQuorum(now, out)) return;
