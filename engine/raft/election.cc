@@ -211,7 +211,8 @@ void Raft::Impl::OnVoteRequest(Instant now, NodeId from, Term term, const VoteRe
 }
 
 void Raft::Impl::LearnCommit(Instant now, LogIndex commit, Term term, Effects& out) {
-  if (role_ == Role::kLeader || commit <= commit_ || log_->TermAt(commit) != term) return;
+  if (!config_.votes_tell_commit || role_ == Role::kLeader) return;
+  if (commit <= commit_ || log_->TermAt(commit) != term) return;
   // Same index, same term: the same entry, and it is committed for ever.
   SetCommit(commit, out);
   // Elected by members that are none any more it must not be.

@@ -216,6 +216,7 @@ raft::Config EtcdConfig() {
   config.inflight_messages_max = kUnlimitedMessages;
   config.single_voter_campaigns_at_start = false;
   config.eager_commit = true;
+  config.votes_tell_commit = false;
   config.cumulative_acks = false;
   config.step_down_on_removal = false;
   return config;
