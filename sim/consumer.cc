@@ -29,6 +29,9 @@ Consumer::Consumer(World* world, uint32_t actor, const std::string& topic, Parti
 }
 
 void Consumer::Start() {
+  if (world_->history() != nullptr) {
+    world_->history()->OnConsume(now(), actor_, group_, position());
+  }
   RefreshView();
   Run([this](Actions& out) { session_.Start(now(), out); });
 }
@@ -59,6 +62,7 @@ void Consumer::OnFailed(const absl::Status& status) {
   world_->coverage().Hit(Probe::kConsumerBehindRetention);
   world_->scheduler().After(Latency(), [this, start] {
     world_->observer().consumers().OnSkipped(actor_, group_, start);
+    if (world_->history() != nullptr) world_->history()->OnLeftBehind(now(), actor_, start);
     on_left_behind(start);
   });
 }
@@ -165,6 +169,9 @@ void Consumer::OnData(balancer::StreamId id, const Bytes& frame, Offset high_wat
                         high_watermark, out);
     if (!delivery.deliver) return;
     world_->coverage().Hit(Probe::kRecordConsumed, header->offset_span() - delivery.skip);
+    if (world_->history() != nullptr) {
+      world_->history()->OnConsumed(now(), actor_, frame.view(), delivery.skip);
+    }
     timeline().Delivered(actor_, group_, header->base_offset + delivery.skip,
                          header->offset_span() - delivery.skip);
     Observer& observer = world_->observer();

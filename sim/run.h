@@ -15,6 +15,7 @@
 #include "sim/coverage.h"
 #include "sim/decisions.h"
 #include "sim/faults.h"
+#include "sim/history.h"
 #include "sim/plan.h"
 #include "sim/story.h"
 #include "sim/timeline/timeline.h"
@@ -45,6 +46,7 @@ struct Watchers {
   std::FILE* story = nullptr;  // gets a readable account
   DecisionLog* log = nullptr;
   StepListener* listener = nullptr;
+  std::FILE* history = nullptr;  // gets what clients do (history.h)
   Timeline* timeline = nullptr;  // is finished when the run is over
 };
 
@@ -78,6 +80,7 @@ class Execution {
   const Plan plan_;
   DecisionLog* const log_;
   Story story_;
+  std::optional<History> history_;
   World world_;
   Workload workload_;
   Faults faults_;

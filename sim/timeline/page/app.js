@@ -217,7 +217,7 @@ const app = (() => {
     look(when - length * 0.9, when + length * 0.1);
     const group = data.verdict.culprits.find(([what]) => what === 'group');
     if (group && state.group === null) setGroup(group[1]);
-    lookFor('is:offending');
+    lookFor(model.offending.length ? 'is:offending' : '');
     select(model.verdictMark, false);
   }
 
@@ -236,7 +236,7 @@ const app = (() => {
     if (failed) {
       $('verdict-text').append(element('b', `${data.verdict.oracle}: `), data.verdict.what);
       const n = model.offending.length;
-      $('verdict-text').append(` (${n} ${n === 1 ? 'mark has' : 'marks have'} to do with it)`);
+      if (n) $('verdict-text').append(` (${n} ${n === 1 ? 'mark has' : 'marks have'} to do with it)`);
     }
   }
 
