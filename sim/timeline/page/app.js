@@ -95,6 +95,8 @@ const app = (() => {
     const time = state.selected !== marks.noMark ? c.begin[state.selected] : state.view.to;
     for (const [lane, {y, h, node}] of at.lanes.entries()) {
       const label = gutter.children[lane + 1];
+      const narrow = at.gutter < 120;
+      label.firstChild.textContent = narrow ? model.shortName(lane) : data.lanes[lane].name;
       label.style.top = `${y}px`;
       label.style.height = `${h}px`;
       label.lastChild.textContent = node ? statusAt(lane, Math.min(time, model.end - 1)) : '';
