@@ -95,6 +95,8 @@ const app = (() => {
     const time = state.selected !== marks.noMark ? c.begin[state.selected] : state.view.to;
     for (const [lane, {y, h, node}] of at.lanes.entries()) {
       const label = gutter.children[lane + 1];
+      const narrow = at.gutter < 120;
+      label.firstChild.textContent = narrow ? model.shortName(lane) : data.lanes[lane].name;
       label.style.top = `${y}px`;
       label.style.height = `${h}px`;
       label.lastChild.textContent = node ? statusAt(lane, Math.min(time, model.end - 1)) : '';
@@ -217,7 +219,7 @@ const app = (() => {
     look(when - length * 0.9, when + length * 0.1);
     const group = data.verdict.culprits.find(([what]) => what === 'group');
     if (group && state.group === null) setGroup(group[1]);
-    lookFor('is:offending');
+    lookFor(model.offending.length ? 'is:offending' : '');
     select(model.verdictMark, false);
   }
 
@@ -236,7 +238,7 @@ const app = (() => {
     if (failed) {
       $('verdict-text').append(element('b', `${data.verdict.oracle}: `), data.verdict.what);
       const n = model.offending.length;
-      $('verdict-text').append(` (${n} ${n === 1 ? 'mark has' : 'marks have'} to do with it)`);
+      if (n) $('verdict-text').append(` (${n} ${n === 1 ? 'mark has' : 'marks have'} to do with it)`);
     }
   }
 

@@ -157,6 +157,9 @@ class Page(unittest.TestCase):
         self.open(path, 420, 800)
         self.assertLessEqual(self.browser.run("document.documentElement.scrollWidth"), 420)
         self.assertGreater(self.browser.run("document.getElementById('scroll').clientHeight"), 100)
+        self.assertEqual(len(set(self.lanes())), len(pages.data["lanes"]))
+        self.assertTrue(self.browser.run("[...document.querySelectorAll('.lane b')].every("
+                                         "name => name.scrollWidth <= name.clientWidth)"))
         self.browser.key("v")
         self.assertEqual(self.browser.run("document.getElementById('found').textContent"), "40 found")
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim/coverage.h"
@@ -150,6 +151,17 @@ TEST(Timeline, AVerdictIsTheLastMark) {
   const Mark& last = planted.timeline.marks().back();
   EXPECT_EQ(last.kind, MarkKind::kVerdict);
   EXPECT_EQ(planted.timeline.texts()[last.text], "progress: nobody leads");
+}
+
+TEST(LastWords, AreSaidOnce) {
+  std::vector<std::string> said;
+  SetLastWords([&](std::string_view check) {
+    said.emplace_back(check);
+    SayLastWords("a check of the words themselves");
+  });
+  SayLastWords("a < b");
+  SayLastWords("c < d");
+  EXPECT_EQ(said, std::vector<std::string>{"a < b"});
 }
 
 // What the timeline says happened, against what the run counted by itself.
