@@ -80,9 +80,15 @@ Duration Client::Latency() {
                                      world_->scenario().latency_max);
 }
 
+Instant Client::Arrival(Way& way) {
+  const bool same_packet = world_->scenario().packed && way.sent == now() && way.arrives > now();
+  if (!same_packet) way.arrives = std::max(way.arrives, now() + Latency());
+  way.sent = now();
+  return way.arrives;
+}
+
 void Client::Up(const StreamPtr& stream, std::function<void()> function, MarkId mark) {
-  stream->last_up = std::max(stream->last_up, now() + Latency());
-  world_->scheduler().At(stream->last_up, [this, stream, mark, function = std::move(function)] {
+  world_->scheduler().At(Arrival(stream->up), [this, stream, mark, function = std::move(function)] {
     if (!world_->up(stream->node) || world_->incarnation(stream->node) != stream->incarnation) {
       timeline().Ends(mark, Outcome::kReceiverDown);
       return;
@@ -93,11 +99,11 @@ void Client::Up(const StreamPtr& stream, std::function<void()> function, MarkId 
 }
 
 void Client::Down(const StreamPtr& stream, std::function<void()> function, MarkId mark) {
-  stream->last_down = std::max(stream->last_down, now() + Latency());
-  world_->scheduler().At(stream->last_down, [this, stream, mark, function = std::move(function)] {
-    timeline().Ends(mark, stream->broken ? Outcome::kBroken : Outcome::kDone);
-    if (!stream->broken) function();
-  });
+  world_->scheduler().At(
+      Arrival(stream->down), [this, stream, mark, function = std::move(function)] {
+        timeline().Ends(mark, stream->broken ? Outcome::kBroken : Outcome::kDone);
+        if (!stream->broken) function();
+      });
 }
 
 void Client::Call(const balancer::Target& target, Request request, Callback done) {

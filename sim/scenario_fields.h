@@ -37,6 +37,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("latency_min", s.latency_min);
   visit.Field("latency_max", s.latency_max);
   visit.Field("ordered_links", s.ordered_links);
+  visit.Field("packed", s.packed);
   visit.Field("message_lost", s.message_lost);
   visit.Field("message_duplicated", s.message_duplicated);
   visit.Field("message_reordered", s.message_reordered);
@@ -76,6 +77,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("consumers", s.consumers);
   visit.Field("consumers_late", s.consumers_late);
   visit.Field("produce_gap_max", s.produce_gap_max);
+  visit.Field("burst_max", s.burst_max);
   visit.Field("batches_in_flight", s.batches_in_flight);
   visit.Field("records_max", s.records_max);
   visit.Field("record_bytes_max", s.record_bytes_max);

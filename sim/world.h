@@ -205,7 +205,9 @@ class World {
   History* history_ = nullptr;
   TraceHash trace_;
   bool calm_ = false;
+  // Empty; for their capacity.
   Effects effects_;
+  std::vector<Event> spare_inbox_;
   std::vector<std::unique_ptr<Slot>> slots_;
 };
 
