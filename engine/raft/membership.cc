@@ -78,6 +78,15 @@ bool Raft::Impl::HasUnappliedChange() const {
   return false;
 }
 
+void Raft::Impl::CommitAllButTheLastChange() {
+  LogIndex last;
+  for (LogIndex index = applied_ + 1; index <= log_->last_index(); ++index) {
+    if (!log_->ConfChangeAt(index).has_value()) continue;
+    commit_ = std::max(commit_, last);
+    last = index;
+  }
+}
+
 void Raft::Impl::OnApplied(Instant now, LogIndex applied, Effects& out) {
   ApplyChanges(now, applied, out);
   LeaveJointIfDue(now, out);

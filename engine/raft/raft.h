@@ -103,7 +103,8 @@ class RaftLog {
   // Builds the control frame of a change of members and stages it at last_index() + 1.
   virtual void AppendConfChange(Term term, const ConfChange& change) = 0;
   // The change of members that the entry at `index` is, nullopt if it is none. Asked only for
-  // entries that are committed and not applied, which the log must know without IO.
+  // entries that are not applied (at the start for all of them, else for committed ones), which the
+  // log must know without IO.
   virtual std::optional<ConfChange> ConfChangeAt(LogIndex /*index*/) const { return std::nullopt; }
   // What could be sent to a peer instead of entries the log does not have any more; nullopt if
   // nothing is ready. Then such a peer gets heartbeats alone.
@@ -189,7 +190,8 @@ struct Counters {
 //           against this.
 class Raft {
  public:
-  // `state` and `log` are what recovery found. `commit` may be 0 or any index known committed.
+  // `state` and `log` are what recovery found. `commit` may be 0 or any index known committed; if
+  // the log has several changes of members behind Config::applied, all but the last are, too.
   // A commit index recorded for a restart must not have been above log.durable_index() at that
   // time: what lay behind it may have been rewritten in memory only. `log` outlives this object.
   //   Checks  dies if `config` makes no sense: voters not ascending, no self, a heartbeat interval

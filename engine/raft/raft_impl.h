@@ -169,6 +169,10 @@ struct Raft::Impl {
   void AppendConfChange(Instant now, const ConfChange& change, Effects& out);
   void OnApplied(Instant now, LogIndex applied, Effects& out);
   void ApplyChanges(Instant now, LogIndex applied, Effects& out);
+  // At the start: a leader appends a change only when it has applied the one before, so that one is
+  // committed whatever this node remembered of it. Otherwise it could be elected by members that
+  // are two changes old.
+  void CommitAllButTheLastChange();
   void ApplyChange(Instant now, const ConfChange& change, Effects& out);
   void SwitchTo(Instant now, Membership membership, Effects& out);
   void LeaderSwitched(Instant now, Effects& out);

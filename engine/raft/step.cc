@@ -93,6 +93,7 @@ Raft::Impl::Impl(Config config, HardState state, LogIndex commit, RaftLog* log, 
   // A crash between the two files of one write can leave entries of a term whose hard state was
   // lost. Nothing was promised in that term: promises leave only after the whole write.
   if (log_->last_term() > state_.term) state_ = HardState{.term = log_->last_term()};
+  if (config_.validate_conf_change) CommitAllButTheLastChange();
   AdoptPeers(Instant());
   reads_.next_name = prng_.Next() >> 1;
 }

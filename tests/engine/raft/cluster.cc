@@ -140,6 +140,7 @@ void Cluster::Heal() {
   for (const NodeId id : ids_) {
     Node(id).disk_stalled = false;
     Restart(id);
+    Apply(id);
   }
 }
 
