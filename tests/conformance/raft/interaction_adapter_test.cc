@@ -127,5 +127,20 @@ TEST(InteractionScript, VoteRequestsThatLeaveEarlyAreNamed) {
             "pass a.txt (5 directives; differs: early vote requests)\n");
 }
 
+TEST(InteractionScript, AJointConfigurationIsLeftWhenTheApplyThreadHasReported) {
+  const std::string applied =
+      std::string(kQuiet) +
+      "add-nodes 1 voters=(1) index=2 async-storage-writes=true\n----\nok\n\n"
+      "campaign 1\n----\nok\n\nstabilize\n----\nok\n\n"
+      "propose-conf-change 1 transition=implicit\nl2\n----\nok\n\n"
+      "process-ready 1\nprocess-append-thread 1\ndeliver-msgs 1\nprocess-ready 1\n"
+      "process-apply-thread 1\n----\nok\n\nlog-level warn\n----\nok\n\n";
+  EXPECT_EQ(Got(applied + "process-ready 1"),
+            "Ready MustSync=false:\nMessages:\n"
+            "1->2 MsgApp Term:1 Log:1/3 Commit:4 Entries:[1/4 EntryConfChangeV2 l2]\n");
+  const std::string got = Got(applied + "deliver-msgs 1\nprocess-ready 1");
+  EXPECT_NE(got.find("Entries:\n1/5 EntryConfChangeV2\n"), std::string::npos) << got;
+}
+
 }  // namespace
 }  // namespace tidemark::conformance

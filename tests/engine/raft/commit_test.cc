@@ -209,5 +209,21 @@ TEST(Commit, WithoutCheckQuorumALeaderStaysAlone) {
   EXPECT_EQ(member.raft().role(), Role::kLeader);
 }
 
+TEST(Commit, S6_2_ByRoundsAQuorumHeardInOneRoundIsMissedAtTheEndOfTheNext) {
+  Config config = TestConfig();
+  config.quorum_rounds = true;
+  Member member({.config = config});
+  member.Elect();
+  member.Persist();
+  member.Receive(kTwo, 1, Ack(1));
+  EXPECT_TRUE(member.raft().PeerActive(member.now(), kTwo));
+  const Instant elected = member.now();
+  while (member.raft().role() == Role::kLeader) {
+    ASSERT_LE(member.now() - elected, Duration::Millis(200));
+    member.Timeout();
+  }
+  EXPECT_EQ(member.now() - elected, Duration::Millis(200));
+}
+
 }  // namespace
 }  // namespace tidemark::raft

@@ -304,5 +304,27 @@ TEST(Election, ANewConnectionIsAskedAgainIfItsAnswerIsMissing) {
   EXPECT_NE(Find<VoteRequest>(member.PeerReset(kTwo).messages, kTwo), nullptr);
 }
 
+TEST(Election, WhoeverIsAskedToCampaignDoesNotWaitForTheWriteOfTheLastVote) {
+  Member member({.config = NoPreVote()});
+  member.Timeout();
+  Effects effects;
+  EXPECT_TRUE(member.raft().Campaign(member.now(), effects).ok());
+  EXPECT_EQ(member.raft().term(), Term{2});
+  EXPECT_EQ(effects.persist, (HardState{.term = Term{2}, .vote = kOne}));
+}
+
+TEST(Election, VotesTellOfCommitsUnlessTheyShallNot) {
+  for (const bool tell : {true, false}) {
+    Config config = NoPreVote();
+    config.votes_tell_commit = tell;
+    Member member({.config = config, .state = {.term = Term{1}}, .log = {1}});
+    VoteRequest ask = Ask(1, 1);
+    ask.commit = LogIndex{1};
+    ask.commit_term = Term{1};
+    member.Receive(kTwo, 2, ask);
+    EXPECT_EQ(member.raft().commit(), LogIndex{tell ? 1u : 0u});
+  }
+}
+
 }  // namespace
 }  // namespace tidemark::raft

@@ -273,5 +273,28 @@ TEST(Follower, WithoutRoomItFollowsAndVotesButTakesNoRecords) {
   EXPECT_FALSE(Find<AppendReply>(beat.messages, kThree)->no_room);
 }
 
+TEST(Follower, WithoutCumulativeAcksEachAppendIsAnsweredWithItsWriteWhoeverLeadsByThen) {
+  Config config = TestConfig();
+  config.cumulative_acks = false;
+  Member member({.config = config, .state = {.term = Term{1}}});
+  const Effects first = member.Receive(kTwo, 1, Append(0, 0, {1}, 1));
+  EXPECT_TRUE(first.persist.has_value());
+  EXPECT_TRUE(first.messages.empty());
+  EXPECT_EQ(first.messages_after_persist.size(), 1u);
+  member.Receive(kTwo, 1, Append(1, 1, {1}, 2));
+  member.Receive(kTwo, 1, Append(9, 1, {}, 3));
+  member.Receive(
+      kThree, 2,
+      VoteRequest{.last_index = LogIndex{9}, .last_term = Term{1}, .leadership_transfer = true});
+  const Effects written = member.Persist();
+  const std::vector<AppendReply> replies = All<AppendReply>(written.messages, kTwo);
+  ASSERT_EQ(replies.size(), 3u);
+  EXPECT_EQ(replies[0].match, LogIndex{1});
+  EXPECT_EQ(replies[1].match, LogIndex{2});
+  EXPECT_FALSE(replies[2].success);
+  EXPECT_EQ(replies[2].refused, LogIndex{9});
+  EXPECT_EQ(written.messages.front().term, Term{1});
+}
+
 }  // namespace
 }  // namespace tidemark::raft
