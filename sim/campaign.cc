@@ -1,5 +1,6 @@
 #include "sim/campaign.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -40,10 +41,27 @@ void WriteAll(int fd, const void* data, size_t size) {
   }
 }
 
+// Histories of several children go to one file: each whole, and under a lock.
+RunResult RunWithHistory(const Plan& plan, int fd) {
+  char* text = nullptr;
+  size_t size = 0;
+  std::FILE* const memory = ::open_memstream(&text, &size);
+  RunResult result = RunPlan(plan, {.history = memory});
+  std::fclose(memory);
+  ::lockf(fd, F_LOCK, 0);
+  WriteAll(fd, text, size);
+  ::lockf(fd, F_ULOCK, 0);
+  std::free(text);
+  return result;
+}
+
 // The life of a child: seeds first, first + step, ... up to last.
-[[noreturn]] void RunChild(int fd, const CampaignOptions& options, uint64_t first, uint64_t step) {
+[[noreturn]] void RunChild(int fd, const CampaignOptions& options, int history, uint64_t first,
+                           uint64_t step) {
   for (uint64_t seed = first; seed <= options.last; seed += step) {
-    const std::string report = EncodeReport(RunPlan(PlanOf(options, seed)));
+    const Plan plan = PlanOf(options, seed);
+    const std::string report =
+        EncodeReport(history < 0 ? RunPlan(plan) : RunWithHistory(plan, history));
     WriteAll(fd, report.data(), report.size());
   }
   ::_exit(0);
@@ -69,12 +87,21 @@ class Campaign {
         return result_;
       }
     }
+    if (!options_.history_path.empty()) {
+      history_ =
+          ::open(options_.history_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0666);
+      if (history_ < 0) {
+        result_.problem = absl::StrCat("cannot write ", options_.history_path);
+        return result_;
+      }
+    }
     const uint64_t jobs = static_cast<uint64_t>(std::max(options_.jobs, 1));
     children_.resize(jobs);
     for (uint64_t job = 0; job < jobs; ++job) Spawn(children_[job], options_.first + job);
     while (!stopped_ && Alive() && !TimeIsUp()) PollOnce();
     for (Child& child : children_) Reap(child, true);
     result_.elapsed_seconds = Elapsed();
+    if (history_ >= 0) ::close(history_);
     ExamineFailures();
     if (hashes_ != nullptr) {
       for (const auto& [seed, hash] : hash_of_) {
@@ -111,7 +138,7 @@ class Campaign {
     if (child.pid < 0) std::abort();
     if (child.pid == 0) {
       ::close(fds[0]);
-      RunChild(fds[1], options_, first, children_.size());
+      RunChild(fds[1], options_, history_, first, children_.size());
     }
     ::close(fds[1]);
     child.fd = fds[0];
@@ -250,6 +277,7 @@ class Campaign {
   std::vector<Child> children_;
   std::map<uint64_t, uint64_t> hash_of_;
   std::FILE* hashes_ = nullptr;
+  int history_ = -1;
   std::timespec began_{};
   double next_print_ = kProgressSeconds;
   bool stopped_ = false;

@@ -23,6 +23,8 @@ struct CampaignOptions {
   double seconds = 0;
   // If not empty: "seed hash" lines, by seed, to compare two builds by.
   std::string hashes_path;
+  // If not empty: what clients did, of all seeds that ended (history.h).
+  std::string history_path;
   // If not empty: a folder for the decisions of failed seeds, made if it is not there.
   std::string failures_path;
 };

@@ -27,6 +27,9 @@ Consumer::Consumer(World* world, uint32_t actor, const std::string& topic, Parti
     : SessionClient(world, actor, topic, partition, group, OptionsFor(start)) {}
 
 void Consumer::Start() {
+  if (world_->history() != nullptr) {
+    world_->history()->OnConsume(now(), actor_, group_, position());
+  }
   RefreshView();
   Run([this](Actions& out) { session_.Start(now(), out); });
 }
@@ -57,6 +60,7 @@ void Consumer::OnFailed(const absl::Status& status) {
   world_->coverage().Hit(Probe::kConsumerBehindRetention);
   world_->scheduler().After(Latency(), [this, start] {
     world_->observer().consumers().OnSkipped(actor_, group_, start);
+    if (world_->history() != nullptr) world_->history()->OnLeftBehind(now(), actor_, start);
     on_left_behind(start);
   });
 }
@@ -158,6 +162,9 @@ void Consumer::OnData(balancer::StreamId id, const Bytes& frame, Offset high_wat
                         high_watermark, out);
     if (!delivery.deliver) return;
     world_->coverage().Hit(Probe::kRecordConsumed, header->offset_span() - delivery.skip);
+    if (world_->history() != nullptr) {
+      world_->history()->OnConsumed(now(), actor_, frame.view(), delivery.skip);
+    }
     Observer& observer = world_->observer();
     if (compacted) {
       observer.compaction().OnDelivered(actor_, group_, frame.view(), delivery.skip);

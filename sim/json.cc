@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -154,7 +155,7 @@ class Parser {
       if (!Take(':')) return Error(absl::StrCat("':' is expected after ", name));
       Json value;
       TIDEMARK_RETURN_IF_ERROR(Value(value, depth + 1));
-      json.members.emplace_back(std::move(name), std::move(value));
+      json.members.push_back({.name = std::move(name), .value = std::move(value)});
     } while (Take(','));
     return Take('}') ? absl::OkStatus() : Error("',' or '}' is expected here");
   }
@@ -166,10 +167,17 @@ class Parser {
 
 }  // namespace
 
+Json::Json() = default;
+Json::Json(const Json&) = default;
+Json::Json(Json&&) noexcept = default;
+Json& Json::operator=(const Json&) = default;
+Json& Json::operator=(Json&&) noexcept = default;
+Json::~Json() = default;
+
 const Json* Json::Find(std::string_view name) const {
   const auto found = std::find_if(members.begin(), members.end(),
-                                  [&](const auto& member) { return member.first == name; });
-  return found == members.end() ? nullptr : &found->second;
+                                  [&](const Member& member) { return member.name == name; });
+  return found == members.end() ? nullptr : &found->value;
 }
 
 absl::StatusOr<Json> ParseJson(std::string_view text) { return Parser(text).Document(); }

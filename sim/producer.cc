@@ -72,7 +72,8 @@ void Producer::SubmitOne(Actions& out) {
   const uint64_t batch =
       BatchId(header->producer_id, header->producer_epoch, header->base_sequence);
   world_->observer().ledger().OnSubmitted(batch, actor_, tag, header->crc);
-  batch_of_tag_.emplace(tag, batch);
+  batch_of_tag_.emplace(tag, Sent{.batch = batch, .sequence = header->base_sequence});
+  if (world_->history() != nullptr) world_->history()->OnProduce(now(), actor_, group_, *frame);
   session_.Submit(now(), tag, Bytes::From(*std::move(frame)), header->record_count, out);
 }
 
@@ -86,7 +87,12 @@ void Producer::Perform(const balancer::ProducerAction& action) {
   } else if (const auto* done = std::get_if<balancer::Done>(&action)) {
     world_->coverage().Hit(Probe::kBatchAcked);
     world_->observer().canary().OnAcked(group_);
-    world_->observer().ledger().OnAcked(batch_of_tag_.at(done->tag), group_, done->base_offset);
+    const Sent& sent = batch_of_tag_.at(done->tag);
+    world_->observer().ledger().OnAcked(sent.batch, group_, done->base_offset);
+    if (world_->history() != nullptr) {
+      world_->history()->OnProduced(now(), session_.producer_id().value(), sent.sequence,
+                                    done->base_offset);
+    }
     batch_of_tag_.erase(done->tag);
   } else if (const auto* failed = std::get_if<balancer::Failed>(&action)) {
     world_->verdict().Fail("producer", absl::StrCat("batch ", failed->tag, " of producer ", actor_,

@@ -44,6 +44,11 @@ Execution::Execution(Plan plan, const Watchers& watchers)
   UnderWay() = ReplayCommandOf(plan_);
   story_.Tell("seed ", plan_.seed, ": ", plan_.scenario.Summary());
   world_.ListenWith(watchers.listener);
+  if (watchers.history != nullptr) {
+    history_.emplace(watchers.history, plan_.seed);
+    history_->OnBegin(plan_);
+    world_.RecordTo(&*history_);
+  }
   world_.Boot();
   workload_.Start();
   until_ = Instant() + kFaultsBegin;
@@ -144,7 +149,8 @@ void Execution::Finish() {
   if (phase_ == Phase::kOver) return;
   phase_ = Phase::kOver;
   story_.SetTime(world_.now());
-  story_.Tell(Result().Line());
+  if (story_.on()) story_.Tell(Result().Line());
+  if (history_.has_value()) history_->OnEnd(world_.now(), world_.verdict().oracle());
 }
 
 RunResult Execution::Result() const {

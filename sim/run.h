@@ -13,6 +13,7 @@
 #include "sim/coverage.h"
 #include "sim/decisions.h"
 #include "sim/faults.h"
+#include "sim/history.h"
 #include "sim/plan.h"
 #include "sim/story.h"
 #include "sim/workload.h"
@@ -42,6 +43,7 @@ struct Watchers {
   std::FILE* story = nullptr;  // gets a readable account
   DecisionLog* log = nullptr;
   StepListener* listener = nullptr;
+  std::FILE* history = nullptr;  // gets what clients do (history.h)
 };
 
 // One run, a step at a time: faults for the scenario's fault phase, then calm until everything is
@@ -74,6 +76,7 @@ class Execution {
   const Plan plan_;
   DecisionLog* const log_;
   Story story_;
+  std::optional<History> history_;
   World world_;
   Workload workload_;
   Faults faults_;

@@ -18,6 +18,7 @@
 #include "sim/coverage.h"
 #include "sim/decisions.h"
 #include "sim/disk.h"
+#include "sim/history.h"
 #include "sim/journal/node_journal.h"
 #include "sim/network.h"
 #include "sim/observer.h"
@@ -38,6 +39,11 @@ class World {
 
   // Tells `listener` of every step; must outlive this.
   void ListenWith(StepListener* listener) { listener_ = listener; }
+
+  // Clients tell `history` what they do; must outlive this.
+  void RecordTo(History* history) { history_ = history; }
+  // Null if nobody wants to know.
+  History* history() { return history_; }
 
   // Boots every node.
   void Boot();
@@ -190,6 +196,7 @@ class World {
   Network network_;
   Observer observer_;
   StepListener* listener_ = nullptr;
+  History* history_ = nullptr;
   TraceHash trace_;
   bool calm_ = false;
   Effects effects_;

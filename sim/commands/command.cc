@@ -18,11 +18,12 @@ int VersionCommand(const Args& args) {
 constexpr Command kCommands[] = {
     {"run",
      "run --seeds A..B | --minutes M [--profile P] [--jobs N] [--keep-going]\n"
-     "                   [--failures DIR] [--hashes FILE] [--canary]\n",
+     "                   [--failures DIR] [--history FILE] [--hashes FILE] [--canary]\n",
      RunCommand},
     {"replay",
      "replay --seed N [--profile P] [--canary] | SCENARIO.json\n"
-     "                      [--until STEP] [--verbose] [--trace FILE] [--save FILE]\n",
+     "                      [--until STEP] [--verbose] [--trace FILE] [--history FILE] [--save "
+     "FILE]\n",
      ReplayCommand},
     {"shrink",
      "shrink --seed N [--profile P] [--canary] | SCENARIO.json\n"

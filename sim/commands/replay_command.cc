@@ -21,6 +21,7 @@ struct Options {
   uint64_t until = 0;
   bool verbose = false;
   std::string trace_path;
+  std::string history_path;
   std::string save_path;
 };
 
@@ -75,24 +76,31 @@ void PrintComparison(const ScenarioFile& file, const RunResult& result) {
   }
 }
 
+using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+// Null if there is no path; lines are written at once: what leads to a failed check must be out by
+// then.
+absl::StatusOr<File> Open(const std::string& path) {
+  File file(path.empty() ? nullptr : std::fopen(path.c_str(), "w"), &std::fclose);
+  if (path.empty()) return file;
+  if (file == nullptr) return absl::UnavailableError("cannot write " + path);
+  std::setvbuf(file.get(), nullptr, _IOLBF, 0);
+  return file;
+}
+
 int Replay(const ScenarioFile& file, const Options& options) {
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> trace(nullptr, &std::fclose);
+  const absl::StatusOr<File> trace = Open(options.trace_path);
+  if (!trace.ok()) return Usage(trace.status());
+  const absl::StatusOr<File> history = Open(options.history_path);
+  if (!history.ok()) return Usage(history.status());
   std::optional<TraceWriter> writer;
-  if (!options.trace_path.empty()) {
-    trace.reset(std::fopen(options.trace_path.c_str(), "w"));
-    if (trace == nullptr) {
-      std::fprintf(stderr, "tidemark-sim: cannot write %s\n", options.trace_path.c_str());
-      return 2;
-    }
-    // What leads to a failed check must be out by then.
-    std::setvbuf(trace.get(), nullptr, _IOLBF, 0);
-    writer.emplace(trace.get());
-  }
+  if (*trace != nullptr) writer.emplace(trace->get());
   DecisionLog log;
   const bool logs = options.verbose || !options.save_path.empty();
   Execution run(file.plan, {.story = stdout,
                             .log = logs ? &log : nullptr,
-                            .listener = writer.has_value() ? &*writer : nullptr});
+                            .listener = writer.has_value() ? &*writer : nullptr,
+                            .history = history->get()});
   bool over = false;
   const Scheduler& scheduler = std::as_const(run).world().scheduler();
   while (!over && (options.until == 0 || scheduler.executed() < options.until)) {
@@ -138,6 +146,7 @@ int ReplayCommand(const Args& args) {
   const absl::Status parsed = flags.Number("--until", 1, &options.until)
                                   .Switch("--verbose", &options.verbose)
                                   .Text("--trace", &options.trace_path)
+                                  .Text("--history", &options.history_path)
                                   .Text("--save", &options.save_path)
                                   .Parse(args);
   if (!parsed.ok()) return Usage(parsed);

@@ -56,6 +56,7 @@ int RunCommand(const Args& args) {
                                   .Switch("--keep-going", &options.keep_going)
                                   .Switch("--canary", &options.canary)
                                   .Text("--failures", &options.failures_path)
+                                  .Text("--history", &options.history_path)
                                   .Text("--hashes", &options.hashes_path)
                                   .Parse(args);
   if (!parsed.ok()) return Usage(parsed);

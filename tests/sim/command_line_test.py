@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = os.path.join(os.environ.get("TIDEMARK_BIN_DIR", "build/dev/bin"), "tidemark-sim")
 
 
@@ -134,6 +135,21 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(parted.returncode, 1, parted.stdout)
             self.assertRegex(parted.stdout, r"two worlds part at step \d+\none world:\n")
             self.assertIn("decided step_delay actor 1 count ", parted.stdout)
+
+    def test_the_scenario_in_the_documentation_does_what_it_says(self):
+        text = (ROOT / "sim" / "SCENARIO.md").read_text()
+        example = re.search(r"^    \{\n(?:    .*\n)+", text, re.M).group(0)
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            file.write(example)
+            file.flush()
+            result = sim("replay", file.name)
+        self.assertEqual(result.returncode, 1, result.stderr or result.stdout[-500:])
+        self.assertIn("FAILED canary: ", result.stdout)
+        self.assertNotIn("not come to any more", result.stdout)
+        sites = re.findall(r'Site::k\w+, "(\w+)", Default', (ROOT / "sim" / "site.cc").read_text())
+        self.assertGreater(len(sites), 40)
+        for site in sites:
+            self.assertIn(f"`{site}`", text)
 
     def test_a_campaign_of_minutes_needs_no_seeds(self):
         result = sim("run", "--seeds", "1..3", "--minutes", "1", "--profile", "network")
