@@ -2,6 +2,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -341,14 +342,13 @@ absl::Status InteractionAdapter::DeliverMessages(const Arguments& arguments) {
 }
 
 absl::StatusOr<size_t> InteractionAdapter::Deliver(const std::string& type, Recipient recipient) {
-  const auto stays = [&](const WireMessage& message) {
-    return message.to != recipient.id || (recipient.drop && message.local()) ||
-           (!type.empty() && TypeText(message.type) != type);
+  const auto concerned = [&](const WireMessage& message) {
+    return message.to == recipient.id && !(recipient.drop && message.local()) &&
+           (type.empty() || TypeText(message.type) == type);
   };
-  const auto rest = std::stable_partition(network_.begin(), network_.end(), stays);
-  const std::vector<WireMessage> messages(std::make_move_iterator(rest),
-                                          std::make_move_iterator(network_.end()));
-  network_.erase(rest, network_.end());
+  std::vector<WireMessage> messages;
+  std::copy_if(network_.begin(), network_.end(), std::back_inserter(messages), concerned);
+  std::erase_if(network_, concerned);
   for (const WireMessage& message : messages) {
     output_.Write(absl::StrCat(recipient.drop ? "dropped: " : "", MessageText(message), "\n"));
     if (recipient.drop) continue;
