@@ -38,6 +38,12 @@ Names NamesOf(MarkKind kind) {
       return {"heartbeat", "heartbeats"};
     case MarkKind::kAppendReply:
       return {"append_reply", "appends"};
+    case MarkKind::kHeartbeatReply:
+      return {"heartbeat_reply", "heartbeats"};
+    case MarkKind::kSnapshot:
+      return {"snapshot", "appends"};
+    case MarkKind::kRead:
+      return {"read", "clients"};
     case MarkKind::kTransfer:
       return {"transfer", "votes"};
     case MarkKind::kGossip:

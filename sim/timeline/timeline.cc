@@ -50,10 +50,10 @@ std::string_view Describe(const raft::Message& message, Mark& mark) {
           mark.kind = MarkKind::kVote;
           return TextOfVote(body);
         } else if constexpr (std::is_same_v<B, raft::AppendRequest>) {
-          mark.kind = body.entries.empty() ? MarkKind::kHeartbeat : MarkKind::kAppend;
+          mark.kind = MarkKind::kAppend;
           mark.index = body.prev_index + 1;
           mark.entries = body.entries.size();
-          if (body.entries.empty()) return {};
+          if (body.entries.empty()) return "asks whether it agrees up to there, or tells a commit";
           mark.offset = body.entries.front().base_offset;
           mark.offsets = body.entries.back().end_offset() - mark.offset;
           for (const Entry& entry : body.entries) mark.bytes += entry.frame.size();
@@ -63,6 +63,24 @@ std::string_view Describe(const raft::Message& message, Mark& mark) {
           mark.index = body.match;
           if (body.no_room) return "has no room";
           return body.success ? "has it up to here" : "refuses, may agree up to here";
+        } else if constexpr (std::is_same_v<B, raft::Heartbeat>) {
+          mark.kind = MarkKind::kHeartbeat;
+          mark.index = body.commit;
+          return body.context == 0 ? "" : "asks whether it still leads, for a read";
+        } else if constexpr (std::is_same_v<B, raft::HeartbeatReply>) {
+          mark.kind = MarkKind::kHeartbeatReply;
+          return body.no_room ? "has no room" : "";
+        } else if constexpr (std::is_same_v<B, raft::InstallSnapshot>) {
+          mark.kind = MarkKind::kSnapshot;
+          mark.index = body.meta.index;
+          return "needs a snapshot up to here";
+        } else if constexpr (std::is_same_v<B, raft::ReadIndexRequest>) {
+          mark.kind = MarkKind::kRead;
+          return "asks where to read";
+        } else if constexpr (std::is_same_v<B, raft::ReadIndexReply>) {
+          mark.kind = MarkKind::kRead;
+          mark.index = body.index.value_or(LogIndex{0});
+          return body.index.has_value() ? "may read up to here" : "may not read now";
         } else {
           static_assert(std::is_same_v<B, raft::TimeoutNow>);
           mark.kind = MarkKind::kTransfer;

@@ -18,10 +18,11 @@ const marks = (() => {
   };
   const tickOfKind = data.kinds.map(([name]) => ticksOf[name]);
   const colorOfKind = data.kinds.map(([name, family]) => ({
-    ack: 'commit', append_reply: 'appends', heartbeat: 'heartbeats', block: 'block',
+    ack: 'commit', append_reply: 'appends', heartbeat: 'heartbeats', heartbeat_reply: 'heartbeats', block: 'block',
     storage_failed: 'fault', rot: 'fault', start: 'good', disk_full: 'disk', phase: 'accent',
     refused: 'cut', clock: 'notes',
   }[name] || {roles: 'leader', faults: 'fault', log: 'log'}[family] || family));
+  const isBeat = (kind) => kind === K.heartbeat || kind === K.heartbeat_reply;
   // Of a producer's batches under way each has a line of its own, as far as there are lines.
   const batchRow = (i) => c.batch[i] % 3;
 
@@ -121,7 +122,7 @@ const marks = (() => {
         g.fillStyle = draw.color('card');
         g.fillRect(x - 1, y - 6, width + 2, 12);
         g.globalAlpha = 1;
-        g.fillStyle = draw.color(c.kind[i] === K.heartbeat ? 'soft' : colorOfKind[c.kind[i]]);
+        g.fillStyle = draw.color(isBeat(c.kind[i]) ? 'soft' : colorOfKind[c.kind[i]]);
         g.fillText(words, x, y);
         break;
       }

@@ -9,7 +9,8 @@ const model = (() => {
   const families = [...new Set(data.kinds.map(([, family]) => family))];
   const familyOfKind = data.kinds.map(([, family]) => families.indexOf(family));
   const messageKinds = new Set(
-      ['vote', 'append', 'heartbeat', 'append_reply', 'transfer', 'gossip', 'request', 'answer']
+      ['vote', 'append', 'heartbeat', 'append_reply', 'heartbeat_reply', 'snapshot', 'read',
+       'transfer', 'gossip', 'request', 'answer']
           .map((name) => K[name]));
   const isMessage = data.kinds.map((_, i) => messageKinds.has(i));
   // Kinds whose mark lies across time but is no message.
@@ -152,9 +153,14 @@ const model = (() => {
       case 'reopened': return 'reads its files again';
       case 'removed': return 'removes the group';
       case 'vote': return `${text(i)}, to ${to}, term ${c.term[i]}${outcome}`;
-      case 'append': return `appends ${both(i)} to ${to}${outcome}`;
+      case 'append':
+        return c.entries[i] ? `appends ${both(i)} to ${to}${outcome}` : `${text(i)}, to ${to}${outcome}`;
       case 'heartbeat': return `heartbeat to ${to}, term ${c.term[i]}${outcome}`;
       case 'append_reply': return `${text(i)}: index ${c.index[i]}, to ${to}${outcome}`;
+      case 'heartbeat_reply':
+        return `answers ${to}'s heartbeat${text(i) ? ': ' + text(i) : ''}${outcome}`;
+      case 'snapshot': return `${to} ${text(i)}: index ${c.index[i]}${outcome}`;
+      case 'read': return `${text(i)}, to ${to}${outcome}`;
       case 'transfer': return `${to} ${text(i)}${outcome}`;
       case 'gossip': return `gossip to ${to}${outcome}`;
       case 'link_up': return `connected to ${to}`;

@@ -47,7 +47,7 @@ size_t Count(const Timeline& timeline, MarkKind kind, Outcome outcome) {
 
 PeerMessage Heartbeat() {
   return {.group = kGroup,
-          .message = {.from = kA, .to = kB, .term = Term{3}, .body = raft::AppendRequest{}}};
+          .message = {.from = kA, .to = kB, .term = Term{3}, .body = raft::Heartbeat{}}};
 }
 
 TEST(Timeline, OffItKeepsNothing) {
@@ -166,8 +166,8 @@ TEST(LastWords, AreSaidOnce) {
 
 // What the timeline says happened, against what the run counted by itself.
 TEST(Timeline, AgreesWithWhatTheRunCountsAndChangesNothing) {
-  const auto raft = {MarkKind::kVote, MarkKind::kAppend, MarkKind::kHeartbeat,
-                     MarkKind::kAppendReply, MarkKind::kTransfer};
+  const auto raft = {MarkKind::kVote,        MarkKind::kAppend,         MarkKind::kHeartbeat,
+                     MarkKind::kAppendReply, MarkKind::kHeartbeatReply, MarkKind::kTransfer};
   Coverage all;
   for (uint64_t seed = 1; seed <= 12; ++seed) {
     Timeline timeline(true);
