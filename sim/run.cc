@@ -1,5 +1,7 @@
 #include "sim/run.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "sim/checkers/progress.h"
@@ -21,8 +23,31 @@ constexpr Duration kFaultsBegin = Duration::Millis(300);
 constexpr Duration kLook = Duration::Millis(50);
 // All must stay well this long: leaders that come and go are no progress.
 constexpr Duration kStable = Duration::Millis(500);
-// Within this time every scrubber has looked at everything twice.
+// Within this time, and what its rate makes of the bytes that there are, every scrubber has looked
+// at everything twice. Beside other reads it reaches about half of its rate.
 constexpr Duration kScrubBound = Duration::Seconds(30);
+constexpr uint64_t kScrubReadsOfAll = 4;
+
+uint64_t BytesOn(const Disk& disk) {
+  const std::unique_ptr<DirectoryView> view = disk.View();
+  uint64_t bytes = 0;
+  for (const GroupId group : view->Groups()) {
+    for (const FileId& file : view->List(group)) {
+      const absl::StatusOr<uint64_t> size = view->Size(file);
+      if (size.ok()) bytes += *size;
+    }
+  }
+  return bytes;
+}
+
+Duration ScrubBound(const World& world) {
+  uint64_t bytes = 0;
+  for (size_t node = 0; node < world.nodes(); ++node) {
+    bytes = std::max(bytes, BytesOn(world.disk(node)));
+  }
+  const uint64_t millis = bytes * kScrubReadsOfAll * 1000 / world.scenario().scrub_bytes_per_second;
+  return kScrubBound + Duration::Millis(static_cast<int64_t>(millis));
+}
 
 Decisions DecisionsOf(const Plan& plan, DecisionLog* log) {
   Decisions decisions = plan.script.has_value() ? Decisions(*plan.script) : Decisions(plan.seed);
@@ -134,7 +159,8 @@ void Execution::LookForProgress() {
     }
     world_.RotSomewhere();
     phase_ = Phase::kScrubbing;
-    deadline_ = world_.now() + kScrubBound;
+    scrub_bound_ = ScrubBound(world_);
+    deadline_ = world_.now() + scrub_bound_;
     LookForRot();
     return;
   }
@@ -153,7 +179,7 @@ void Execution::LookForRot() {
   }
   if (world_.now() >= deadline_) {
     world_.verdict().Fail(
-        "scrub", absl::StrCat(missing, " is not found within ", kScrubBound.millis(), " ms"));
+        "scrub", absl::StrCat(missing, " is not found within ", scrub_bound_.millis(), " ms"));
   }
   until_ = world_.now() + kLook;
 }

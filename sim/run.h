@@ -87,6 +87,7 @@ class Execution {
   Phase phase_ = Phase::kBeforeFaults;
   Instant until_;     // the present stretch ends here
   Instant deadline_;  // of the present phase
+  Duration scrub_bound_;
   std::optional<Instant> well_since_;
   std::map<GroupId, std::pair<NodeId, Term>> leaders_;
 };
