@@ -31,10 +31,17 @@ absl::Status CheckOptions(const NodeOptions& options) {
       std::adjacent_find(options.voters.begin(), options.voters.end()) != options.voters.end()) {
     return absl::InvalidArgumentError("the voters must be distinct node ids in ascending order");
   }
+  if (options.voters.empty()) {
+    if (!options.seeds.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        "there are no voters and nobody to join; list the voters of a new cluster, or name a node "
+        "of the one to join");
+  }
   if (!std::binary_search(options.voters.begin(), options.voters.end(), options.id)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "node ", options.id.value(),
-        " is not among the voters; list every node of the cluster, this one included"));
+        " is not among the voters; list every founder of a new cluster, this node included, or "
+        "none in order to join one"));
   }
   if (options.voters.size() > kReplicasMax) {
     return absl::InvalidArgumentError(absl::StrCat("at most ", kReplicasMax, " voters"));
@@ -48,9 +55,8 @@ absl::StatusOr<acl::Enforcer> LoadAcl(const NodeOptions& options) {
   return acl::Enforcer::Load(model, options.acl_policy);
 }
 
-raft::Config RaftConfig(const NodeOptions& options, std::vector<NodeId> voters) {
+raft::Config RaftConfig(const NodeOptions& options) {
   return {.self = options.id,
-          .voters = std::move(voters),
           .election_timeout = options.election_timeout,
           .heartbeat_interval = options.heartbeat_interval,
           .pre_vote = options.pre_vote,
@@ -96,10 +102,9 @@ absl::StatusOr<Node> Node::Recover(NodeOptions options, const DirectoryView& dir
                               RecoverGroup(group, impl->options.log, directory));
     impl->found.emplace(group, std::move(found));
   }
-  Replica::Options catalog_options{.group = kCatalogGroup,
-                                   .raft = RaftConfig(impl->options, impl->options.voters),
-                                   .keep_entries = true};
-  catalog_options.raft.campaign_at_start = impl->options.voters.size() == 1;
+  catalog.members.SetOrigin(impl->options.voters);
+  Replica::Options catalog_options{
+      .group = kCatalogGroup, .raft = RaftConfig(impl->options), .keep_entries = true};
   impl->replicas.emplace(kCatalogGroup,
                          std::make_unique<Replica>(std::move(catalog_options), std::move(catalog),
                                                    &impl->shared, impl->prng.Fork()));
@@ -310,7 +315,8 @@ void Node::Impl::ContinueShutdown(Now now, Effects& out) {
   const auto look = [&] {
     for (const auto& [group, replica] : replicas) {
       const bool leads = replica->raft().role() == raft::Role::kLeader &&
-                         replica->raft().config().voters.size() > 1 && replica->failure().empty();
+                         raft::MembersOf(replica->raft().membership()).size() > 1 &&
+                         replica->failure().empty();
       finished = finished && !leads && replica->idle_disk();
     }
   };

@@ -70,9 +70,11 @@ GroupInfo Node::Impl::Describe(const Replica& replica) const {
                  .durable_index = log.durable_index(),
                  .start_offset = log.start_offset(),
                  .high_watermark = replica.visible_end(),
-                 .replicas = raft.config().voters,
+                 .replicas = {},
                  .failure = replica.failure(),
                  .lag_entries = {}};
+  const raft::NodeSet members = raft::MembersOf(raft.membership());
+  info.replicas.assign(members.begin(), members.end());
   if (const CatalogTopic* topic = catalog.TopicOf(replica.group(), &info.partition)) {
     info.topic = topic->name;
   }

@@ -18,12 +18,16 @@ void Replica::Append(const Entry& entry) {
     const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(entry.frame.view());
     TIDEMARK_CHECK(header.ok());
     producers_.Record(*header, entry.index, entry.base_offset);
+  } else {
+    // What a peer sent was looked at when it came (MustIgnore).
+    TIDEMARK_CHECK(members_.AppendFrame(entry.index, entry.kind, entry.frame.view()).ok());
   }
   if (options_.keep_entries && entry.index > taken_) unapplied_.push_back(entry);
 }
 
 void Replica::TruncateSuffix(LogIndex from) {
   producers_.TruncateSuffix(from);
+  members_.TruncateSuffix(from);
   while (!unapplied_.empty() && unapplied_.back().index >= from) unapplied_.pop_back();
   while (!uncommitted_.empty() && uncommitted_.back().first >= from) {
     uncommitted_bytes_ -= uncommitted_.back().second;
@@ -32,8 +36,8 @@ void Replica::TruncateSuffix(LogIndex from) {
   log_->TruncateSuffix(from);
 }
 
-void Replica::AppendNoop(Term term) {
-  std::string frame = EncodeControlFrame("");
+void Replica::AppendControl(Term term, std::string_view payload) {
+  std::string frame = EncodeControlFrame(payload);
   PatchBatch(frame.data(), log_->next_offset(), term);
   Append(Entry{.index = log_->last_index() + 1,
                .term = term,

@@ -166,12 +166,10 @@ void Replica::Reset(RecoveredGroup recovered) {
   log_->SetCheckpointSource(this);
   hard_record_ = recovered.hard_state;
   all_durable_ = std::max(all_durable_, raft_.all_durable());
-  raft::Config config = options_.raft;
-  config.campaign_at_start = config.voters.size() == 1;
-  raft_ = raft::Raft(
-      std::move(config),
-      raft::HardState{.term = recovered.hard_state.term, .vote = recovered.hard_state.vote},
-      log_->committed_index(), this, prng_.Fork());
+  members_ = std::move(recovered.members);
+  raft::Config config = RaftConfig();
+  config.campaign_at_start = false;
+  raft_ = raft::Raft(std::move(config), HardStateAtStart(), CommitAtStart(), this, prng_.Fork());
   producers_ = std::move(recovered.producers);
   // The state machine has the first of them already.
   unapplied_ = std::move(recovered.entries);
