@@ -51,6 +51,7 @@ void Node::Impl::ProposeCommand(Now now, RequestId request, const CatalogCommand
   }
   const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(*batch);
   TIDEMARK_CHECK(header.ok());
+  agenda.Touch(kCatalogGroup);
   LogIndex index;
   if (std::optional<RpcError> refusal =
           catalog_replica().Propose(now, *header, *std::move(batch), RequestId(), &index)) {
@@ -137,6 +138,7 @@ void Node::Impl::ReconcileGroups(Now now, Effects& out) {
     PartitionId partition;
     if (group != kCatalogGroup && catalog.TopicOf(group, &partition) == nullptr) {
       replica->Remove(now, out);
+      agenda.Touch(group);
     }
   }
   // Left over from topics whose deletion was committed while this node was down or half done.
@@ -159,6 +161,7 @@ void Node::Impl::RemoveGroup(Now now, GroupId group, RecoveredGroup recovered, E
                                            &shared, prng.Fork());
   replica->Remove(now, out);
   replicas.emplace(group, std::move(replica));
+  agenda.Touch(group);
 }
 
 void Node::Impl::StartGroup(Now now, GroupId group, const CatalogTopic& topic,
@@ -203,6 +206,7 @@ void Node::Impl::StartGroup(Now now, GroupId group, const CatalogTopic& topic,
                                            &shared, prng.Fork());
   replica->Start(now, out);
   replicas.emplace(group, std::move(replica));
+  agenda.Touch(group);
 }
 
 std::vector<std::vector<NodeId>> Node::Impl::Place(uint32_t partitions,
