@@ -113,10 +113,10 @@ void Disk::ApplyChange(const Change& change, std::string& content) {
     content.resize(change.pos);
     return;
   }
-  const uint64_t end = change.pos + change.data.size();
-  if (content.size() < end) content.resize(end);
+  if (content.size() < change.pos) content.resize(change.pos);
+  // Overwrites what is there and appends the rest.
   const std::string_view data = change.data.view();
-  std::copy(data.begin(), data.end(), content.begin() + static_cast<ptrdiff_t>(change.pos));
+  content.replace(change.pos, data.size(), data);
 }
 
 void Disk::ApplyName(const NameChange& change, std::map<FileId, InodePtr>& names) {
