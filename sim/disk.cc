@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "engine/base/crc32c.h"
 #include "engine/base/status_macros.h"
 
 namespace tidemark::sim {
@@ -310,7 +311,8 @@ void Disk::AddTo(TraceHash& hash) const {
     hash.Add(file.group.value());
     hash.Add(static_cast<uint64_t>(file.kind));
     hash.Add(file.number);
-    hash.Add(inode->cached);
+    hash.Add(inode->cached.size());
+    hash.Add(Crc32c(inode->cached));
   }
 }
 
