@@ -298,6 +298,10 @@ absl::Status DecodeBody(const peer::v1::Envelope& envelope, Bytes rest, raft::Me
     case Envelope::kTimeoutNow:
       message.body = raft::TimeoutNow{};
       return absl::OkStatus();
+    case Envelope::kCatalogCommand:
+      // Beside `message`: nothing of it is raft's.
+      message.body = raft::TimeoutNow{};
+      return absl::OkStatus();
     case Envelope::BODY_NOT_SET:
       break;
   }
@@ -312,7 +316,11 @@ std::vector<Bytes> EncodePeer(const PeerMessage& message) {
   envelope.set_from(message.message.from.value());
   envelope.set_to(message.message.to.value());
   envelope.set_term(message.message.term.value());
-  std::visit(BodyEncoder{envelope}, message.message.body);
+  if (message.command != nullptr) {
+    envelope.set_catalog_command(*message.command);
+  } else {
+    std::visit(BodyEncoder{envelope}, message.message.body);
+  }
 
   const size_t bytes = envelope.ByteSizeLong();
   std::string head(4 + bytes, '\0');
@@ -356,6 +364,9 @@ absl::StatusOr<PeerMessage> DecodePeer(const Bytes& frame) {
   const size_t rest = 4 + size_t{bytes};
   TIDEMARK_RETURN_IF_ERROR(
       DecodeBody(envelope, frame.Slice(rest, frame.size() - rest), message.message));
+  if (envelope.body_case() == peer::v1::Envelope::kCatalogCommand) {
+    message.command = std::make_shared<const std::string>(envelope.catalog_command());
+  }
   return message;
 }
 

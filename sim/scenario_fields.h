@@ -83,6 +83,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("record_bytes_max", s.record_bytes_max);
   visit.Field("client_break", s.client_break);
   visit.Field("topic_churn", s.topic_churn);
+  visit.Field("moves", s.moves);
 
   visit.Group("phases");
   visit.Field("fault_phase", s.fault_phase);

@@ -77,6 +77,10 @@ constexpr std::array<SiteInfo, kSites> kInfos = {{
     {Site::kBatchShape, "batch_shape", Default::kLeast},
     {Site::kRecordBytes, "record_bytes", Default::kLeast},
     {Site::kAdmin, "admin", Default::kMost},
+    {Site::kMoveWait, "move_wait", Default::kMost},
+    {Site::kTransferWait, "transfer_wait", Default::kMost},
+    {Site::kTransferTo, "transfer_to", Default::kLeast},
+    {Site::kTransferGroup, "transfer_group", Default::kLeast},
 }};
 
 constexpr bool InOrder() {

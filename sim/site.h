@@ -68,6 +68,10 @@ enum class Site : uint8_t {
   kBatchShape,
   kRecordBytes,
   kAdmin,
+  kMoveWait,
+  kTransferWait,
+  kTransferTo,
+  kTransferGroup,
   kCount,
 };
 

@@ -13,6 +13,7 @@ void AddMessage(TraceHash& hash, const PeerMessage& peer) {
   hash.Add(peer.group.value());
   hash.Add(message.from.value());
   hash.Add(message.to.value());
+  if (peer.command != nullptr) hash.Add(*peer.command);
   hash.Add(message.term.value() << 4 | message.body.index());
   std::visit(
       [&](const auto& body) {

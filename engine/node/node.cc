@@ -31,10 +31,17 @@ absl::Status CheckOptions(const NodeOptions& options) {
       std::adjacent_find(options.voters.begin(), options.voters.end()) != options.voters.end()) {
     return absl::InvalidArgumentError("the voters must be distinct node ids in ascending order");
   }
+  if (options.voters.empty()) {
+    if (!options.seeds.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        "there are no voters and nobody to join; list the voters of a new cluster, or name a node "
+        "of the one to join");
+  }
   if (!std::binary_search(options.voters.begin(), options.voters.end(), options.id)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "node ", options.id.value(),
-        " is not among the voters; list every node of the cluster, this one included"));
+        " is not among the voters; list every founder of a new cluster, this node included, or "
+        "none in order to join one"));
   }
   if (options.voters.size() > kReplicasMax) {
     return absl::InvalidArgumentError(absl::StrCat("at most ", kReplicasMax, " voters"));
@@ -48,9 +55,8 @@ absl::StatusOr<acl::Enforcer> LoadAcl(const NodeOptions& options) {
   return acl::Enforcer::Load(model, options.acl_policy);
 }
 
-raft::Config RaftConfig(const NodeOptions& options, std::vector<NodeId> voters) {
+raft::Config RaftConfig(const NodeOptions& options) {
   return {.self = options.id,
-          .voters = std::move(voters),
           .election_timeout = options.election_timeout,
           .heartbeat_interval = options.heartbeat_interval,
           .pre_vote = options.pre_vote,
@@ -96,13 +102,16 @@ absl::StatusOr<Node> Node::Recover(NodeOptions options, const DirectoryView& dir
                               RecoverGroup(group, impl->options.log, directory));
     impl->found.emplace(group, std::move(found));
   }
+  catalog.members.SetOrigin(impl->options.voters);
   Replica::Options catalog_options{.group = kCatalogGroup,
-                                   .raft = RaftConfig(impl->options, impl->options.voters),
+                                   .raft = RaftConfig(impl->options),
+                                   .origin = impl->options.voters,
                                    .keep_entries = true};
-  catalog_options.raft.campaign_at_start = impl->options.voters.size() == 1;
   impl->replicas.emplace(kCatalogGroup,
                          std::make_unique<Replica>(std::move(catalog_options), std::move(catalog),
                                                    &impl->shared, impl->prng.Fork()));
+  impl->was_member =
+      raft::MembersOf(impl->catalog_replica().raft().membership()).Contains(impl->options.id);
   impl->agenda.Touch(kCatalogGroup);
   return Node(std::move(impl));
 }
@@ -173,6 +182,10 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
         if constexpr (std::is_same_v<E, PeerReceived>) {
           ++shared.counters.peer_messages_in;
           const auto at = replicas.find(e.message.group);
+          if (e.message.command != nullptr) {
+            OnForwardedCommand(now, e.from, *e.message.command, out);
+            return;
+          }
           // Unknown: deleted here, or created and not yet applied here. Raft repeats itself.
           if (at == replicas.end() || e.message.message.from != e.from) return;
           agenda.Touch(at->first);
@@ -285,6 +298,7 @@ void Node::Impl::TouchAll() {
 
 void Node::Impl::Settle(Now now, Effects& out) {
   CountSpace(now, out);
+  DriveMembers(now, out);
   if (shutting_down) TouchAll();
   const std::vector<GroupId>& touched = agenda.Touched();
   if (!touched.empty() && touched.front() == kCatalogGroup) {
@@ -306,8 +320,12 @@ void Node::Impl::Settle(Now now, Effects& out) {
                           {"term", absl::StrCat(replica.raft().term().value())},
                           {"leader", absl::StrCat(replica.raft().leader().value())}}});
     }
+    if (replica.membership_changed()) NoteMembers(replica, out);
+    // It may be wanted here again.
+    reconcile |= replica.removed();
     if (replica.removed()) replicas.erase(at);
   }
+  AnswerMemberWaits(now, out);
   Scrub(now, out);
   if (shutting_down) ContinueShutdown(now, out);
   FileDeadlines();
@@ -321,11 +339,13 @@ void Node::Impl::FileDeadlines() {
     if (at != replicas.end() && at->second->wants_settling()) again.push_back(group);
   }
   agenda.EndStep(std::move(again));
+  if (reconcile) agenda.Touch(kCatalogGroup);
   deadline = std::min({agenda.next_deadline(), swim.next_deadline(), ScrubDeadline()});
   // The end of a pass, which an event brings, is when the next one is looked for.
   if (compacting == kCatalogGroup && !shutting_down) {
     deadline = std::min(deadline, compaction_deadline);
   }
+  for (const MemberWait& wait : member_waits) deadline = std::min(deadline, wait.deadline);
   if (shutting_down && !shutdown_done) deadline = std::min(deadline, shutdown_deadline);
 }
 
@@ -349,7 +369,8 @@ void Node::Impl::ContinueShutdown(Now now, Effects& out) {
   const auto look = [&] {
     for (const auto& [group, replica] : replicas) {
       const bool leads = replica->raft().role() == raft::Role::kLeader &&
-                         replica->raft().config().voters.size() > 1 && replica->failure().empty();
+                         raft::MembersOf(replica->raft().membership()).size() > 1 &&
+                         replica->failure().empty();
       finished = finished && !leads && replica->idle_disk();
     }
   };
@@ -368,6 +389,9 @@ void Node::Impl::ContinueShutdown(Now now, Effects& out) {
   for (const auto& [group, replica] : replicas) replica->FailWaiting(error, out);
   for (const auto& [index, request] : std::exchange(catalog_waiting, {})) {
     out.push_back(Reply{request, error});
+  }
+  for (const MemberWait& wait : std::exchange(member_waits, {})) {
+    out.push_back(Reply{wait.request, error});
   }
   out.push_back(ShutdownComplete{});
 }

@@ -6,11 +6,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
+#include "engine/base/coding.h"
 #include "engine/base/status_macros.h"
 #include "engine/log/recovery.h"
 
 namespace tidemark {
 namespace {
+
+constexpr uint32_t kGroupStateVersion = 2;
 
 // Rebuilds what a replica derives from its log.
 class Rebuild : public RecoveryObserver {
@@ -20,11 +23,17 @@ class Rebuild : public RecoveryObserver {
   bool needs_all_entries() const override { return keep_entries_; }
 
   bool OnCheckpoint(std::string_view state) override {
-    std::optional<raft::Membership> membership = TakeMembership(state);
+    if (state.size() >= 8 && LoadLittle<uint32_t>(state.data()) == kGroupStateVersion) {
+      const uint32_t bytes = LoadLittle<uint32_t>(state.data() + 4);
+      state.remove_prefix(8);
+      if (bytes > state.size()) return false;
+      std::optional<MembershipLog> members = MembershipLog::Parse(state.substr(0, bytes));
+      if (!members.has_value()) return false;
+      group_->members = *std::move(members);
+      state.remove_prefix(bytes);
+    }
     std::optional<ProducerTable> table = ProducerTable::Parse(state);
-    if (!membership.has_value() || !table.has_value()) return false;
-    group_->membership = std::move(membership);
-    group_->changes.clear();
+    if (!table.has_value()) return false;
     group_->producers = *std::move(table);
     return true;
   }
@@ -33,8 +42,9 @@ class Rebuild : public RecoveryObserver {
                WallTime) override {
     if (entry.kind == EntryKind::kData) {
       group_->producers.Record(header, entry.index, entry.base_offset);
-    } else if (std::optional<raft::ConfChange> change = ChangeInFrame(frame)) {
-      group_->changes.emplace_back(entry.index, *std::move(change));
+    } else if (absl::Status read = group_->members.AppendFrame(entry.index, entry.kind, frame);
+               status_.ok() && !read.ok()) {
+      status_ = std::move(read);
     }
     if (!keep_entries_) return;
     Entry kept = entry;
@@ -42,9 +52,12 @@ class Rebuild : public RecoveryObserver {
     group_->entries.push_back(std::move(kept));
   }
 
+  const absl::Status& status() const { return status_; }
+
  private:
   RecoveredGroup* group_;
   bool keep_entries_;
+  absl::Status status_;
 };
 
 class NoFiles : public DirectoryView {
@@ -80,6 +93,10 @@ absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& opt
       recovered.log,
       Log::Recover(group, options, directory, std::max(recovered.hard_state.commit, committed),
                    &rebuild, std::max(recovered.hard_state.start, LogIndex(1))));
+  if (!rebuild.status().ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("group ", group.value(), ": ", rebuild.status().message()));
+  }
   if (recovered.hard_state.generation == 0 && recovered.log->durable_index() > LogIndex(0)) {
     return absl::DataLossError(absl::StrCat(
         PathOf({.group = group, .kind = FileKind::kHardState, .number = 0}),
@@ -97,6 +114,16 @@ absl::StatusOr<std::shared_ptr<RecoveredGroup>> RecoverGroupAgain(GroupId group,
   TIDEMARK_ASSIGN_OR_RETURN(RecoveredGroup recovered,
                             RecoverGroup(group, options, directory, committed));
   return std::make_shared<RecoveredGroup>(std::move(recovered));
+}
+
+void AppendGroupState(const ProducerTable& producers, const MembershipLog& members,
+                      std::string& out) {
+  AppendLittle<uint32_t>(out, kGroupStateVersion);
+  const size_t length_at = out.size();
+  AppendLittle<uint32_t>(out, 0);
+  members.AppendTo(out);
+  StoreLittle(out.data() + length_at, static_cast<uint32_t>(out.size() - length_at - 4));
+  producers.AppendTo(out);
 }
 
 RecoveredGroup EmptyGroup(GroupId group, const LogOptions& options) {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -12,7 +13,7 @@
 #include "engine/log/file.h"
 #include "engine/log/hard_state.h"
 #include "engine/log/log.h"
-#include "engine/node/membership_state.h"
+#include "engine/node/membership_log.h"
 #include "engine/node/producers.h"
 
 namespace tidemark {
@@ -22,10 +23,7 @@ struct RecoveredGroup {
   HardStateRecord hard_state;
   std::optional<Log> log;
   ProducerTable producers;
-  // The members as of the checkpoint that recovery began at, if it began at one, and the changes in
-  // the log behind it.
-  std::optional<raft::Membership> membership;
-  LoggedChanges changes;
+  MembershipLog members;
   // Group 0 only: every entry, for the catalog to apply once they are committed.
   std::deque<Entry> entries;
   // The group was being removed: what is left of its files (the log is then empty).
@@ -49,6 +47,12 @@ absl::StatusOr<std::shared_ptr<RecoveredGroup>> RecoverGroupAgain(GroupId group,
                                                                   const LogOptions& options,
                                                                   const DirectoryView& directory,
                                                                   LogIndex committed);
+
+// What a replica derives from its log, for the checkpoints of that: version 2 (4 bytes,
+// little-endian), length of the members (4), the members, the producers. Version 1 was the
+// producers alone.
+void AppendGroupState(const ProducerTable& producers, const MembershipLog& members,
+                      std::string& out);
 
 // A group that has no files yet.
 RecoveredGroup EmptyGroup(GroupId group, const LogOptions& options);

@@ -20,14 +20,11 @@ Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, 
       log_(std::move(recovered.log)),
       hard_record_(recovered.hard_state),
       prng_(prng),
-      changes_(std::move(recovered.changes)),
-      raft_(RaftConfig(recovered.membership),
-            raft::HardState{.term = recovered.hard_state.term, .vote = recovered.hard_state.vote},
-            log_->committed_index(), this, prng_.Fork()),
+      members_(std::move(recovered.members)),
+      raft_(RaftConfig(), HardStateAtStart(), CommitAtStart(), this, prng_.Fork()),
       producers_(std::move(recovered.producers)),
       unapplied_(std::move(recovered.entries)),
       kept_from_(recovered.kept_from()) {
-  DropAppliedChanges();
   leftover_ = std::move(recovered.leftover);
   log_->SetCheckpointSource(this);
 }
@@ -35,7 +32,7 @@ Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, 
 Replica::~Replica() = default;
 
 void Replica::OnMessage(Now now, raft::Message message, Effects& out) {
-  if (!active()) return;
+  if (!active() || MustIgnore(message, out)) return;
   wall_ = now.wall;
   raft::Effects fx;
   raft_.OnMessage(now.instant, std::move(message), fx);
@@ -202,7 +199,7 @@ void Replica::Settle(Now now, Effects& out) {
     }
   }
   if (active()) {
-    ApplyChanges(now, out);
+    ApplyMembers(now, out);
     log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
     served_ = served_ || raft_.serving();
     AnswerCommitted(out);
@@ -284,6 +281,7 @@ void Replica::Absorb(raft::Effects fx, Effects& out) {
     leadership_changed_ = true;
     if (raft_.role() == raft::Role::kLeader) ++shared_->counters.elections_won;
   }
+  membership_changed_ |= fx.membership_changed;
   // Nothing here can install one yet; the leader tries again after a while.
   if (fx.install.has_value()) {
     raft::Effects none;
@@ -292,6 +290,7 @@ void Replica::Absorb(raft::Effects fx, Effects& out) {
 }
 
 void Replica::Send(raft::Message message, Effects& out) {
+  if (fenced() && std::holds_alternative<raft::VoteRequest>(message.body)) return;
   ++shared_->counters.peer_messages_out;
   const NodeId to = message.to;
   out.push_back(SendPeer{to, {.group = options_.group, .message = std::move(message)}});
@@ -447,7 +446,7 @@ void Replica::Fetch(Now now, RequestId request, const FetchRequest& fetch, Effec
 bool Replica::knows_end() const {
   if (!failed()) return raft_.serving();
   // Nobody else goes on where there is nobody else.
-  return served_ && options_.raft.voters.size() == 1;
+  return served_ && raft::MembersOf(raft_.membership()).size() == 1;
 }
 
 Offset Replica::BeginningOf(const FetchRequest& fetch) const {

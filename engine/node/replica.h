@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,7 +21,7 @@
 #include "engine/log/log.h"
 #include "engine/log/segment_scrub.h"
 #include "engine/node/effect.h"
-#include "engine/node/membership_state.h"
+#include "engine/node/membership_log.h"
 #include "engine/node/node.h"
 #include "engine/node/producers.h"
 #include "engine/node/recovered_group.h"
@@ -70,9 +71,20 @@ struct NodeShared {
 // again if need be, and it takes part as after a restart. Rot ends it for good.
 class Replica : private raft::RaftLog, private CheckpointSource {
  public:
+  // What a replica that was added to a running group must not forget, although its disk is empty:
+  // it may have been a member before. It is of this term at least, and neither votes nor campaigns
+  // before it has the entries up to `index`, its own addition among them.
+  struct Fence {
+    Term term;
+    LogIndex index;
+  };
   struct Options {
     GroupId group;
+    // Its members are those of the log, or `origin`.
     raft::Config raft;
+    // Who founded the group, ascending; empty: its log will tell.
+    std::vector<NodeId> origin = {};
+    Fence fence = {};
     // Keep entries until TakeCommitted hands them to a state machine (the catalog).
     bool keep_entries = false;
     // What of the log to keep, and how often, besides whenever a segment begins, to look.
@@ -95,6 +107,17 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // There is space again: a replica that failed for lack of it need not wait any longer.
   void OnSpaceBack(Now now);
   void TransferLeadership(Now now, Effects& out);
+
+  // replica_members.cc. Both as of raft::Raft; kUnavailable while the storage has failed.
+  absl::Status TransferLeadershipTo(Now now, NodeId to, Effects& out);
+  absl::Status ProposeConfChange(Now now, const raft::ConfChange& change, Effects& out);
+  // Leader: writes who founded the group into its log, unless that is there or a later change of
+  // members is.
+  void RecordOrigin(Now now, Effects& out);
+  // Why nothing can be proposed here; nullopt: it can.
+  std::optional<RpcError> RefusalOfProposal() const;
+  // Since the last call, at this node.
+  bool membership_changed() { return std::exchange(membership_changed_, false); }
   // Flushes a checkpoint, so that the next start has little to read.
   void PrepareShutdown(Now now, Effects& out);
   // Replicates what was proposed in this step, answers whom it can, and begins the next flush.
@@ -215,6 +238,17 @@ class Replica : private raft::RaftLog, private CheckpointSource {
     CompactionTotals counted;  // of the log's, in the node's counters
   };
 
+  // What an unwilling member says to `message`: nothing, if this is true.
+  bool MustIgnore(const raft::Message& message, Effects& out);
+  // Added to a running group, and without all of it up to that addition yet.
+  bool fenced() const { return log_->durable_index() < options_.fence.index; }
+  raft::Config RaftConfig() const;
+  raft::HardState HardStateAtStart() const;
+  LogIndex CommitAtStart() const;
+  void ApplyMembers(Now now, Effects& out);
+  void RestartRaft(Now now, Effects& out);
+  void AppendControl(Term term, std::string_view payload);
+
   // raft::RaftLog
   // What was compacted is gone for raft, as a removed prefix is: every voter has had it, and it
   // cannot be sent any more.
@@ -227,21 +261,18 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool has_room() const override { return options_.keep_entries || !shared_->no_room; }
   void Append(const Entry& entry) override;
   void TruncateSuffix(LogIndex from) override;
-  void AppendNoop(Term term) override;
-  void AppendConfChange(Term term, const raft::ConfChange& change) override;
-  std::optional<raft::ConfChange> ConfChangeAt(LogIndex index) const override;
+  void AppendNoop(Term term) override { AppendControl(term, ""); }
+  void AppendConfChange(Term term, const raft::ConfChange& change) override {
+    AppendControl(term, raft::EncodeConfChange(change));
+  }
+  std::optional<raft::ConfChange> ConfChangeAt(LogIndex index) const override {
+    return members_.ChangeAt(index);
+  }
   std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
   void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) override;
 
   // CheckpointSource
-  void AppendState(std::string& out) const override;
-
-  void AppendControl(Term term, std::string_view payload);
-  // What is committed counts as applied: who the members are is nothing a state machine decides.
-  void ApplyChanges(Now now, Effects& out);
-  // With the members as of the log's committed entries: `recovered` are those at its checkpoint.
-  raft::Config RaftConfig(const std::optional<raft::Membership>& recovered) const;
-  void DropAppliedChanges();
+  void AppendState(std::string& out) const override { AppendGroupState(producers_, members_, out); }
 
   bool active() const { return verified_ && failure_.empty() && !removing_; }
   bool failed() const { return !failure_.empty(); }
@@ -293,14 +324,13 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void NoteFailedCompaction(Now now, const absl::Status& status, Effects& out);
   void CountCompaction();
   Instant compaction_deadline() const;
-  std::optional<RpcError> RefusalOfProposal() const;
 
   const Options options_;
   NodeShared* const shared_;
   std::optional<Log> log_;
   HardStateRecord hard_record_;  // as last handed to the disk
   Prng prng_;
-  LoggedChanges changes_;  // of members, in the log and not applied
+  MembershipLog members_;
   raft::Raft raft_;
   ProducerTable producers_;
   std::deque<Entry> unapplied_;
@@ -325,7 +355,9 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   Offset woken_to_;
   bool served_ = false;  // has led and committed in its term
   bool leadership_changed_ = false;
-  bool segment_begun_ = false;  // since retention was last decided
+  bool membership_changed_ = false;
+  bool unreadable_noted_ = false;  // a control entry of a newer version
+  bool segment_begun_ = false;     // since retention was last decided
   Instant retention_deadline_ = Instant::Never();
   // What the policy alone would have kept from when it was last looked at by time.
   LogIndex wanted_from_;

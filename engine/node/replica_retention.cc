@@ -35,7 +35,7 @@ void Replica::NoteHeldBack(LogIndex wanted, Effects& out) {
     return;
   }
   NodeId slowest;
-  for (const NodeId voter : raft_.config().voters) {
+  for (const NodeId voter : raft::MembersOf(raft_.membership())) {
     if (voter == raft_.self()) continue;
     if (slowest == kNoNode || raft_.MatchOf(voter) < raft_.MatchOf(slowest)) slowest = voter;
   }

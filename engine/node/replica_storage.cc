@@ -29,6 +29,8 @@ void Replica::StartRaft(Now now, Effects& out) {
   verified_ = true;
   healthy_since_ = now.instant;
   if (has_retention()) retention_deadline_ = now.instant;
+  // The term of an admission becomes this replica's own promise.
+  if (hard_record_.term < options_.fence.term) unsaved_ = raft_.hard_state();
   raft::Effects fx;
   raft_.Start(now.instant, fx);
   Absorb(std::move(fx), out);
@@ -163,17 +165,14 @@ void Replica::Reset(RecoveredGroup recovered) {
   held_back_by_ = kNoNode;
   leftover_ = std::move(recovered.leftover);
   log_ = std::move(recovered.log);
-  changes_ = std::move(recovered.changes);
   log_->SetCheckpointSource(this);
   hard_record_ = recovered.hard_state;
   all_durable_ = std::max(all_durable_, raft_.all_durable());
-  raft::Config config = RaftConfig(recovered.membership);
-  config.campaign_at_start = config.membership.voters.Voters().size() == 1;
-  raft_ = raft::Raft(
-      std::move(config),
-      raft::HardState{.term = recovered.hard_state.term, .vote = recovered.hard_state.vote},
-      log_->committed_index(), this, prng_.Fork());
-  DropAppliedChanges();
+  members_ = std::move(recovered.members);
+  members_.SetOrigin(options_.origin);
+  raft::Config config = RaftConfig();
+  config.campaign_at_start = false;
+  raft_ = raft::Raft(std::move(config), HardStateAtStart(), CommitAtStart(), this, prng_.Fork());
   producers_ = std::move(recovered.producers);
   // The state machine has the first of them already.
   unapplied_ = std::move(recovered.entries);

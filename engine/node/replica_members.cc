@@ -1,0 +1,115 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/node/replica.h"
+
+// Who is a member of a replica's group, and how that changes: the log says it, raft obeys.
+
+namespace tidemark {
+
+raft::Config Replica::RaftConfig() const {
+  raft::Config config = options_.raft;
+  MembershipLog::Start start = members_.AtRestart(log_->committed_index());
+  config.membership = std::move(start.membership);
+  config.applied = start.applied;
+  return config;
+}
+
+LogIndex Replica::CommitAtStart() const {
+  return std::max(log_->committed_index(), members_.AtRestart(log_->committed_index()).applied);
+}
+
+raft::HardState Replica::HardStateAtStart() const {
+  if (hard_record_.term < options_.fence.term) return {.term = options_.fence.term};
+  return {.term = hard_record_.term, .vote = hard_record_.vote};
+}
+
+bool Replica::MustIgnore(const raft::Message& message, Effects& out) {
+  if (fenced() && (std::holds_alternative<raft::VoteRequest>(message.body) ||
+                   std::holds_alternative<raft::TimeoutNow>(message.body))) {
+    return true;
+  }
+  const auto* append = std::get_if<raft::AppendRequest>(&message.body);
+  if (append == nullptr) return false;
+  for (const Entry& entry : append->entries) {
+    if (entry.kind != EntryKind::kControl) continue;
+    const absl::Status readable =
+        MembershipLog().AppendFrame(entry.index, entry.kind, entry.frame.view());
+    if (readable.ok()) continue;
+    if (!std::exchange(unreadable_noted_, true)) {
+      out.push_back(Note{Note::Level::kError,
+                         "control_entry_unreadable",
+                         {{"group", absl::StrCat(options_.group.value())},
+                          {"from", absl::StrCat(message.from.value())},
+                          {"error", std::string(readable.message())}}});
+    }
+    return true;
+  }
+  return false;
+}
+
+absl::Status Replica::TransferLeadershipTo(Now now, NodeId to, Effects& out) {
+  if (!active()) return absl::UnavailableError(absl::StrCat("storage failed: ", failure_));
+  raft::Effects fx;
+  absl::Status started = raft_.TransferLeadership(now.instant, to, fx);
+  Absorb(std::move(fx), out);
+  return started;
+}
+
+absl::Status Replica::ProposeConfChange(Now now, const raft::ConfChange& change, Effects& out) {
+  if (!active()) return absl::UnavailableError(absl::StrCat("storage failed: ", failure_));
+  wall_ = now.wall;
+  raft::Effects fx;
+  absl::Status proposed = raft_.ProposeConfChange(now.instant, change, fx);
+  Absorb(std::move(fx), out);
+  return proposed;
+}
+
+void Replica::RecordOrigin(Now now, Effects& out) {
+  if (!active() || members_.changed() || !raft_.accepts_proposals()) return;
+  wall_ = now.wall;
+  const raft::NodeSet& voters = raft_.membership().voters.incoming.voters();
+  AppendControl(raft_.term(), EncodeRoster({.voters = {voters.begin(), voters.end()}}));
+  raft::Effects fx;
+  raft_.OnAppended(now.instant, fx);
+  Absorb(std::move(fx), out);
+}
+
+void Replica::ApplyMembers(Now now, Effects& out) {
+  while (raft_.applied() < raft_.commit()) {
+    const LogIndex commit = raft_.commit();
+    // Raft knows changes from what was before; what a roster replaces it is told in between.
+    const std::optional<LogIndex> roster = members_.NextRoster(raft_.applied(), commit);
+    raft::Effects fx;
+    raft_.OnApplied(now.instant, roster.has_value() ? *roster - 1 : commit, fx);
+    Absorb(std::move(fx), out);
+    if (!roster.has_value()) {
+      members_.Fold(commit);
+    } else if (members_.Fold(*roster); members_.After(*roster) == raft_.membership()) {
+      raft::Effects more;
+      raft_.OnApplied(now.instant, *roster, more);
+      Absorb(std::move(more), out);
+    } else {
+      RestartRaft(now, out);
+    }
+  }
+  if (!raft_.membership().auto_leave) return;
+  // A hand-over that came to nothing may have kept the leader from leaving.
+  raft::Effects fx;
+  raft_.OnApplied(now.instant, raft_.applied(), fx);
+  Absorb(std::move(fx), out);
+}
+
+void Replica::RestartRaft(Now now, Effects& out) {
+  raft::Config config = RaftConfig();
+  config.campaign_at_start = false;
+  const LogIndex commit = std::max(raft_.commit(), config.applied);
+  raft_ = raft::Raft(std::move(config), raft_.hard_state(), commit, this, prng_.Fork());
+  membership_changed_ = true;
+  raft::Effects fx;
+  raft_.Start(now.instant, fx);
+  Absorb(std::move(fx), out);
+}
+
+}  // namespace tidemark
