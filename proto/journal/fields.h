@@ -58,6 +58,14 @@ TIDEMARK_FIELDS(CreateTopicRequest, name, partitions, replication_factor, segmen
                 retention_bytes, retention_ms, cleanup)
 TIDEMARK_FIELDS(DeleteTopicRequest, name)
 TIDEMARK_FIELDS(DescribeTopicRequest, name)
+TIDEMARK_FIELDS(AddMemberRequest, node)
+TIDEMARK_FIELDS(RemoveMemberRequest, node)
+TIDEMARK_FIELDS(MovePartitionRequest, topic, partition, replicas)
+TIDEMARK_FIELDS(TransferLeadershipRequest, topic, partition, to)
+template <typename A>
+void Fields(A&, Of<A, GetMembersRequest>&) {
+  static_assert(std::is_empty_v<GetMembersRequest>);
+}
 template <typename A>
 void Fields(A&, Of<A, ListTopicsRequest>&) {
   static_assert(std::is_empty_v<ListTopicsRequest>);
@@ -76,8 +84,8 @@ void Fields(A&, Of<A, GetStatusRequest>&) {
 TIDEMARK_FIELDS(RpcError, code, reason, message, metadata)
 TIDEMARK_FIELDS(ProduceResponse, base_offset, record_count, term, duplicate)
 TIDEMARK_FIELDS(FetchResponse, range, from, limit, start_offset, compacted)
-TIDEMARK_FIELDS(PartitionInfo, partition, group, replicas, leader, leader_address, leader_term,
-                start_offset, high_watermark)
+TIDEMARK_FIELDS(PartitionInfo, partition, group, replicas, target, voters, learners, leader,
+                leader_address, leader_term, start_offset, high_watermark)
 TIDEMARK_FIELDS(TopicInfo, name, id, partitions, segment_bytes, retention_bytes, retention_ms,
                 cleanup)
 TIDEMARK_FIELDS(CreateTopicResponse, topic)
@@ -90,9 +98,21 @@ TIDEMARK_FIELDS(GroupInfo, group, topic, partition, role, term, leader, first_in
                 lag_entries)
 TIDEMARK_FIELDS(GetStatusResponse, node, cluster_id, version, address, members, groups, disk_full,
                 shutting_down)
+TIDEMARK_FIELDS(MemberInfo, id, address, role, is_leader, state, lag_entries, partitions, note)
+TIDEMARK_FIELDS(GetMembersResponse, cluster_id, leader, leader_address, from_leader, members)
+TIDEMARK_FIELDS(MovePartitionResponse, topic)
+TIDEMARK_FIELDS(TransferLeadershipResponse, leader)
 template <typename A>
 void Fields(A&, Of<A, DeleteTopicResponse>&) {
   static_assert(std::is_empty_v<DeleteTopicResponse>);
+}
+template <typename A>
+void Fields(A&, Of<A, AddMemberResponse>&) {
+  static_assert(std::is_empty_v<AddMemberResponse>);
+}
+template <typename A>
+void Fields(A&, Of<A, RemoveMemberResponse>&) {
+  static_assert(std::is_empty_v<RemoveMemberResponse>);
 }
 
 // --- Effects: digested, never read ---------------------------------------------------------------

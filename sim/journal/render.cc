@@ -52,6 +52,11 @@ std::string Partition(const std::string& topic, PartitionId partition) {
   return absl::StrCat(topic, "/", partition.value());
 }
 
+std::string Nodes(const std::vector<NodeId>& nodes) {
+  return absl::StrJoin(nodes, ",",
+                       [](std::string* out, NodeId node) { absl::StrAppend(out, node.value()); });
+}
+
 }  // namespace
 
 std::string RenderTime(WallTime time) {
@@ -116,6 +121,19 @@ std::string Render(const Request& request) {
           return "list topics";
         } else if constexpr (std::is_same_v<R, GetServersRequest>) {
           return "get servers";
+        } else if constexpr (std::is_same_v<R, GetMembersRequest>) {
+          return "get members";
+        } else if constexpr (std::is_same_v<R, AddMemberRequest>) {
+          return absl::StrCat("add member ", r.node.value());
+        } else if constexpr (std::is_same_v<R, RemoveMemberRequest>) {
+          return absl::StrCat("remove member ", r.node.value());
+        } else if constexpr (std::is_same_v<R, MovePartitionRequest>) {
+          return absl::StrCat("move ", Partition(r.topic, r.partition), " to ", Nodes(r.replicas));
+        } else if constexpr (std::is_same_v<R, TransferLeadershipRequest>) {
+          return absl::StrCat(
+              "transfer leadership of ",
+              r.topic.empty() ? std::string("the catalog") : Partition(r.topic, r.partition),
+              " to ", r.to.value());
         } else {
           static_assert(std::is_same_v<R, GetStatusRequest>);
           return "get status";
@@ -150,6 +168,16 @@ std::string Render(const Response& response) {
           return absl::StrCat("topic ", r.topic.name);
         } else if constexpr (std::is_same_v<R, GetServersResponse>) {
           return absl::StrCat(r.servers.size(), " servers");
+        } else if constexpr (std::is_same_v<R, GetMembersResponse>) {
+          return absl::StrCat(r.members.size(), " members");
+        } else if constexpr (std::is_same_v<R, AddMemberResponse>) {
+          return "added";
+        } else if constexpr (std::is_same_v<R, RemoveMemberResponse>) {
+          return "removed";
+        } else if constexpr (std::is_same_v<R, MovePartitionResponse>) {
+          return absl::StrCat("moving a partition of topic ", r.topic.name);
+        } else if constexpr (std::is_same_v<R, TransferLeadershipResponse>) {
+          return absl::StrCat("node ", r.leader.value(), " leads");
         } else {
           static_assert(std::is_same_v<R, GetStatusResponse>);
           return absl::StrCat("status of ", r.groups.size(), " groups");
