@@ -236,6 +236,9 @@ v1::Topic FromTopic(const TopicInfo& from) {
     added.set_partition(partition.partition.value());
     added.set_group(partition.group.value());
     for (const NodeId replica : partition.replicas) added.add_replicas(replica.value());
+    for (const NodeId node : partition.target) added.add_target(node.value());
+    for (const NodeId voter : partition.voters) added.add_voters(voter.value());
+    for (const NodeId learner : partition.learners) added.add_learners(learner.value());
     added.set_leader_id(partition.leader.value());
     if (partition.leader_address.has_value()) {
       added.set_leader_address(partition.leader_address->ToString());
@@ -252,6 +255,33 @@ v1::GetServersResponse FromServers(const GetServersResponse& from) {
   to.set_cluster_id(from.cluster_id);
   to.set_leader_id(from.leader.value());
   for (const ServerInfo& server : from.servers) FromServer(server, *to.add_servers());
+  return to;
+}
+
+v1::GetMembersResponse FromMembers(const GetMembersResponse& from) {
+  v1::GetMembersResponse to;
+  to.set_cluster_id(from.cluster_id);
+  to.set_leader_id(from.leader.value());
+  if (from.leader_address.has_value()) to.set_leader_address(from.leader_address->ToString());
+  to.set_from_leader(from.from_leader);
+  for (const MemberInfo& member : from.members) {
+    v1::Member& added = *to.add_members();
+    added.set_id(member.id.value());
+    if (member.address.has_value()) added.set_address(member.address->ToString());
+    added.set_role(member.role);
+    added.set_is_leader(member.is_leader);
+    added.set_state(FromMemberState(member.state));
+    if (member.lag_entries.has_value()) added.set_lag_entries(*member.lag_entries);
+    added.set_partitions(member.partitions);
+    added.set_note(member.note);
+  }
+  return to;
+}
+
+MovePartitionRequest ToMovePartition(const v1::MovePartitionRequest& from) {
+  MovePartitionRequest to{
+      .topic = from.topic(), .partition = PartitionId(from.partition()), .replicas = {}};
+  for (const uint64_t replica : from.replicas()) to.replicas.push_back(NodeId(replica));
   return to;
 }
 

@@ -45,6 +45,8 @@ CreateTopicRequest ToCreateTopic(const v1::CreateTopicRequest& from);
 v1::ProduceResponse FromProduce(const ProduceResponse& from);
 v1::Topic FromTopic(const TopicInfo& from);
 v1::GetServersResponse FromServers(const GetServersResponse& from);
+v1::GetMembersResponse FromMembers(const GetMembersResponse& from);
+MovePartitionRequest ToMovePartition(const v1::MovePartitionRequest& from);
 v1::GetStatusResponse FromStatus(const GetStatusResponse& from);
 
 // The answer to a fetch at `fetch.from` of which `frames` were read.

@@ -46,6 +46,12 @@ inline constexpr size_t kConfChangesMax = 64;
 inline constexpr size_t kReadsPendingMax = 4096;
 // Answers owed to a leader one by one.
 inline constexpr size_t kAnswersOwedMax = 4096;
+// Rounds in a row in which a new member must keep pace before it votes; requests to change members
+// that wait at one node; and how often a node reports again how far a move is, until the catalog
+// shows it.
+inline constexpr int kCatchUpRounds = 3;
+inline constexpr size_t kMemberWaitsMax = 64;
+inline constexpr int64_t kMoveReportMillis = 500;
 // A term is stored in 31 bits (Kafka's leader_epoch).
 inline constexpr uint64_t kTermMax = 0x7fffffff;
 // A gossip datagram; fits a jumbo-less loopback or Ethernet path without fragmentation.

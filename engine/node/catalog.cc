@@ -1,5 +1,6 @@
 #include "engine/node/catalog.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,12 +14,21 @@ namespace {
 constexpr uint8_t kVersion = 1;
 constexpr uint8_t kVersionWithRetention = 2;
 constexpr uint8_t kVersionWithCleanup = 3;
+constexpr uint8_t kVersionWithMoves = 4;
 constexpr uint8_t kCreateTopic = 1;
 constexpr uint8_t kDeleteTopic = 2;
+constexpr uint8_t kMovePartition = 3;
+constexpr uint8_t kAdmitReplica = 4;
+constexpr uint8_t kFinishMove = 5;
 
 void AppendString(std::string& to, std::string_view text) {
   AppendLittle<uint32_t>(to, static_cast<uint32_t>(text.size()));
   to.append(text);
+}
+
+void AppendNodes(std::string& to, const std::vector<NodeId>& nodes) {
+  AppendLittle<uint32_t>(to, static_cast<uint32_t>(nodes.size()));
+  for (const NodeId node : nodes) AppendLittle<uint64_t>(to, node.value());
 }
 
 // Reads fields off the front; remembers that something was missing, so callers check once.
@@ -46,6 +56,14 @@ class Reader {
     std::string text(rest_.substr(0, length));
     rest_.remove_prefix(length);
     return text;
+  }
+
+  std::vector<NodeId> Nodes() {
+    std::vector<NodeId> nodes;
+    const uint32_t count = Integer<uint32_t>();
+    if (count > kReplicasMax) broken_ = true;
+    for (uint32_t i = 0; i < count && !broken_; ++i) nodes.push_back(NodeId(Integer<uint64_t>()));
+    return nodes;
   }
 
   bool done() const { return !broken_ && rest_.empty(); }
@@ -78,13 +96,66 @@ absl::StatusOr<CatalogCommand> DecodeCreate(Reader& reader, uint8_t version) {
   const uint32_t partitions = reader.Integer<uint32_t>();
   if (reader.broken() || partitions > kPartitionsPerTopicMax) return Malformed();
   for (uint32_t i = 0; i < partitions; ++i) {
-    const uint32_t count = reader.Integer<uint32_t>();
-    if (reader.broken() || count > kReplicasMax) return Malformed();
-    std::vector<NodeId>& replicas = create.replicas.emplace_back();
-    for (uint32_t j = 0; j < count; ++j) replicas.push_back(NodeId(reader.Integer<uint64_t>()));
+    create.replicas.push_back(reader.Nodes());
+    if (reader.broken()) return Malformed();
   }
   if (!reader.done()) return Malformed();
   return create;
+}
+
+absl::StatusOr<CatalogCommand> DecodeMove(Reader& reader, uint8_t kind) {
+  CatalogCommand command;
+  if (kind == kMovePartition) {
+    MovePartitionCommand move;
+    move.topic = reader.String();
+    move.partition = PartitionId(reader.Integer<uint32_t>());
+    move.replicas = reader.Nodes();
+    command = std::move(move);
+  } else if (kind == kAdmitReplica) {
+    AdmitReplicaCommand admit;
+    admit.group = GroupId(reader.Integer<uint64_t>());
+    admit.node = NodeId(reader.Integer<uint64_t>());
+    admit.admission.term = Term(reader.Integer<uint64_t>());
+    admit.admission.index = LogIndex(reader.Integer<uint64_t>());
+    command = admit;
+  } else if (kind == kFinishMove) {
+    FinishMoveCommand finish;
+    finish.group = GroupId(reader.Integer<uint64_t>());
+    finish.replicas = reader.Nodes();
+    command = std::move(finish);
+  } else {
+    return Malformed();
+  }
+  if (!reader.done()) return Malformed();
+  return command;
+}
+
+std::string EncodeMove(const CatalogCommand& command) {
+  std::string out;
+  AppendLittle<uint8_t>(out, kVersionWithMoves);
+  if (const auto* move = std::get_if<MovePartitionCommand>(&command)) {
+    AppendLittle<uint8_t>(out, kMovePartition);
+    AppendString(out, move->topic);
+    AppendLittle<uint32_t>(out, move->partition.value());
+    AppendNodes(out, move->replicas);
+  } else if (const auto* admit = std::get_if<AdmitReplicaCommand>(&command)) {
+    AppendLittle<uint8_t>(out, kAdmitReplica);
+    AppendLittle<uint64_t>(out, admit->group.value());
+    AppendLittle<uint64_t>(out, admit->node.value());
+    AppendLittle<uint64_t>(out, admit->admission.term.value());
+    AppendLittle<uint64_t>(out, admit->admission.index.value());
+  } else {
+    const auto& finish = std::get<FinishMoveCommand>(command);
+    AppendLittle<uint8_t>(out, kFinishMove);
+    AppendLittle<uint64_t>(out, finish.group.value());
+    AppendNodes(out, finish.replicas);
+  }
+  return out;
+}
+
+std::vector<NodeId> Sorted(std::vector<NodeId> nodes) {
+  std::sort(nodes.begin(), nodes.end());
+  return nodes;
 }
 
 }  // namespace
@@ -110,14 +181,13 @@ std::string EncodeCatalogCommand(const CatalogCommand& command) {
       AppendLittle<uint64_t>(out, create->cleanup.tombstone_retention_ms);
     }
     AppendLittle<uint32_t>(out, static_cast<uint32_t>(create->replicas.size()));
-    for (const std::vector<NodeId>& replicas : create->replicas) {
-      AppendLittle<uint32_t>(out, static_cast<uint32_t>(replicas.size()));
-      for (const NodeId node : replicas) AppendLittle<uint64_t>(out, node.value());
-    }
-  } else {
+    for (const std::vector<NodeId>& replicas : create->replicas) AppendNodes(out, replicas);
+  } else if (const auto* remove = std::get_if<DeleteTopicCommand>(&command)) {
     AppendLittle<uint8_t>(out, kVersion);
     AppendLittle<uint8_t>(out, kDeleteTopic);
-    AppendString(out, std::get<DeleteTopicCommand>(command).name);
+    AppendString(out, remove->name);
+  } else {
+    return EncodeMove(command);
   }
   return out;
 }
@@ -126,7 +196,8 @@ absl::StatusOr<CatalogCommand> DecodeCatalogCommand(std::string_view bytes) {
   Reader reader(bytes);
   const uint8_t version = reader.Integer<uint8_t>();
   const uint8_t kind = reader.Integer<uint8_t>();
-  if (reader.broken() || version < kVersion || version > kVersionWithCleanup) return Malformed();
+  if (reader.broken() || version < kVersion || version > kVersionWithMoves) return Malformed();
+  if (version == kVersionWithMoves) return DecodeMove(reader, kind);
   if (kind == kCreateTopic) return DecodeCreate(reader, version);
   if (kind != kDeleteTopic || version != kVersion) return Malformed();
   DeleteTopicCommand remove{.name = reader.String()};
@@ -146,19 +217,32 @@ absl::Status CheckTopicName(std::string_view name) {
                    " characters of a-z A-Z 0-9 . _ - and is not \".\" or \"..\""));
 }
 
+bool CatalogPartition::PlacedAt(NodeId node) const {
+  return std::find(replicas.begin(), replicas.end(), node) != replicas.end() ||
+         admitted.contains(node);
+}
+
 absl::Status Catalog::Apply(const CatalogCommand& command) {
-  if (const auto* remove = std::get_if<DeleteTopicCommand>(&command)) {
-    const auto found = topics_.find(remove->name);
-    if (found == topics_.end()) {
-      return absl::NotFoundError(absl::StrCat("there is no topic \"", remove->name, "\""));
-    }
-    for (const CatalogPartition& partition : found->second.partitions) {
-      groups_.erase(partition.group);
-    }
-    topics_.erase(found);
-    return absl::OkStatus();
+  if (const auto* create = std::get_if<CreateTopicCommand>(&command)) return ApplyCreate(*create);
+  if (const auto* remove = std::get_if<DeleteTopicCommand>(&command)) return ApplyDelete(*remove);
+  if (const auto* move = std::get_if<MovePartitionCommand>(&command)) return ApplyMove(*move);
+  if (const auto* admit = std::get_if<AdmitReplicaCommand>(&command)) return ApplyAdmit(*admit);
+  return ApplyFinish(std::get<FinishMoveCommand>(command));
+}
+
+absl::Status Catalog::ApplyDelete(const DeleteTopicCommand& remove) {
+  const auto found = topics_.find(remove.name);
+  if (found == topics_.end()) {
+    return absl::NotFoundError(absl::StrCat("there is no topic \"", remove.name, "\""));
   }
-  const auto& create = std::get<CreateTopicCommand>(command);
+  for (const CatalogPartition& partition : found->second.partitions) {
+    groups_.erase(partition.group);
+  }
+  topics_.erase(found);
+  return absl::OkStatus();
+}
+
+absl::Status Catalog::ApplyCreate(const CreateTopicCommand& create) {
   if (topics_.contains(create.name)) {
     return absl::AlreadyExistsError(absl::StrCat("topic \"", create.name, "\" already exists"));
   }
@@ -175,12 +259,81 @@ absl::Status Catalog::Apply(const CatalogCommand& command) {
                      .partitions = {}};
   ++next_topic_;
   for (size_t i = 0; i < create.replicas.size(); ++i) {
-    topic.partitions.push_back({.group = next_group_, .replicas = create.replicas[i]});
+    topic.partitions.push_back({.group = next_group_,
+                                .replicas = create.replicas[i],
+                                .origin = Sorted(create.replicas[i]),
+                                .target = {},
+                                .admitted = {}});
     groups_[next_group_] = {create.name, PartitionId(static_cast<uint32_t>(i))};
     ++next_group_;
   }
   topics_.emplace(create.name, std::move(topic));
   return absl::OkStatus();
+}
+
+absl::Status Catalog::ApplyMove(const MovePartitionCommand& move) {
+  const auto found = topics_.find(move.topic);
+  if (found == topics_.end() || move.partition.value() >= found->second.partitions.size()) {
+    return absl::NotFoundError(absl::StrCat("there is no partition ", move.partition.value(),
+                                            " of topic \"", move.topic, "\""));
+  }
+  CatalogPartition& place = found->second.partitions[move.partition.value()];
+  if (place.target.empty() && Sorted(move.replicas) == Sorted(place.replicas)) {
+    return absl::OkStatus();
+  }
+  place.target = move.replicas;
+  return absl::OkStatus();
+}
+
+absl::Status Catalog::ApplyAdmit(const AdmitReplicaCommand& admit) {
+  CatalogPartition* place = FindPlace(admit.group);
+  if (place == nullptr) return absl::NotFoundError("the partition is gone");
+  if (std::find(place->target.begin(), place->target.end(), admit.node) == place->target.end()) {
+    return absl::FailedPreconditionError("the partition does not move there any more");
+  }
+  // Who has a replica keeps it, and what it started with.
+  if (!place->PlacedAt(admit.node)) place->admitted[admit.node] = admit.admission;
+  return absl::OkStatus();
+}
+
+absl::Status Catalog::ApplyFinish(const FinishMoveCommand& finish) {
+  CatalogPartition* place = FindPlace(finish.group);
+  if (place == nullptr) return absl::NotFoundError("the partition is gone");
+  if (place->target.empty() || Sorted(place->target) != Sorted(finish.replicas)) {
+    return absl::FailedPreconditionError("the partition does not move there any more");
+  }
+  place->replicas = std::move(place->target);
+  place->target.clear();
+  std::erase_if(place->admitted, [&](const auto& each) {
+    return std::find(place->replicas.begin(), place->replicas.end(), each.first) ==
+           place->replicas.end();
+  });
+  return absl::OkStatus();
+}
+
+CatalogPartition* Catalog::FindPlace(GroupId group) {
+  const auto found = groups_.find(group);
+  if (found == groups_.end()) return nullptr;
+  return &topics_.find(found->second.first)->second.partitions[found->second.second.value()];
+}
+
+const CatalogPartition* Catalog::PlaceOf(GroupId group) const {
+  return const_cast<Catalog*>(this)->FindPlace(group);
+}
+
+std::vector<std::pair<std::string, PartitionId>> Catalog::PartitionsAt(NodeId node) const {
+  std::vector<std::pair<std::string, PartitionId>> at;
+  for (const auto& [name, topic] : topics_) {
+    for (size_t i = 0; i < topic.partitions.size(); ++i) {
+      const CatalogPartition& place = topic.partitions[i];
+      const bool wanted =
+          std::find(place.target.begin(), place.target.end(), node) != place.target.end();
+      if (wanted || place.PlacedAt(node)) {
+        at.emplace_back(name, PartitionId(static_cast<uint32_t>(i)));
+      }
+    }
+  }
+  return at;
 }
 
 const CatalogTopic* Catalog::Find(std::string_view name) const {

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -17,10 +18,27 @@ namespace tidemark {
 // The replicated list of topics: the state machine of raft group 0. Every replica applies the same
 // commands in log order and reaches the same state; identifiers are given out while applying.
 
+// When a replica was added to a running group: what it starts with instead of what an earlier
+// replica of that node may have known (Replica::Fence).
+struct Admission {
+  Term term;
+  LogIndex index;
+  friend bool operator==(const Admission&, const Admission&) = default;
+};
+
 struct CatalogPartition {
   GroupId group;
-  // The first one is the preferred first leader.
+  // Where it is. The first one is the preferred first leader.
   std::vector<NodeId> replicas;
+  // Where it was created: the members its group's log begins with.
+  std::vector<NodeId> origin;
+  // Where it moves to; empty: it stays. Whoever leads the group works on it.
+  std::vector<NodeId> target;
+  // Of replicas that were not there from the beginning.
+  std::map<NodeId, Admission> admitted;
+
+  // Whether `node` is to hold a replica.
+  bool PlacedAt(NodeId node) const;
   friend bool operator==(const CatalogPartition&, const CatalogPartition&) = default;
 };
 
@@ -49,12 +67,33 @@ struct DeleteTopicCommand {
   std::string name;
   friend bool operator==(const DeleteTopicCommand&, const DeleteTopicCommand&) = default;
 };
-using CatalogCommand = std::variant<CreateTopicCommand, DeleteTopicCommand>;
+// A partition shall be on these nodes instead. The same ones as now: a move under way is undone.
+struct MovePartitionCommand {
+  std::string topic;
+  PartitionId partition;
+  std::vector<NodeId> replicas;
+  friend bool operator==(const MovePartitionCommand&, const MovePartitionCommand&) = default;
+};
+// The group's leader has added `node`, which may begin.
+struct AdmitReplicaCommand {
+  GroupId group;
+  NodeId node;
+  Admission admission;
+  friend bool operator==(const AdmitReplicaCommand&, const AdmitReplicaCommand&) = default;
+};
+// The group's members are what the move to `replicas` wanted; who is none of them may go.
+struct FinishMoveCommand {
+  GroupId group;
+  std::vector<NodeId> replicas;
+  friend bool operator==(const FinishMoveCommand&, const FinishMoveCommand&) = default;
+};
+using CatalogCommand = std::variant<CreateTopicCommand, DeleteTopicCommand, MovePartitionCommand,
+                                    AdmitReplicaCommand, FinishMoveCommand>;
 
 // The command as the value of a record. Layout: u8 version, u8 kind, fields; integers
 // little-endian, strings and lists with a u32 length before them. Version 1 has no retention;
 // version 2 is written only where there is one, version 3, which has the cleanup, too, only where a
-// topic is compacted.
+// topic is compacted. Moves are of version 4.
 std::string EncodeCatalogCommand(const CatalogCommand& command);
 // kDataLoss: not a command this version knows.
 absl::StatusOr<CatalogCommand> DecodeCatalogCommand(std::string_view bytes);
@@ -72,10 +111,21 @@ class Catalog {
   const std::map<std::string, CatalogTopic, std::less<>>& topics() const { return topics_; }
   // Which topic and partition a group belongs to; nullptr if it is none (any more).
   const CatalogTopic* TopicOf(GroupId group, PartitionId* partition) const;
+  // The same, as the partition's place; nullptr if there is none.
+  const CatalogPartition* PlaceOf(GroupId group) const;
+  // Topic and number of every partition that is, or will be, at `node`.
+  std::vector<std::pair<std::string, PartitionId>> PartitionsAt(NodeId node) const;
   // Every group ever created is below this.
   GroupId next_group() const { return next_group_; }
 
  private:
+  absl::Status ApplyCreate(const CreateTopicCommand& create);
+  absl::Status ApplyDelete(const DeleteTopicCommand& remove);
+  absl::Status ApplyMove(const MovePartitionCommand& move);
+  absl::Status ApplyAdmit(const AdmitReplicaCommand& admit);
+  absl::Status ApplyFinish(const FinishMoveCommand& finish);
+  CatalogPartition* FindPlace(GroupId group);
+
   std::map<std::string, CatalogTopic, std::less<>> topics_;
   std::map<GroupId, std::pair<std::string, PartitionId>> groups_;
   TopicId next_topic_{1};

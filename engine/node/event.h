@@ -19,10 +19,12 @@ namespace tidemark {
 
 struct RecoveredGroup;  // recovered_group.h
 
-// A raft message of one group.
+// A raft message of one group; or, if there is one, a command for the catalog (catalog.h), which is
+// sent to the node that leads it: then of `message` only the addresses count.
 struct PeerMessage {
   GroupId group;
   raft::Message message;
+  std::shared_ptr<const std::string> command = nullptr;
 };
 
 // From an authenticated peer; the transport vouches for `from`.

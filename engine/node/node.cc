@@ -103,11 +103,15 @@ absl::StatusOr<Node> Node::Recover(NodeOptions options, const DirectoryView& dir
     impl->found.emplace(group, std::move(found));
   }
   catalog.members.SetOrigin(impl->options.voters);
-  Replica::Options catalog_options{
-      .group = kCatalogGroup, .raft = RaftConfig(impl->options), .keep_entries = true};
+  Replica::Options catalog_options{.group = kCatalogGroup,
+                                   .raft = RaftConfig(impl->options),
+                                   .origin = impl->options.voters,
+                                   .keep_entries = true};
   impl->replicas.emplace(kCatalogGroup,
                          std::make_unique<Replica>(std::move(catalog_options), std::move(catalog),
                                                    &impl->shared, impl->prng.Fork()));
+  impl->was_member = raft::MembersOf(impl->catalog_replica().raft().membership())
+                         .Contains(impl->options.id);
   return Node(std::move(impl));
 }
 
@@ -172,6 +176,10 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
         if constexpr (std::is_same_v<E, PeerReceived>) {
           ++shared.counters.peer_messages_in;
           const auto at = replicas.find(e.message.group);
+          if (e.message.command != nullptr) {
+            OnForwardedCommand(now, e.from, *e.message.command, out);
+            return;
+          }
           // Unknown: deleted here, or created and not yet applied here. Raft repeats itself.
           if (at == replicas.end() || e.message.message.from != e.from) return;
           at->second->OnMessage(now, std::move(e.message.message), out);
@@ -274,6 +282,7 @@ void Node::Impl::OnGroupReopened(Now now, Replica& replica, GroupReopened reopen
 
 void Node::Impl::Settle(Now now, Effects& out) {
   CountSpace(now, out);
+  DriveMembers(now, out);
   catalog_replica().Settle(now, out);
   ApplyCommitted(now, out);
   DecideCompaction(now);
@@ -289,8 +298,12 @@ void Node::Impl::Settle(Now now, Effects& out) {
                           {"term", absl::StrCat(replica.raft().term().value())},
                           {"leader", absl::StrCat(replica.raft().leader().value())}}});
     }
+    if (replica.membership_changed()) NoteMembers(replica, out);
+    // It may be wanted here again.
+    reconcile |= replica.removed();
     at = replica.removed() ? replicas.erase(at) : std::next(at);
   }
+  AnswerMemberWaits(now, out);
   Scrub(now, out);
   if (shutting_down) ContinueShutdown(now, out);
 }
@@ -336,6 +349,9 @@ void Node::Impl::ContinueShutdown(Now now, Effects& out) {
   for (const auto& [index, request] : std::exchange(catalog_waiting, {})) {
     out.push_back(Reply{request, error});
   }
+  for (const MemberWait& wait : std::exchange(member_waits, {})) {
+    out.push_back(Reply{wait.request, error});
+  }
   out.push_back(ShutdownComplete{});
 }
 
@@ -348,6 +364,7 @@ Instant Node::Impl::next_deadline() const {
   for (const auto& [group, replica] : replicas) {
     deadline = std::min(deadline, replica->next_deadline());
   }
+  for (const MemberWait& wait : member_waits) deadline = std::min(deadline, wait.deadline);
   if (shutting_down && !shutdown_done) deadline = std::min(deadline, shutdown_deadline);
   return deadline;
 }

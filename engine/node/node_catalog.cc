@@ -41,6 +41,7 @@ void Node::Impl::ProposeCommand(Now now, RequestId request, const CatalogCommand
                       .timestamp_ms = now.wall.millis()};
   absl::StatusOr<std::string> batch = EncodeBatch(std::span(&record, 1));
   if (!batch.ok()) {
+    if (request == RequestId()) return;
     Refuse(request,
            {.code = absl::StatusCode::kInvalidArgument,
             .reason = "INVALID_TOPIC",
@@ -54,9 +55,10 @@ void Node::Impl::ProposeCommand(Now now, RequestId request, const CatalogCommand
   LogIndex index;
   if (std::optional<RpcError> refusal =
           catalog_replica().Propose(now, *header, *std::move(batch), RequestId(), &index)) {
-    Refuse(request, WithLeaderAddress(*std::move(refusal)), out);
+    if (request != RequestId()) Refuse(request, WithLeaderAddress(*std::move(refusal)), out);
     return;
   }
+  if (request == RequestId()) return;
   catalog_term = catalog_replica().raft().term();
   catalog_waiting.emplace(index, request);
 }
@@ -66,6 +68,8 @@ void Node::Impl::ApplyCommitted(Now now, Effects& out) {
   for (const Entry& entry : catalog_replica().TakeCommitted()) {
     absl::Status applied;
     std::string topic;
+    bool moved = false;
+    catalog_applied = entry.index;
     if (entry.kind == EntryKind::kData) {
       const absl::StatusOr<std::vector<DecodedRecord>> records = DecodeBatch(entry.frame.view());
       applied = records.status();
@@ -79,7 +83,9 @@ void Node::Impl::ApplyCommitted(Now now, Effects& out) {
         }
         applied = catalog.Apply(*command);
         changed = true;
+        moved = std::holds_alternative<MovePartitionCommand>(*command);
         if (const auto* create = std::get_if<CreateTopicCommand>(&*command)) topic = create->name;
+        if (const auto* move = std::get_if<MovePartitionCommand>(&*command)) topic = move->topic;
       }
     }
     const auto [begin, end] = catalog_waiting.equal_range(entry.index);
@@ -96,7 +102,11 @@ void Node::Impl::ApplyCommitted(Now now, Effects& out) {
                 .metadata = {}},
                out);
       } else if (const CatalogTopic* created = topic.empty() ? nullptr : catalog.Find(topic)) {
-        out.push_back(Reply{at->second, CreateTopicResponse{Describe(*created)}});
+        if (moved) {
+          out.push_back(Reply{at->second, MovePartitionResponse{Describe(*created)}});
+        } else {
+          out.push_back(Reply{at->second, CreateTopicResponse{Describe(*created)}});
+        }
       } else {
         out.push_back(Reply{at->second, DeleteTopicResponse{}});
       }
@@ -105,7 +115,9 @@ void Node::Impl::ApplyCommitted(Now now, Effects& out) {
     std::erase_if(catalog_waiting,
                   [](const auto& waiting) { return waiting.second == RequestId(); });
   }
-  if (changed) ReconcileGroups(now, out);
+  // What was cut can never be applied.
+  catalog_recovered = std::min(catalog_recovered, catalog_replica().log().last_index());
+  if (changed || reconcile) ReconcileGroups(now, out);
   const raft::Raft& raft = catalog_replica().raft();
   if (catalog_waiting.empty() ||
       (catalog_replica().failure().empty() && raft.role() == raft::Role::kLeader &&
@@ -124,26 +136,49 @@ void Node::Impl::ApplyCommitted(Now now, Effects& out) {
 }
 
 void Node::Impl::ReconcileGroups(Now now, Effects& out) {
+  // Behind where it was when this node stopped, the catalog may name this node where it has been
+  // dropped since, and the reverse: no replica is begun without its files on such hearsay, and none
+  // is removed. Nor may a move count that a crash could make this node forget: the files would then
+  // look left over, or those that are gone would be missed.
+  const bool current = catalog_applied >= catalog_recovered;
+  const bool lasting = current && catalog_replica().log().durable_index() >= catalog_applied;
+  reconcile = false;
+  moving.clear();
   for (const auto& [name, topic] : catalog.topics()) {
     for (const CatalogPartition& partition : topic.partitions) {
-      const bool here = std::find(partition.replicas.begin(), partition.replicas.end(),
-                                  options.id) != partition.replicas.end();
-      if (here && !replicas.contains(partition.group)) {
-        StartGroup(now, partition.group, topic, partition, out);
+      if (!partition.target.empty()) moving.insert(partition.group);
+      const auto at = replicas.find(partition.group);
+      if (partition.PlacedAt(options.id)) {
+        const bool added = partition.admitted.contains(options.id);
+        if (at != replicas.end()) continue;
+        if (found.contains(partition.group) || (added ? lasting : current)) {
+          StartGroup(now, partition.group, topic, partition, out);
+        } else {
+          reconcile = true;
+        }
+      } else if (at != replicas.end() || found.contains(partition.group)) {
+        if (!lasting) {
+          reconcile = true;
+        } else if (at != replicas.end()) {
+          at->second->Remove(now, out);
+        }
       }
     }
   }
   for (const auto& [group, replica] : replicas) {
-    PartitionId partition;
-    if (group != kCatalogGroup && catalog.TopicOf(group, &partition) == nullptr) {
-      replica->Remove(now, out);
-    }
+    if (group != kCatalogGroup && catalog.PlaceOf(group) == nullptr) replica->Remove(now, out);
   }
-  // Left over from topics whose deletion was committed while this node was down or half done.
+  RemoveLeftovers(now, lasting, out);
+}
+
+void Node::Impl::RemoveLeftovers(Now now, bool lasting, Effects& out) {
+  // Of topics whose deletion was committed while this node was down or half done, and of partitions
+  // that have moved away.
   for (auto at = found.begin(); at != found.end();) {
-    PartitionId partition;
     const GroupId group = at->first;
-    if (group >= catalog.next_group() || catalog.TopicOf(group, &partition) != nullptr) {
+    const CatalogPartition* place = catalog.PlaceOf(group);
+    const bool elsewhere = place != nullptr && !place->PlacedAt(options.id) && lasting;
+    if (group >= catalog.next_group() || (place != nullptr && !elsewhere)) {
       ++at;
       continue;
     }
@@ -154,7 +189,7 @@ void Node::Impl::ReconcileGroups(Now now, Effects& out) {
 
 void Node::Impl::RemoveGroup(Now now, GroupId group, RecoveredGroup recovered, Effects& out) {
   Replica::Options replica_options{
-      .group = group, .raft = {.self = options.id, .voters = {}}, .keep_entries = false};
+      .group = group, .raft = {.self = options.id}, .keep_entries = false};
   auto replica = std::make_unique<Replica>(std::move(replica_options), std::move(recovered),
                                            &shared, prng.Fork());
   replica->Remove(now, out);
@@ -176,29 +211,32 @@ void Node::Impl::StartGroup(Now now, GroupId group, const CatalogTopic& topic,
   }
   const bool fresh = recovered.hard_state.term == Term();
   if (!recovered.log.has_value()) recovered = EmptyGroup(group, options.log);
+  recovered.members.SetOrigin(partition.origin);
   // Only the catalog knows a topic's own options, and files are recovered before it is.
   if (topic.segment_bytes != 0) recovered.log->SetSegmentBytes(topic.segment_bytes);
-  std::vector<NodeId> voters = partition.replicas;
-  std::sort(voters.begin(), voters.end());
   Replica::Options replica_options{.group = group,
                                    .raft = {.self = options.id,
-                                            .voters = std::move(voters),
                                             .election_timeout = options.election_timeout,
                                             .heartbeat_interval = options.heartbeat_interval,
                                             .pre_vote = options.pre_vote,
                                             .check_quorum = options.check_quorum,
                                             .append_bytes_max = options.append_bytes_max,
                                             .append_entries_max = options.append_entries_max},
+                                   .origin = partition.origin,
                                    .keep_entries = false,
                                    .retention = RetentionOf(topic),
                                    .retention_interval = options.retention_interval,
                                    .compaction = CompactionOf(topic)};
+  const auto admitted = partition.admitted.find(options.id);
+  if (admitted != partition.admitted.end()) {
+    replica_options.fence = {.term = admitted->second.term, .index = admitted->second.index};
+  }
   // Only a node that has something to compact looks for it.
   if (replica_options.compaction.has_value()) compaction_deadline = now.instant;
   // The first of the list is the preferred first leader: a new partition need not wait for a
   // timeout, and leaders spread over the nodes.
   replica_options.raft.campaign_at_start =
-      partition.replicas.size() == 1 || (fresh && partition.replicas.front() == options.id);
+      fresh && admitted == partition.admitted.end() && partition.replicas.front() == options.id;
   auto replica = std::make_unique<Replica>(std::move(replica_options), std::move(recovered),
                                            &shared, prng.Fork());
   replica->Start(now, out);
@@ -208,12 +246,12 @@ void Node::Impl::StartGroup(Now now, GroupId group, const CatalogTopic& topic,
 std::vector<std::vector<NodeId>> Node::Impl::Place(uint32_t partitions,
                                                    uint32_t replication_factor) const {
   // Round robin over the voters, going on where the last topic ended.
-  const size_t nodes = options.voters.size();
+  const raft::NodeSet& nodes = voters();
   const size_t start = catalog.next_group().value() - 1;
   std::vector<std::vector<NodeId>> placement(partitions);
   for (uint32_t partition = 0; partition < partitions; ++partition) {
     for (uint32_t replica = 0; replica < replication_factor; ++replica) {
-      placement[partition].push_back(options.voters[(start + partition + replica) % nodes]);
+      placement[partition].push_back(nodes[(start + partition + replica) % nodes.size()]);
     }
   }
   return placement;

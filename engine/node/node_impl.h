@@ -12,12 +12,14 @@
 #include "engine/gossip/swim.h"
 #include "engine/log/scrub.h"
 #include "engine/node/catalog.h"
+#include "engine/node/catch_up.h"
 #include "engine/node/node.h"
 #include "engine/node/replica.h"
 
 // The inside of Node, shared by its source files only: node.cc (life cycle and dispatch),
 // node_requests.cc (clients), node_catalog.cc (topics and groups), node_compaction.cc (which log is
-// compacted), node_members.cc (gossip), node_scrub.cc (verifying what was written long ago),
+// compacted), node_members.cc (gossip), node_membership.cc and node_moves.cc (who belongs to the
+// cluster and to a partition), node_scrub.cc (verifying what was written long ago),
 // node_status.cc (what it tells about itself).
 
 namespace tidemark {
@@ -31,6 +33,23 @@ struct NodeScrub {
   std::optional<IoToken> token;    // of the read under way
   std::optional<GroupId> rebuild;  // the group of which a sidecar is made anew
   Instant rebuild_next;            // no read for that before
+};
+
+// A request about members whose answer must wait.
+struct MemberWait {
+  enum class Kind : uint8_t { kAdd, kRemove, kTransfer };
+  Kind kind = Kind::kAdd;
+  RequestId request;
+  GroupId group;
+  NodeId node;
+  Term term;  // in which it was promised an answer
+  Instant deadline;
+};
+
+// What the leader of a group knows of those that shall become voters.
+struct NewVoters {
+  std::map<NodeId, CatchUp> catch_up;
+  Instant report_at;  // when the catalog may be told again
 };
 
 struct Node::Impl {
@@ -80,7 +99,39 @@ struct Node::Impl {
   void RemoveGroup(Now now, GroupId group, RecoveredGroup recovered, Effects& out);
   void StartGroup(Now now, GroupId group, const CatalogTopic& topic,
                   const CatalogPartition& partition, Effects& out);
+  // Files of replicas that are not wanted here; of moved ones if what the catalog says is
+  // `lasting`.
+  void RemoveLeftovers(Now now, bool lasting, Effects& out);
   std::vector<std::vector<NodeId>> Place(uint32_t partitions, uint32_t replication_factor) const;
+
+  // node_membership.cc: what operators ask.
+  GetMembersResponse DescribeMembers(Now now) const;
+  void AddMember(Now now, const RequestReceived& request, NodeId node, Effects& out);
+  void RemoveMember(Now now, const RequestReceived& request, NodeId node, Effects& out);
+  void MovePartition(Now now, const RequestReceived& request, const MovePartitionRequest& move,
+                     Effects& out);
+  void TransferLeadership(Now now, const RequestReceived& request,
+                          const TransferLeadershipRequest& transfer, Effects& out);
+  // Whether this node leads the catalog and may be asked to change it; answers if not.
+  bool LeadsCatalog(RequestId request, Effects& out);
+  void ProposeMembers(Now now, MemberWait wait, const raft::ConfChange& change, Effects& out);
+  void Await(MemberWait wait, Effects& out);
+  void AnswerMemberWaits(Now now, Effects& out);
+  // Nothing yet: nullopt.
+  std::optional<Response> AnswerOf(Now now, const MemberWait& wait) const;
+
+  // node_moves.cc: what leaders do by themselves.
+  void DriveMembers(Now now, Effects& out);
+  void DriveCatalogMembers(Now now, Effects& out);
+  void DriveMove(Now now, Replica& replica, const CatalogPartition& place, Effects& out);
+  // The next change of members on the way to `target`; nullopt while something has to be waited
+  // for.
+  std::optional<raft::ConfChange> NextChange(Now now, Replica& replica,
+                                             const CatalogPartition& place, Effects& out);
+  bool CaughtUp(Now now, const Replica& replica, NodeId node);
+  void Report(Now now, GroupId group, const CatalogCommand& command, Effects& out);
+  void OnForwardedCommand(Now now, NodeId from, const std::string& bytes, Effects& out);
+  void NoteMembers(const Replica& replica, Effects& out);
 
   // node_compaction.cc
   // Begins a pass over the dirtiest log that is worth it, if none is under way: one at a time, so
@@ -107,6 +158,10 @@ struct Node::Impl {
   std::vector<ServerInfo> Members() const;
   GroupInfo Describe(const Replica& replica) const;
   TopicInfo Describe(const CatalogTopic& topic) const;
+  // Where partitions may be placed: those who vote in the catalog and are to go on doing so.
+  const raft::NodeSet& voters() const {
+    return catalog_replica().raft().membership().voters.incoming.voters();
+  }
   bool healthy() const;
 
   // Whether this node knows the topics well enough to say that there is none.
@@ -138,7 +193,13 @@ struct Node::Impl {
   bool disk_full = false;             // leaders take no records
   DiskSpace disk_space;               // as measured, less what was written since
   Instant compaction_deadline = Instant::Never();
-  GroupId compacting;  // whose pass was begun last; kCatalogGroup: none
+  std::map<GroupId, NewVoters> new_voters;  // of groups led here
+  std::set<GroupId> moving;                 // groups that the catalog wants elsewhere
+  std::vector<MemberWait> member_waits;
+  bool reconcile = false;    // what the catalog wants here could not be done yet
+  LogIndex catalog_applied;  // by this process
+  bool was_member = false;   // of the catalog's group
+  GroupId compacting;        // whose pass was begun last; kCatalogGroup: none
   bool shutting_down = false;
   bool shutdown_checkpoints = false;  // staged
   bool shutdown_done = false;

@@ -12,7 +12,7 @@ gossip::Config GossipConfig(const NodeOptions& options) {
   config.cluster_id = options.cluster_id;
   config.advertise = options.advertise;
   config.tags = options.tags;
-  config.tags["role"] = "voter";
+  config.tags["role"] = options.voters.empty() ? "server" : "voter";
   config.tags["version"] = options.version;
   config.seeds = options.seeds;
   config.keys = options.gossip_keys;

@@ -51,6 +51,18 @@ void Node::Impl::OnRequest(Now now, RequestReceived request, Effects& out) {
           if (Allowed(request, "cluster", "describe", out)) {
             out.push_back(Reply{request.id, Servers()});
           }
+        } else if constexpr (std::is_same_v<R, GetMembersRequest>) {
+          if (Allowed(request, "cluster", "describe", out)) {
+            out.push_back(Reply{request.id, DescribeMembers(now)});
+          }
+        } else if constexpr (std::is_same_v<R, AddMemberRequest>) {
+          AddMember(now, request, r.node, out);
+        } else if constexpr (std::is_same_v<R, RemoveMemberRequest>) {
+          RemoveMember(now, request, r.node, out);
+        } else if constexpr (std::is_same_v<R, MovePartitionRequest>) {
+          MovePartition(now, request, r, out);
+        } else if constexpr (std::is_same_v<R, TransferLeadershipRequest>) {
+          TransferLeadership(now, request, r, out);
         } else {
           static_assert(std::is_same_v<R, GetStatusRequest>);
           if (Allowed(request, "cluster", "describe", out)) {
@@ -229,9 +241,13 @@ void Node::Impl::CreateTopic(Now now, const RequestReceived& request,
                              const CreateTopicRequest& create, Effects& out) {
   if (!Allowed(request, TopicObject(create.name), "create", out)) return;
   const uint32_t partitions = create.partitions == 0 ? 1 : create.partitions;
-  const uint32_t nodes = static_cast<uint32_t>(options.voters.size());
+  const uint32_t nodes = static_cast<uint32_t>(voters().size());
   const uint32_t factor =
       create.replication_factor == 0 ? std::min<uint32_t>(3, nodes) : create.replication_factor;
+  if (nodes == 0) {
+    (void)LeadsCatalog(request.id, out);
+    return;
+  }
   std::string problem(CheckTopicName(create.name).message());
   if (partitions > kPartitionsPerTopicMax) {
     problem = absl::StrCat("a topic has at most ", kPartitionsPerTopicMax, " partitions");

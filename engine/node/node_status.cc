@@ -32,21 +32,24 @@ GetServersResponse Node::Impl::Servers() const {
 std::vector<ServerInfo> Node::Impl::Members() const {
   const NodeId leader = catalog_replica().raft().leader();
   std::map<NodeId, ServerInfo> servers;
-  for (const NodeId voter : options.voters) {
-    servers[voter] = {.id = voter,
-                      .address = AddressOf(voter),
-                      .is_leader = voter == leader,
-                      .role = "voter",
-                      .state = std::nullopt,
-                      .tags = {}};
+  const raft::Membership& membership = catalog_replica().raft().membership();
+  for (const NodeId node : raft::MembersOf(membership)) {
+    const char* const role = membership.voters.incoming.Contains(node) ? "voter"
+                             : membership.learners.Contains(node)      ? "learner"
+                                                                       : "leaving";
+    servers[node] = {.id = node,
+                     .address = AddressOf(node),
+                     .is_leader = node == leader,
+                     .role = role,
+                     .state = std::nullopt,
+                     .tags = {}};
   }
   for (const gossip::Member& member : swim.members()) {
     if (member.id == kNoNode) continue;
-    const bool voter = servers.contains(member.id);
     ServerInfo& server = servers[member.id];
     server.id = member.id;
     server.address = member.endpoint;
-    server.role = voter ? "voter" : "observer";
+    if (server.role.empty()) server.role = "observer";
     server.state = member.state;
     server.tags = member.tags;
   }
@@ -101,12 +104,17 @@ TopicInfo Node::Impl::Describe(const CatalogTopic& topic) const {
     const CatalogPartition& place = topic.partitions[i];
     PartitionInfo partition{.partition = PartitionId(static_cast<uint32_t>(i)),
                             .group = place.group,
-                            .replicas = place.replicas};
+                            .replicas = place.replicas,
+                            .target = place.target};
     const auto at = replicas.find(place.group);
     if (at != replicas.end()) {
       const raft::Raft& raft = at->second->raft();
       // One that failed does not know any more, least of all that it leads.
       partition.leader = at->second->failure().empty() ? raft.leader() : kNoNode;
+      const raft::NodeSet& voters = raft.membership().voters.incoming.voters();
+      const raft::NodeSet& learners = raft.membership().learners;
+      partition.voters.assign(voters.begin(), voters.end());
+      partition.learners.assign(learners.begin(), learners.end());
       partition.leader_term = raft.term();
       partition.leader_address = AddressOf(partition.leader);
       partition.start_offset = at->second->log().start_offset();

@@ -114,6 +114,8 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // Leader: writes who founded the group into its log, unless that is there or a later change of
   // members is.
   void RecordOrigin(Now now, Effects& out);
+  // Why nothing can be proposed here; nullopt: it can.
+  std::optional<RpcError> RefusalOfProposal() const;
   // Since the last call, at this node.
   bool membership_changed() { return std::exchange(membership_changed_, false); }
   // Flushes a checkpoint, so that the next start has little to read.
@@ -320,7 +322,6 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void NoteFailedCompaction(Now now, const absl::Status& status, Effects& out);
   void CountCompaction();
   Instant compaction_deadline() const;
-  std::optional<RpcError> RefusalOfProposal() const;
 
   const Options options_;
   NodeShared* const shared_;

@@ -167,6 +167,7 @@ void Replica::Reset(RecoveredGroup recovered) {
   hard_record_ = recovered.hard_state;
   all_durable_ = std::max(all_durable_, raft_.all_durable());
   members_ = std::move(recovered.members);
+  members_.SetOrigin(options_.origin);
   raft::Config config = RaftConfig();
   config.campaign_at_start = false;
   raft_ = raft::Raft(std::move(config), HardStateAtStart(), CommitAtStart(), this, prng_.Fork());

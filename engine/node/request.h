@@ -76,6 +76,23 @@ struct ListTopicsRequest {};
 struct DescribeTopicRequest {
   std::string name;
 };
+struct GetMembersRequest {};
+struct AddMemberRequest {
+  NodeId node;
+};
+struct RemoveMemberRequest {
+  NodeId node;
+};
+struct MovePartitionRequest {
+  std::string topic;
+  PartitionId partition;
+  std::vector<NodeId> replicas;
+};
+struct TransferLeadershipRequest {
+  std::string topic;  // empty: the catalog
+  PartitionId partition;
+  NodeId to;  // kNoNode: whoever is most up to date
+};
 struct GetServersRequest {};
 struct GetStatusRequest {};
 
@@ -83,6 +100,10 @@ struct PartitionInfo {
   PartitionId partition;
   GroupId group;
   std::vector<NodeId> replicas;
+  // Where it moves to; empty: it stays. And who is a member now, as this node knows.
+  std::vector<NodeId> target = {};
+  std::vector<NodeId> voters = {};
+  std::vector<NodeId> learners = {};
   NodeId leader;
   std::optional<Endpoint> leader_address;
   Term leader_term;
@@ -121,6 +142,39 @@ struct ServerInfo {
   std::map<std::string, std::string> tags;
 };
 
+struct MemberInfo {
+  NodeId id;
+  std::optional<Endpoint> address;
+  // "voter", "learner" (becomes a voter once it has caught up), "leaving" (a change that removes it
+  // is under way), "observer" (seen by gossip, no member).
+  std::string role;
+  bool is_leader = false;
+  std::optional<gossip::MemberState> state;
+  // Entries of the catalog it lacks; only the leader knows.
+  std::optional<uint64_t> lag_entries;
+  // Partitions with a replica there.
+  uint32_t partitions = 0;
+  // Why it is what it is, for people.
+  std::string note;
+};
+
+struct GetMembersResponse {
+  std::string cluster_id;
+  NodeId leader;
+  std::optional<Endpoint> leader_address;
+  // Of the node that answers.
+  bool from_leader = false;
+  std::vector<MemberInfo> members;
+};
+struct AddMemberResponse {};
+struct RemoveMemberResponse {};
+struct MovePartitionResponse {
+  TopicInfo topic;
+};
+struct TransferLeadershipResponse {
+  NodeId leader;
+};
+
 struct GetServersResponse {
   std::string cluster_id;
   std::vector<ServerInfo> servers;
@@ -156,9 +210,10 @@ struct GetStatusResponse {
   bool shutting_down = false;
 };
 
-using Request =
-    std::variant<ProduceRequest, FetchRequest, CreateTopicRequest, DeleteTopicRequest,
-                 ListTopicsRequest, DescribeTopicRequest, GetServersRequest, GetStatusRequest>;
+using Request = std::variant<ProduceRequest, FetchRequest, CreateTopicRequest, DeleteTopicRequest,
+                             ListTopicsRequest, DescribeTopicRequest, GetServersRequest,
+                             GetStatusRequest, GetMembersRequest, AddMemberRequest,
+                             RemoveMemberRequest, MovePartitionRequest, TransferLeadershipRequest>;
 
 // A refusal or failure. `reason` is one of the stable names in proto/tidemark/v1/log.proto; message
 // is one sentence for people that says what to do.
@@ -171,6 +226,8 @@ struct RpcError {
 
 using Response =
     std::variant<RpcError, ProduceResponse, FetchResponse, CreateTopicResponse, DeleteTopicResponse,
-                 ListTopicsResponse, DescribeTopicResponse, GetServersResponse, GetStatusResponse>;
+                 ListTopicsResponse, DescribeTopicResponse, GetServersResponse, GetStatusResponse,
+                 GetMembersResponse, AddMemberResponse, RemoveMemberResponse, MovePartitionResponse,
+                 TransferLeadershipResponse>;
 
 }  // namespace tidemark

@@ -133,6 +133,59 @@ class ClientImpl : public Client {
     return response;
   }
 
+  absl::StatusOr<v1::GetMembersResponse> GetMembers() override {
+    v1::GetMembersResponse response;
+    TIDEMARK_RETURN_IF_ERROR(Call(nullptr, [&](auto channel, grpc::ClientContext& context) {
+      return v1::Cluster::NewStub(channel)->GetMembers(&context, {}, &response);
+    }));
+    if (response.from_leader() || response.leader_address().empty()) return response;
+    // What only the leader knows is worth one more attempt, no more.
+    v1::GetMembersResponse better;
+    grpc::ClientContext context;
+    context.set_deadline(After(kAttemptTimeout));
+    const auto channel = shared_->channels->ConnectedTo(response.leader_address());
+    if (v1::Cluster::NewStub(channel)->GetMembers(&context, {}, &better).ok()) return better;
+    return response;
+  }
+
+  absl::Status AddMember(NodeId node) override {
+    v1::AddMemberRequest request;
+    v1::AddMemberResponse response;
+    request.set_node_id(node.value());
+    return Call(&kCatalogPlace, [&](auto channel, grpc::ClientContext& context) {
+      return v1::Cluster::NewStub(channel)->AddMember(&context, request, &response);
+    });
+  }
+
+  absl::Status RemoveMember(NodeId node) override {
+    v1::RemoveMemberRequest request;
+    v1::RemoveMemberResponse response;
+    request.set_node_id(node.value());
+    return Call(&kCatalogPlace, [&](auto channel, grpc::ClientContext& context) {
+      return v1::Cluster::NewStub(channel)->RemoveMember(&context, request, &response);
+    });
+  }
+
+  absl::StatusOr<v1::Topic> MovePartition(const v1::MovePartitionRequest& request) override {
+    v1::MovePartitionResponse response;
+    TIDEMARK_RETURN_IF_ERROR(Call(&kCatalogPlace, [&](auto channel, grpc::ClientContext& context) {
+      return v1::Cluster::NewStub(channel)->MovePartition(&context, request, &response);
+    }));
+    return response.topic();
+  }
+
+  absl::StatusOr<NodeId> TransferLeadership(const v1::TransferLeadershipRequest& request) override {
+    balancer::TopicPartition place{request.topic(), PartitionId(request.partition())};
+    if (!request.topic().empty()) TIDEMARK_RETURN_IF_ERROR(Learn(place.topic, place.partition));
+    v1::TransferLeadershipResponse response;
+    TIDEMARK_RETURN_IF_ERROR(Call(request.topic().empty() ? &kCatalogPlace : &place,
+                                  [&](auto channel, grpc::ClientContext& context) {
+                                    return v1::Cluster::NewStub(channel)->TransferLeadership(
+                                        &context, request, &response);
+                                  }));
+    return NodeId(response.leader_id());
+  }
+
   // Asks for an offset that no log ever reaches: only a leader that has committed in its term says
   // that it does not exist, and with it what does. Any other replica (also one that has just come
   // back and knows of no commit yet) answers that it cannot know, which is retried elsewhere.

@@ -122,6 +122,15 @@ class Client {
   virtual absl::StatusOr<v1::GetServersResponse> GetServers() = 0;
   // Of the node at `address`, of that one only.
   virtual absl::StatusOr<v1::GetStatusResponse> GetStatus(const std::string& address) = 0;
+  // Of the catalog's leader if it can be reached, else of any node.
+  virtual absl::StatusOr<v1::GetMembersResponse> GetMembers() = 0;
+  virtual absl::Status AddMember(NodeId node) = 0;
+  virtual absl::Status RemoveMember(NodeId node) = 0;
+  // Begins the move.
+  virtual absl::StatusOr<v1::Topic> MovePartition(const v1::MovePartitionRequest& request) = 0;
+  // Gives the new leader.
+  virtual absl::StatusOr<NodeId> TransferLeadership(
+      const v1::TransferLeadershipRequest& request) = 0;
   virtual absl::StatusOr<PartitionRange> Range(const std::string& topic, PartitionId partition) = 0;
 
   virtual absl::StatusOr<std::unique_ptr<Producer>> NewProducer(ProducerOptions options) = 0;

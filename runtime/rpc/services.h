@@ -77,6 +77,21 @@ class ClusterService final : public v1::Cluster::CallbackService {
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* call,
                                       const v1::GetStatusRequest* request,
                                       v1::GetStatusResponse* response) override;
+  grpc::ServerUnaryReactor* GetMembers(grpc::CallbackServerContext* call,
+                                       const v1::GetMembersRequest* request,
+                                       v1::GetMembersResponse* response) override;
+  grpc::ServerUnaryReactor* AddMember(grpc::CallbackServerContext* call,
+                                      const v1::AddMemberRequest* request,
+                                      v1::AddMemberResponse* response) override;
+  grpc::ServerUnaryReactor* RemoveMember(grpc::CallbackServerContext* call,
+                                         const v1::RemoveMemberRequest* request,
+                                         v1::RemoveMemberResponse* response) override;
+  grpc::ServerUnaryReactor* MovePartition(grpc::CallbackServerContext* call,
+                                          const v1::MovePartitionRequest* request,
+                                          v1::MovePartitionResponse* response) override;
+  grpc::ServerUnaryReactor* TransferLeadership(grpc::CallbackServerContext* call,
+                                               const v1::TransferLeadershipRequest* request,
+                                               v1::TransferLeadershipResponse* response) override;
 
  private:
   ServiceContext* const context_;

@@ -1,0 +1,187 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "engine/base/limits.h"
+#include "engine/node/node_impl.h"
+
+// What leaders do by themselves about members: learners of the catalog's group become voters once
+// they have caught up, and partitions move to where the catalog wants them. The leader of a group
+// works from what the catalog and the group's log say alone, so that the next one can go on.
+//
+// A move: the nodes that are new join as learners; the catalog admits them, on which their replicas
+// begin; when all keep pace, one joint change makes the group what is wanted; then the catalog is
+// told, and on that dropped replicas remove their files.
+
+namespace tidemark {
+namespace {
+
+using raft::Change;
+using raft::ConfChange;
+
+std::string NodesText(const raft::NodeSet& nodes) {
+  return absl::StrJoin(nodes, ",",
+                       [](std::string* out, NodeId node) { absl::StrAppend(out, node.value()); });
+}
+
+raft::NodeSet SetOf(const std::vector<NodeId>& nodes) {
+  raft::NodeSet set;
+  for (const NodeId node : nodes) set.Insert(node);
+  return set;
+}
+
+}  // namespace
+
+void Node::Impl::DriveMembers(Now now, Effects& out) {
+  const auto leads = [&](GroupId group) {
+    const auto at = replicas.find(group);
+    return at != replicas.end() && at->second->failure().empty() && !at->second->removing() &&
+           at->second->raft().serving();
+  };
+  std::erase_if(new_voters, [&](const auto& each) {
+    const bool wanted = each.first == kCatalogGroup || moving.contains(each.first);
+    return !wanted || !leads(each.first);
+  });
+  if (shutting_down) return;
+  if (leads(kCatalogGroup)) DriveCatalogMembers(now, out);
+  for (const GroupId group : moving) {
+    if (leads(group)) DriveMove(now, *replicas.at(group), *catalog.PlaceOf(group), out);
+  }
+}
+
+bool Node::Impl::CaughtUp(Now now, const Replica& replica, NodeId node) {
+  CatchUp& progress = new_voters[replica.group()].catch_up[node];
+  progress.Observe(now.instant,
+                   {.last = replica.log().last_index(),
+                    .match = replica.raft().MatchOf(node),
+                    .active = replica.raft().PeerActive(now.instant, node)},
+                   options.election_timeout, options.heartbeat_interval);
+  return progress.done();
+}
+
+void Node::Impl::DriveCatalogMembers(Now now, Effects& out) {
+  Replica& replica = catalog_replica();
+  const raft::Membership& membership = replica.raft().membership();
+  if (membership.joint() || membership.learners.empty()) return;
+  for (const NodeId learner : raft::NodeSet(membership.learners)) {
+    if (!CaughtUp(now, replica, learner)) continue;
+    // Refused while another change is under way: the next step tries again.
+    (void)replica.ProposeConfChange(now, {.changes = {{Change::Kind::kAddVoter, learner}}}, out);
+    return;
+  }
+}
+
+void Node::Impl::DriveMove(Now now, Replica& replica, const CatalogPartition& place, Effects& out) {
+  const raft::Membership& membership = replica.raft().membership();
+  if (membership.joint()) return;
+  const raft::NodeSet target = SetOf(place.target);
+  if (membership.voters.incoming.voters() == target && membership.learners.empty()) {
+    Report(now, place.group, FinishMoveCommand{place.group, place.target}, out);
+  } else if (const std::optional<ConfChange> change = NextChange(now, replica, place, out)) {
+    (void)replica.ProposeConfChange(now, *change, out);
+  }
+}
+
+std::optional<ConfChange> Node::Impl::NextChange(Now now, Replica& replica,
+                                                 const CatalogPartition& place, Effects& out) {
+  const raft::Raft& raft = replica.raft();
+  const raft::Membership& membership = raft.membership();
+  const raft::NodeSet& present = membership.voters.incoming.voters();
+  const raft::NodeSet target = SetOf(place.target);
+  for (const NodeId learner : membership.learners) {
+    if (!target.Contains(learner)) return ConfChange{.changes = {{Change::Kind::kRemove, learner}}};
+  }
+  ConfChange change{.transition = ConfChange::Transition::kJointImplicit};
+  bool ready = true;
+  for (const NodeId node : target) {
+    if (present.Contains(node)) continue;
+    if (!membership.learners.Contains(node)) {
+      return ConfChange{.changes = {{Change::Kind::kAddLearner, node}}};
+    }
+    if (!place.PlacedAt(node)) {
+      // Applied, so committed: the addition is at or before the commit index.
+      Report(now, place.group,
+             AdmitReplicaCommand{place.group, node, {.term = raft.term(), .index = raft.commit()}},
+             out);
+    }
+    ready = CaughtUp(now, replica, node) && ready;
+    change.changes.push_back({Change::Kind::kAddVoter, node});
+  }
+  if (!ready) return std::nullopt;
+  for (const NodeId node : present) {
+    if (!target.Contains(node)) change.changes.push_back({Change::Kind::kRemove, node});
+  }
+  // Never into a configuration that cannot commit.
+  const auto alive = std::count_if(target.begin(), target.end(), [&](NodeId node) {
+    return node == options.id || raft.PeerActive(now.instant, node);
+  });
+  if (static_cast<size_t>(alive) < raft::MajorityOf(target.size())) return std::nullopt;
+  if (target.Contains(options.id)) return change;
+  // Whoever leaves hands over first, if there is somebody among those who stay.
+  for (const NodeId node : present) {
+    if (!target.Contains(node) || !raft.PeerActive(now.instant, node)) continue;
+    (void)replica.TransferLeadershipTo(now, node, out);
+    return std::nullopt;
+  }
+  return change;
+}
+
+void Node::Impl::Report(Now now, GroupId group, const CatalogCommand& command, Effects& out) {
+  NewVoters& state = new_voters[group];
+  if (now.instant < state.report_at) return;
+  const NodeId leader = catalog_replica().raft().leader();
+  if (leader == kNoNode) return;
+  state.report_at = now.instant + Duration::Millis(kMoveReportMillis);
+  if (leader == options.id) {
+    ProposeCommand(now, RequestId(), command, out);
+    return;
+  }
+  PeerMessage message{
+      .group = kCatalogGroup,
+      .message = {.from = options.id,
+                  .to = leader,
+                  .term = catalog_replica().raft().term(),
+                  .body = raft::TimeoutNow{}},
+      .command = std::make_shared<const std::string>(EncodeCatalogCommand(command))};
+  out.push_back(SendPeer{leader, std::move(message)});
+}
+
+void Node::Impl::OnForwardedCommand(Now now, NodeId from, const std::string& bytes, Effects& out) {
+  const absl::StatusOr<CatalogCommand> command = DecodeCatalogCommand(bytes);
+  if (!command.ok() || !catalog_replica().raft().serving()) return;
+  GroupId group;
+  const auto* admit = std::get_if<AdmitReplicaCommand>(&*command);
+  const auto* finish = std::get_if<FinishMoveCommand>(&*command);
+  if (admit != nullptr) group = admit->group;
+  if (finish != nullptr) group = finish->group;
+  const CatalogPartition* place = catalog.PlaceOf(group);
+  // Only who may lead the group knows, and what is done already need not be done again.
+  if (place == nullptr || place->target.empty() || !place->PlacedAt(from)) return;
+  if (admit != nullptr && place->PlacedAt(admit->node)) return;
+  ProposeCommand(now, RequestId(), *command, out);
+}
+
+void Node::Impl::NoteMembers(const Replica& replica, Effects& out) {
+  const raft::Membership& membership = replica.raft().membership();
+  out.push_back(Note{Note::Level::kInfo,
+                     "members",
+                     {{"group", absl::StrCat(replica.group().value())},
+                      {"voters", NodesText(membership.voters.incoming.voters())},
+                      {"leaving", NodesText(membership.voters.outgoing.voters())},
+                      {"learners", NodesText(membership.learners)}}});
+  if (replica.group() != kCatalogGroup) return;
+  const bool member = membership.voters.incoming.Contains(options.id) ||
+                      membership.learners.Contains(options.id) ||
+                      membership.learners_next.Contains(options.id);
+  if (std::exchange(was_member, member) && !member) {
+    out.push_back(Note{Note::Level::kWarning,
+                       "removed_from_cluster",
+                       {{"node", absl::StrCat(options.id.value())},
+                        {"hint",
+                         "an operator removed this node: it takes no further part. Stop it, or let "
+                         "it back with `tidemark cluster add`"}}});
+  }
+}
+
+}  // namespace tidemark
