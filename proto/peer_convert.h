@@ -15,8 +15,8 @@
 
 namespace tidemark {
 
-// Longest envelope that is accepted: it holds a few dozen numbers.
-inline constexpr size_t kEnvelopeBytesMax = 1024;
+// Longest envelope that is accepted: a few dozen numbers, or all members of a group several times.
+inline constexpr size_t kEnvelopeBytesMax = 8192;
 
 // The parts to be sent one after the other as one frame: the header part, then the entries' frames
 // (shared, not copied).

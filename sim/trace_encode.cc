@@ -13,6 +13,7 @@ void AddMessage(TraceHash& hash, const PeerMessage& peer) {
   hash.Add(peer.group.value());
   hash.Add(message.from.value());
   hash.Add(message.to.value());
+  if (peer.command != nullptr) hash.Add(*peer.command);
   hash.Add(message.term.value() << 4 | message.body.index());
   std::visit(
       [&](const auto& body) {
@@ -40,6 +41,25 @@ void AddMessage(TraceHash& hash, const PeerMessage& peer) {
           hash.Add(body.match.value());
           hash.Add(body.hint_term.value() << 1 | uint64_t{body.success});
           hash.Add(body.sequence << 1 | uint64_t{body.no_room});
+          hash.Add(body.refused.value());
+        } else if constexpr (std::is_same_v<B, raft::Heartbeat>) {
+          hash.Add(body.commit.value());
+          hash.Add(body.context);
+          hash.Add(body.all_durable.value());
+          hash.Add(static_cast<uint64_t>(body.sent.nanos()));
+        } else if constexpr (std::is_same_v<B, raft::HeartbeatReply>) {
+          hash.Add(body.context);
+          hash.Add(body.installing.value() << 2 | uint64_t{body.no_room} << 1 |
+                   uint64_t{body.unverified});
+        } else if constexpr (std::is_same_v<B, raft::InstallSnapshot>) {
+          hash.Add(body.meta.index.value());
+          hash.Add(body.meta.term.value());
+          hash.Add(body.sequence);
+        } else if constexpr (std::is_same_v<B, raft::ReadIndexRequest>) {
+          hash.Add(body.id.value());
+        } else if constexpr (std::is_same_v<B, raft::ReadIndexReply>) {
+          hash.Add(body.id.value());
+          hash.Add(body.index.value_or(LogIndex{0}).value());
         }
       },
       message.body);

@@ -44,8 +44,6 @@ inline constexpr size_t kReplicasMax = 9;
 // Changes of members in one entry; linearizable reads of one group that wait at one node.
 inline constexpr size_t kConfChangesMax = 64;
 inline constexpr size_t kReadsPendingMax = 4096;
-// Answers owed to a leader one by one.
-inline constexpr size_t kAnswersOwedMax = 4096;
 // Rounds in a row in which a new member must keep pace before it votes; requests to change members
 // that wait at one node; and how often a node reports again how far a move is, until the catalog
 // shows it.

@@ -110,8 +110,8 @@ absl::StatusOr<Node> Node::Recover(NodeOptions options, const DirectoryView& dir
   impl->replicas.emplace(kCatalogGroup,
                          std::make_unique<Replica>(std::move(catalog_options), std::move(catalog),
                                                    &impl->shared, impl->prng.Fork()));
-  impl->was_member = raft::MembersOf(impl->catalog_replica().raft().membership())
-                         .Contains(impl->options.id);
+  impl->was_member =
+      raft::MembersOf(impl->catalog_replica().raft().membership()).Contains(impl->options.id);
   return Node(std::move(impl));
 }
 

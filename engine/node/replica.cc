@@ -282,6 +282,11 @@ void Replica::Absorb(raft::Effects fx, Effects& out) {
     if (raft_.role() == raft::Role::kLeader) ++shared_->counters.elections_won;
   }
   membership_changed_ |= fx.membership_changed;
+  // Nothing here can install one yet; the leader tries again after a while.
+  if (fx.install.has_value()) {
+    raft::Effects none;
+    raft_.OnSnapshotFailed(Instant(), *fx.install, none);
+  }
 }
 
 void Replica::Send(raft::Message message, Effects& out) {

@@ -130,7 +130,10 @@ absl::StatusOr<NodeOptions> OptionsOf(const ServerConfig& config) {
     options.seeds.push_back(std::move(endpoint));
   }
   for (const uint64_t voter : config.voters) options.voters.push_back(NodeId(voter));
-  if (options.voters.empty()) options.voters.push_back(options.id);
+  const bool joins = std::any_of(options.seeds.begin(), options.seeds.end(), [&](const auto& seed) {
+    return seed.ToString() != options.advertise.ToString();
+  });
+  if (options.voters.empty() && !joins) options.voters.push_back(options.id);
   std::sort(options.voters.begin(), options.voters.end());
   options.version = VersionText();
   options.acl_allow_all = config.insecure && config.acl_policy_file.empty();

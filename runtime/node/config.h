@@ -23,7 +23,8 @@ struct ServerConfig {
   std::string advertise;
   // Any nodes to find the cluster by; this node's own address may be among them.
   std::vector<std::string> join;
-  // Ids of all voting nodes; empty: this node alone.
+  // Ids of the founders of the cluster; empty: this node alone founds one, or, where `join` names
+  // other nodes, it joins theirs.
   std::vector<uint64_t> voters;
 
   // TLS is on unless `insecure`.

@@ -74,6 +74,7 @@ void AddProduceCommand(CLI::App& root, int& exit_code);
 void AddConsumeCommand(CLI::App& root, int& exit_code);
 void AddTopicCommand(CLI::App& root, int& exit_code);
 void AddStatusCommand(CLI::App& root, int& exit_code);
+void AddClusterCommand(CLI::App& root, int& exit_code);
 void AddCertCommand(CLI::App& root, int& exit_code);
 void AddServerCommand(CLI::App& root, int& exit_code);
 void AddLogCommand(CLI::App& root, int& exit_code);

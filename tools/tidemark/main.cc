@@ -45,6 +45,7 @@ Every flag can also be set in the environment (--servers: TIDEMARK_SERVERS) and 
   AddConsumeCommand(root, exit_code);
   AddTopicCommand(root, exit_code);
   AddStatusCommand(root, exit_code);
+  AddClusterCommand(root, exit_code);
   AddCertCommand(root, exit_code);
   AddLogCommand(root, exit_code);
   AddBenchCommand(root, exit_code);

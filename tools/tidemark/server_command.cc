@@ -20,7 +20,11 @@ void AddIdentity(CLI::App& command, ServerConfig& config) {
   command.add_option("--advertise", config.advertise,
                      "What others dial (default: --listen); needed with a wildcard address");
   command.add_option("--join", config.join, "Any nodes to find the cluster by")->delimiter(',');
-  command.add_option("--voters", config.voters, "Ids of all voting nodes (default: only this one)")
+  command
+      .add_option(
+          "--voters", config.voters,
+          "Ids of the nodes that found the cluster (default: only this one; with --join: none, "
+          "this node joins and waits for `tidemark cluster add`)")
       ->delimiter(',');
 }
 
@@ -99,6 +103,9 @@ void AddServerCommand(CLI::App& root, int& exit_code) {
   tidemark server --node-id 1 --data-dir /var/lib/tidemark --listen 192.0.2.7:7600 \
     --voters 1,2,3 --join 192.0.2.8:7600 --acl-policy policy.csv \
     --ca tls/ca.crt --cert tls/node-1.crt --key tls/node-1.key
+  tidemark server --node-id 4 --data-dir /var/lib/tidemark --listen 192.0.2.9:7600 \
+    --join 192.0.2.7:7600 --ca tls/ca.crt --cert tls/node-4.crt --key tls/node-4.key \
+    --acl-policy policy.csv                                  # joins; then `tidemark cluster add 4`
   tidemark server --config /etc/tidemark.toml                # node-id = 1, data-dir = "...", ...)");
   const auto config = std::make_shared<ServerConfig>();
   AddServerFlags(*command, *config);

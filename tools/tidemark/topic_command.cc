@@ -26,6 +26,8 @@ struct TopicFlags {
   v1::CreateTopicRequest create;
   std::string name;
   uint32_t partitions = 1;
+  uint32_t partition = 0;
+  std::vector<uint64_t> replicas;
   uint32_t replication_factor = 0;
   uint64_t segment_bytes = 0;
   uint64_t retention_bytes = 0;
@@ -84,12 +86,20 @@ std::string Describe(const v1::Topic& topic) {
   absl::StrAppend(&text, absl::StrFormat("%-10s %-8s %-12s %-6s %s\n", "partition", "leader",
                                          "replicas", "term", "records"));
   for (const v1::Partition& partition : topic.partitions()) {
+    const std::string moving =
+        partition.target().empty()
+            ? ""
+            : absl::StrCat(
+                  "  moving to ", absl::StrJoin(partition.target(), ","), " (voters ",
+                  absl::StrJoin(partition.voters(), ","), "; catching up ",
+                  partition.learners().empty() ? "none" : absl::StrJoin(partition.learners(), ","),
+                  ")");
     absl::StrAppend(
         &text,
-        absl::StrFormat("%-10d %-8s %-12s %-6d %d..%d\n", partition.partition(),
+        absl::StrFormat("%-10d %-8s %-12s %-6d %d..%d%s\n", partition.partition(),
                         partition.leader_id() == 0 ? "none" : absl::StrCat(partition.leader_id()),
                         absl::StrJoin(partition.replicas(), ","), partition.leader_term(),
-                        partition.start_offset(), partition.high_watermark()));
+                        partition.start_offset(), partition.high_watermark(), moving));
   }
   return text;
 }
@@ -148,6 +158,25 @@ absl::Status Delete(client::Client& client, const TopicFlags& flags) {
   return absl::OkStatus();
 }
 
+absl::Status Move(client::Client& client, const TopicFlags& flags) {
+  v1::MovePartitionRequest request;
+  request.set_topic(flags.name);
+  request.set_partition(flags.partition);
+  for (const uint64_t replica : flags.replicas) request.add_replicas(replica);
+  TIDEMARK_ASSIGN_OR_RETURN(const v1::Topic topic, client.MovePartition(request));
+  if (flags.json) {
+    WriteOut(JsonOf(topic));
+    return absl::OkStatus();
+  }
+  const bool moves = topic.partitions(static_cast<int>(flags.partition)).target_size() > 0;
+  WriteOut(
+      moves
+          ? absl::StrCat("partition ", flags.partition, " of ", flags.name,
+                         " moves; `tidemark topic describe ", flags.name, "` shows how far it is\n")
+          : absl::StrCat("partition ", flags.partition, " of ", flags.name, " is there already\n"));
+  return absl::OkStatus();
+}
+
 using Action = absl::Status (*)(client::Client&, const TopicFlags&);
 
 // A subcommand with the connection flags that runs `action`; gives it and its flags.
@@ -172,13 +201,14 @@ void AddName(CLI::App& command, TopicFlags& flags) {
 }  // namespace
 
 void AddTopicCommand(CLI::App& root, int& exit_code) {
-  auto* topic = root.add_subcommand("topic", "Create, list, describe and delete topics");
+  auto* topic = root.add_subcommand("topic", "Create, list, describe, move and delete topics");
   topic->require_subcommand(1);
   topic->footer(R"(Examples:
   tidemark topic create orders --partitions 3 --replication-factor 3
   tidemark topic create clicks --retention-bytes 10000000000 --retention-time 7d
   tidemark topic create profiles --cleanup-policy compact
-  tidemark topic describe orders --json)");
+  tidemark topic describe orders --json
+  tidemark topic move orders --partition 2 --replicas 1,2,4)");
   {
     const auto [command, flags] = AddAction(*topic, "create", "Create a topic", Create, exit_code);
     AddName(*command, *flags);
@@ -221,6 +251,19 @@ void AddTopicCommand(CLI::App& root, int& exit_code) {
     const auto [command, flags] = AddAction(
         *topic, "delete", "Delete a topic and its records on every replica", Delete, exit_code);
     AddName(*command, *flags);
+  }
+  {
+    const auto [command, flags] =
+        AddAction(*topic, "move", "Move a partition to other nodes; goes on by itself once asked",
+                  Move, exit_code);
+    AddName(*command, *flags);
+    command->add_option("--partition", flags->partition, "Partition")->capture_default_str();
+    command
+        ->add_option("--replicas", flags->replicas,
+                     "All nodes it shall be on; those it is on now undo a move under way")
+        ->delimiter(',')
+        ->required();
+    command->add_flag("--json", flags->json, "Print the topic as JSON");
   }
 }
 

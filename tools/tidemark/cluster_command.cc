@@ -1,0 +1,145 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
+#include "engine/base/status_macros.h"
+#include "tools/tidemark/command_line.h"
+#include "tools/tidemark/json.h"
+
+namespace tidemark {
+namespace {
+
+struct ClusterFlags {
+  ConnectionFlags connection;
+  uint64_t node = 0;
+  std::string topic;
+  uint32_t partition = 0;
+  bool catalog = false;
+  bool json = false;
+};
+
+std::string StateText(v1::MemberState state) {
+  switch (state) {
+    case v1::MEMBER_STATE_ALIVE:
+      return "alive";
+    case v1::MEMBER_STATE_SUSPECT:
+      return "suspect";
+    case v1::MEMBER_STATE_FAILED:
+      return "failed";
+    case v1::MEMBER_STATE_LEFT:
+      return "left";
+    default:
+      return "unknown";
+  }
+}
+
+std::string Table(const v1::GetMembersResponse& members) {
+  std::string text = absl::StrFormat("%-6s %-24s %-9s %-8s %-12s %-11s %s\n", "node", "address",
+                                     "role", "state", "lag", "partitions", "");
+  for (const v1::Member& member : members.members()) {
+    std::string note = member.is_leader() ? "leads the catalog" : "";
+    if (!member.note().empty()) absl::StrAppend(&note, note.empty() ? "" : "; ", member.note());
+    absl::StrAppend(
+        &text, absl::StrFormat(
+                   "%-6d %-24s %-9s %-8s %-12s %-11d %s\n", member.id(),
+                   member.address().empty() ? "?" : member.address(), member.role(),
+                   StateText(member.state()),
+                   member.has_lag_entries() ? absl::StrCat(member.lag_entries(), " entries") : "?",
+                   member.partitions(), note));
+  }
+  if (members.leader_id() == 0) {
+    absl::StrAppend(&text, "no leader of the catalog is known: nothing can be changed now\n");
+  }
+  return text;
+}
+
+absl::Status Members(client::Client& client, const ClusterFlags& flags) {
+  TIDEMARK_ASSIGN_OR_RETURN(const v1::GetMembersResponse members, client.GetMembers());
+  WriteOut(flags.json ? JsonOf(members) : Table(members));
+  return absl::OkStatus();
+}
+
+absl::Status Add(client::Client& client, const ClusterFlags& flags) {
+  TIDEMARK_RETURN_IF_ERROR(client.AddMember(NodeId(flags.node)));
+  WriteOut(absl::StrCat("node ", flags.node,
+                        " is a member; it votes once it has caught up (`tidemark cluster "
+                        "members`)\n"));
+  return absl::OkStatus();
+}
+
+absl::Status Remove(client::Client& client, const ClusterFlags& flags) {
+  TIDEMARK_RETURN_IF_ERROR(client.RemoveMember(NodeId(flags.node)));
+  WriteOut(absl::StrCat("node ", flags.node, " is no member any more; it may be stopped\n"));
+  return absl::OkStatus();
+}
+
+absl::Status Transfer(client::Client& client, const ClusterFlags& flags) {
+  if (flags.catalog != flags.topic.empty()) {
+    return absl::InvalidArgumentError("name either a partition with --topic, or --catalog");
+  }
+  v1::TransferLeadershipRequest request;
+  request.set_topic(flags.topic);
+  request.set_partition(flags.partition);
+  request.set_to(flags.node);
+  TIDEMARK_ASSIGN_OR_RETURN(const NodeId leader, client.TransferLeadership(request));
+  WriteOut(absl::StrCat("node ", leader.value(), " leads now\n"));
+  return absl::OkStatus();
+}
+
+using Action = absl::Status (*)(client::Client&, const ClusterFlags&);
+
+// A subcommand with the connection flags that runs `action`; gives it and its flags.
+std::pair<CLI::App*, std::shared_ptr<ClusterFlags>> AddAction(CLI::App& cluster, const char* name,
+                                                              const char* help, Action action,
+                                                              int& exit_code) {
+  auto* command = cluster.add_subcommand(name, help);
+  const auto flags = std::make_shared<ClusterFlags>();
+  AddConnectionFlags(*command, flags->connection);
+  command->callback([flags, action, &exit_code] {
+    auto client = Connect(flags->connection);
+    const absl::Status status = client.ok() ? action(**client, *flags) : client.status();
+    if (!status.ok()) exit_code = Fail(status);
+  });
+  return {command, flags};
+}
+
+}  // namespace
+
+void AddClusterCommand(CLI::App& root, int& exit_code) {
+  auto* cluster = root.add_subcommand("cluster", "Show and change who belongs to the cluster");
+  cluster->require_subcommand(1);
+  cluster->footer(R"(Replacing node 3 by node 4, which runs with --join and without --voters:
+  tidemark cluster add 4
+  tidemark cluster members                       # until node 4 is a voter
+  tidemark topic move orders --replicas 1,2,4    # each partition of node 3
+  tidemark cluster remove 3)");
+  {
+    const auto [command, flags] = AddAction(
+        *cluster, "members", "Who belongs to the cluster, and how they are", Members, exit_code);
+    command->add_flag("--json", flags->json, "Print JSON");
+  }
+  {
+    const auto [command, flags] = AddAction(
+        *cluster, "add", "Let a running node in: it catches up, then votes", Add, exit_code);
+    command->add_option("node", flags->node, "Its id")->required();
+  }
+  {
+    const auto [command, flags] = AddAction(
+        *cluster, "remove", "Remove a member that holds no partitions any more", Remove, exit_code);
+    command->add_option("node", flags->node, "Its id")->required();
+  }
+  {
+    const auto [command, flags] = AddAction(
+        *cluster, "transfer", "Hand the leadership of a partition, or the catalog, to another node",
+        Transfer, exit_code);
+    command->add_option("--topic", flags->topic, "Topic of the partition");
+    command->add_option("--partition", flags->partition, "Partition")->capture_default_str();
+    command->add_flag("--catalog", flags->catalog, "The catalog instead of a partition");
+    command->add_option("--to", flags->node, "Next leader (default: whoever is most up to date)");
+  }
+}
+
+}  // namespace tidemark
