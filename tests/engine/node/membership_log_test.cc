@@ -1,0 +1,101 @@
+#include "engine/node/membership_log.h"
+
+#include <gtest/gtest.h>
+
+namespace tidemark {
+namespace {
+
+using raft::Change;
+using raft::ConfChange;
+
+const NodeId kOne{1};
+const NodeId kTwo{2};
+const NodeId kThree{3};
+const NodeId kFour{4};
+
+std::string Adds(NodeId node) {
+  return raft::EncodeConfChange({.changes = {{Change::Kind::kAddVoter, node}}});
+}
+std::string Removes(NodeId node) {
+  return raft::EncodeConfChange({.changes = {{Change::Kind::kRemove, node}}});
+}
+std::vector<NodeId> Voters(const raft::Membership& membership) {
+  const raft::NodeSet& voters = membership.voters.incoming.voters();
+  return {voters.begin(), voters.end()};
+}
+MembershipLog FoundedByThree() {
+  MembershipLog log;
+  log.SetOrigin({kOne, kTwo, kThree});
+  return log;
+}
+using Nodes = std::vector<NodeId>;
+
+TEST(MembershipLog, AllChangesButTheLastAreCommitted) {
+  MembershipLog log = FoundedByThree();
+  ASSERT_TRUE(log.Append(LogIndex(5), Adds(kFour)).ok());
+  EXPECT_EQ(Voters(log.AtRestart(LogIndex(0)).membership), (Nodes{kOne, kTwo, kThree}));
+  ASSERT_TRUE(log.Append(LogIndex(9), Removes(kOne)).ok());
+  EXPECT_EQ(Voters(log.AtRestart(LogIndex(0)).membership), (Nodes{kOne, kTwo, kThree, kFour}));
+  EXPECT_EQ(log.AtRestart(LogIndex(0)).applied, LogIndex(5));
+  EXPECT_EQ(Voters(log.AtRestart(LogIndex(9)).membership), (Nodes{kTwo, kThree, kFour}));
+}
+
+TEST(MembershipLog, WhatIsCutNeverHappened) {
+  MembershipLog log = FoundedByThree();
+  ASSERT_TRUE(log.Append(LogIndex(5), Adds(kFour)).ok());
+  EXPECT_TRUE(log.ChangeAt(LogIndex(5)).has_value());
+  log.TruncateSuffix(LogIndex(5));
+  EXPECT_FALSE(log.ChangeAt(LogIndex(5)).has_value());
+  EXPECT_FALSE(log.changed());
+  EXPECT_EQ(Voters(log.After(LogIndex(9))), (Nodes{kOne, kTwo, kThree}));
+}
+
+TEST(MembershipLog, RosterTellsAJoiningNodeWhoWasThere) {
+  MembershipLog log;
+  ASSERT_TRUE(log.Append(LogIndex(3), EncodeRoster({.voters = {kOne, kTwo}})).ok());
+  ASSERT_TRUE(log.Append(LogIndex(4), Adds(kThree)).ok());
+  EXPECT_EQ(log.NextRoster(LogIndex(0), LogIndex(9)), LogIndex(3));
+  log.Fold(LogIndex(4));
+  EXPECT_EQ(Voters(log.After(LogIndex(4))), (Nodes{kOne, kTwo, kThree}));
+}
+
+TEST(MembershipLog, ForcedRosterHoldsWithoutBeingCommitted) {
+  MembershipLog log = FoundedByThree();
+  ASSERT_TRUE(log.Append(LogIndex(7), EncodeRoster({.voters = {kTwo}, .forced = true})).ok());
+  const MembershipLog::Start start = log.AtRestart(LogIndex(0));
+  EXPECT_EQ(Voters(start.membership), Nodes{kTwo});
+  EXPECT_EQ(start.applied, LogIndex(7));
+  MembershipLog unforced = FoundedByThree();
+  ASSERT_TRUE(unforced.Append(LogIndex(7), EncodeRoster({.voters = {kTwo}})).ok());
+  unforced.Fold(LogIndex(7));
+  EXPECT_EQ(Voters(unforced.After(LogIndex(7))), (Nodes{kOne, kTwo, kThree}));
+}
+
+TEST(MembershipLog, CheckpointHoldsEverything) {
+  MembershipLog log = FoundedByThree();
+  ASSERT_TRUE(log.Append(LogIndex(5), Adds(kFour)).ok());
+  log.Fold(LogIndex(5));
+  ASSERT_TRUE(log.Append(LogIndex(9), Removes(kOne)).ok());
+  std::string bytes;
+  log.AppendTo(bytes);
+  const std::optional<MembershipLog> read = MembershipLog::Parse(bytes);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(Voters(read->After(LogIndex(5))), (Nodes{kOne, kTwo, kThree, kFour}));
+  EXPECT_EQ(Voters(read->After(LogIndex(9))), (Nodes{kTwo, kThree, kFour}));
+  for (size_t cut = 0; cut < bytes.size(); ++cut) {
+    EXPECT_FALSE(MembershipLog::Parse(std::string_view(bytes).substr(0, cut)).has_value()) << cut;
+  }
+}
+
+TEST(MembershipLog, UnknownControlEntriesAreRefused) {
+  MembershipLog log;
+  EXPECT_TRUE(log.Append(LogIndex(1), "").ok()) << "a leader's no-op";
+  EXPECT_FALSE(log.Append(LogIndex(2), "\x09 of the future").ok());
+  std::string newer = EncodeRoster({.voters = {kOne}});
+  newer[1] = 2;
+  EXPECT_FALSE(log.Append(LogIndex(2), newer).ok());
+  EXPECT_FALSE(DecodeRoster(EncodeRoster({.voters = {kOne}}) + "x").ok());
+}
+
+}  // namespace
+}  // namespace tidemark
