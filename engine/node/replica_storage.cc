@@ -29,6 +29,8 @@ void Replica::StartRaft(Now now, Effects& out) {
   verified_ = true;
   healthy_since_ = now.instant;
   if (has_retention()) retention_deadline_ = now.instant;
+  // The term of an admission becomes this replica's own promise.
+  if (hard_record_.term < options_.fence.term) unsaved_ = raft_.hard_state();
   raft::Effects fx;
   raft_.Start(now.instant, fx);
   Absorb(std::move(fx), out);
