@@ -62,6 +62,7 @@ void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTi
   ReadLog(id, view, disk, wall, replica);
   commits_.OnState(view.group, id, view.raft->commit(), view.log->last_index());
   if (view.raft->commit() > replica.commit) AdvanceCommit(id, view, replica);
+  replica.voters = view.raft->membership().voters;
   if (view.raft->role() == raft::Role::kLeader) OnLeads(id, view, replica);
   CheckRetention(id, view, wall, replica);
   CountCompaction(id, view, replica);
@@ -89,7 +90,8 @@ void Observer::CheckRetention(NodeId id, const GroupView& view, WallTime wall, R
   for (LogIndex index = first; index < view.kept_from; ++index) {
     let_go += replica.log[index.value() - 1].bytes;
   }
-  retention_.OnDecision(view.group, view.raft->config().voters,
+  const raft::NodeSet members = raft::MembersOf(view.raft->membership());
+  retention_.OnDecision(view.group, std::vector<NodeId>(members.begin(), members.end()),
                         {.node = id,
                          .from = view.kept_from,
                          .kept_bytes = view.log->size_bytes() - let_go,
@@ -184,12 +186,19 @@ void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallT
 }
 
 void Observer::AdvanceCommit(NodeId id, const GroupView& view, Replica& replica) {
-  const std::vector<NodeId>& voters = view.raft->config().voters;
+  const auto listed = [](const raft::MajorityConfig& half) {
+    return std::vector<NodeId>(half.voters().begin(), half.voters().end());
+  };
+  const raft::JointConfig& now = view.raft->membership().voters;
+  const raft::JointConfig& counted = replica.voters.Voters().empty() ? now : replica.voters;
+  const std::vector<NodeId> incoming = listed(counted.incoming);
+  const std::vector<NodeId> outgoing = listed(counted.outgoing);
   const LogIndex to = std::min(view.raft->commit(), LogIndex{replica.log.size()});
   while (replica.commit < to) {
     const EntryFact& entry = replica.log[replica.commit.value()];
     if (committed_.OnCommitted(view.group, id, view.raft->term(), entry)) {
-      durable_.OnCommitted(view.group, voters, entry);
+      durable_.OnCommitted(view.group, incoming, entry);
+      if (!outgoing.empty()) durable_.OnCommitted(view.group, outgoing, entry);
       compaction_.OnCommitted(view.group, entry);
       if (ledger_groups_.contains(view.group)) acked_.OnCommitted(view.group, entry);
     }

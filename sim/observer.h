@@ -70,6 +70,8 @@ class Observer {
     LogIndex found_to;  // the last entry that recovery found
     LogIndex commit;
     Term leads;  // the term this node was last seen to lead
+    // Who voted as of the step before: what commits in this one was counted among them.
+    raft::JointConfig voters;
     CompactionTotals compacted;
   };
 
