@@ -64,9 +64,15 @@ Duration Client::Latency() {
                                      world_->scenario().latency_max);
 }
 
+Instant Client::Arrival(Way& way) {
+  const bool same_packet = world_->scenario().packed && way.sent == now() && way.arrives > now();
+  if (!same_packet) way.arrives = std::max(way.arrives, now() + Latency());
+  way.sent = now();
+  return way.arrives;
+}
+
 void Client::Up(const StreamPtr& stream, std::function<void()> function) {
-  stream->last_up = std::max(stream->last_up, now() + Latency());
-  world_->scheduler().At(stream->last_up, [this, stream, function = std::move(function)] {
+  world_->scheduler().At(Arrival(stream->up), [this, stream, function = std::move(function)] {
     if (!world_->up(stream->node) || world_->incarnation(stream->node) != stream->incarnation) {
       return;
     }
@@ -75,8 +81,7 @@ void Client::Up(const StreamPtr& stream, std::function<void()> function) {
 }
 
 void Client::Down(const StreamPtr& stream, std::function<void()> function) {
-  stream->last_down = std::max(stream->last_down, now() + Latency());
-  world_->scheduler().At(stream->last_down, [stream, function = std::move(function)] {
+  world_->scheduler().At(Arrival(stream->down), [stream, function = std::move(function)] {
     if (!stream->broken) function();
   });
 }

@@ -36,18 +36,24 @@ class Client {
  protected:
   // A stream to one node. Both ways are first in, first out; what is under way when it breaks is
   // lost or, towards the server, may still arrive.
+  struct Way {
+    Instant sent;     // when the last thing was sent this way
+    Instant arrives;  // when it does or did
+  };
   struct Stream {
     size_t node = 0;
     uint32_t incarnation = 0;
     bool broken = false;
-    Instant last_up;
-    Instant last_down;
+    Way up;
+    Way down;
     RequestId waiting;  // a fetch parked at the server
   };
   using StreamPtr = std::shared_ptr<Stream>;
 
   Instant now() const { return world_->now(); }
   Duration Latency();
+  // When something sent this way now arrives.
+  Instant Arrival(Way& way);
   // Runs `function` at the server / at the client unless the stream is gone by then.
   void Up(const StreamPtr& stream, std::function<void()> function);
   void Down(const StreamPtr& stream, std::function<void()> function);

@@ -44,6 +44,11 @@ class Clock {
 
   // To the nanosecond, or the clock would go back whenever a step of drift is due.
   int64_t Drift(int64_t nanos) const {
+    if (drift_ppm_ == 0) return 0;
+    // Days of it fit 64 bits, and this is asked several times a step.
+    if (int64_t product; !__builtin_mul_overflow(nanos, drift_ppm_, &product)) {
+      return product / 1'000'000;
+    }
     return static_cast<int64_t>(static_cast<__int128>(nanos) * drift_ppm_ / 1'000'000);
   }
 

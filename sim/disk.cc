@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "engine/base/crc32c.h"
 #include "engine/base/status_macros.h"
 
 namespace tidemark::sim {
@@ -113,10 +114,10 @@ void Disk::ApplyChange(const Change& change, std::string& content) {
     content.resize(change.pos);
     return;
   }
-  const uint64_t end = change.pos + change.data.size();
-  if (content.size() < end) content.resize(end);
+  if (content.size() < change.pos) content.resize(change.pos);
+  // Overwrites what is there and appends the rest.
   const std::string_view data = change.data.view();
-  std::copy(data.begin(), data.end(), content.begin() + static_cast<ptrdiff_t>(change.pos));
+  content.replace(change.pos, data.size(), data);
 }
 
 void Disk::ApplyName(const NameChange& change, std::map<FileId, InodePtr>& names) {
@@ -310,7 +311,8 @@ void Disk::AddTo(TraceHash& hash) const {
     hash.Add(file.group.value());
     hash.Add(static_cast<uint64_t>(file.kind));
     hash.Add(file.number);
-    hash.Add(inode->cached);
+    hash.Add(inode->cached.size());
+    hash.Add(Crc32c(inode->cached));
   }
 }
 

@@ -21,13 +21,16 @@ Network::Arrivals Network::PlanMessage(Instant now, size_t from, size_t to) {
   Link& link = LinkOf(from, to);
   const uint32_t actor = Actor(from, to);
   if (!link.connected || link.blocked) return arrivals;
-  Instant at = now + Latency(from, to);
+  bool overtakes = !scenario_->ordered_links && !calm_;
+  const bool same_packet =
+      scenario_->packed && !overtakes && link.last_sent == now && link.last_arrival > now;
+  link.last_sent = now;
+  Instant at = same_packet ? link.last_arrival : now + Latency(from, to);
   if (!calm_ && scenario_->message_lost > 0 &&
       decisions_->Fault(Site::kMessageLost, actor, scenario_->message_lost)) {
     coverage_->Hit(Probe::kMessageLost);
     return arrivals;
   }
-  bool overtakes = !scenario_->ordered_links && !calm_;
   if (!calm_ && scenario_->message_reordered > 0 &&
       decisions_->Fault(Site::kMessageReordered, actor, scenario_->message_reordered)) {
     coverage_->Hit(Probe::kMessageReordered);

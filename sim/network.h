@@ -47,7 +47,8 @@ class Network {
     bool blocked = false;
     bool connected = false;
     uint32_t epoch = 0;
-    Instant last_arrival;
+    Instant last_sent;
+    Instant last_arrival;  // of those in order
   };
   Link& LinkOf(size_t from, size_t to) { return links_[from * nodes_ + to]; }
   const Link& LinkOf(size_t from, size_t to) const { return links_[from * nodes_ + to]; }

@@ -58,6 +58,8 @@ void Observer::OnReopened(NodeId id, GroupId group) {
 
 void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTime wall) {
   Replica& replica = replicas_[{id, view.group}];
+  const Seen now = Look(view);
+  if (replica.seen == now) return;
   votes_.OnHardState(view.group, id, view.raft->hard_state());
   ReadLog(id, view, disk, wall, replica);
   commits_.OnState(view.group, id, view.raft->commit(), view.log->last_index());
@@ -66,6 +68,21 @@ void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTi
   if (view.raft->role() == raft::Role::kLeader) OnLeads(id, view, replica);
   CheckRetention(id, view, wall, replica);
   CountCompaction(id, view, replica);
+  // What could not be read yet is tried again.
+  if (now.last == LogIndex{replica.log.size()}) replica.seen = now;
+}
+
+Observer::Seen Observer::Look(const GroupView& view) {
+  const CompactionTotals& compacted = view.log->compaction_totals();
+  return {.hard_state = view.raft->hard_state(),
+          .role = view.raft->role(),
+          .commit = view.raft->commit(),
+          .first = view.log->first_index(),
+          .last = view.log->last_index(),
+          .last_term = view.log->last_term(),
+          .kept_from = view.kept_from,
+          .compaction_passes = compacted.passes,
+          .records_compacted = compacted.records_removed};
 }
 
 void Observer::CountCompaction(NodeId id, const GroupView& view, Replica& replica) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -62,8 +63,23 @@ class Observer {
   const StateMachine& committed() const { return committed_; }
 
  private:
+  // All that Absorb goes by: where none of it has changed there is nothing to look at. (An index
+  // and a term name an entry, and with it all before.)
+  struct Seen {
+    raft::HardState hard_state;
+    raft::Role role = raft::Role::kFollower;
+    LogIndex commit;
+    LogIndex first;
+    LogIndex last;
+    Term last_term;
+    LogIndex kept_from;
+    uint64_t compaction_passes = 0;
+    uint64_t records_compacted = 0;
+    friend bool operator==(const Seen&, const Seen&) = default;
+  };
   // What is known of one group on one node.
   struct Replica {
+    std::optional<Seen> seen;
     std::vector<EntryFact> log;  // by index - 1
     bool primed = false;
     LogIndex first{1};  // where its log begins
@@ -75,6 +91,7 @@ class Observer {
     CompactionTotals compacted;
   };
 
+  static Seen Look(const GroupView& view);
   void Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTime wall);
   // Brings `replica.log` up to date with the node's.
   void ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallTime wall, Replica& replica);

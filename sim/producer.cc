@@ -32,7 +32,8 @@ void Producer::Start() { Tick(); }
 
 void Producer::Tick() {
   if (stopped_) return;
-  const uint64_t burst = 1 + world_->decisions().Below(Site::kBatchShape, actor_, 3);
+  const uint64_t burst =
+      1 + world_->decisions().Below(Site::kBatchShape, actor_, world_->scenario().burst_max);
   Run([&](Actions& out) {
     for (uint64_t i = 0; i < burst && session_.CanAccept(); ++i) SubmitOne(out);
   });

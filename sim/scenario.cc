@@ -43,12 +43,13 @@ void DrawCluster(const Draw& draw, Scenario& s) {
   s.partitions = static_cast<uint32_t>(draw.OneOf<uint64_t>("partitions", {1, 1, 2, 3}));
   s.replication_factor = static_cast<uint32_t>(
       count == 5 && draw.Percent("all_replicas", 50) ? 5 : std::min<uint64_t>(count, 3));
-  s.election_timeout = Duration::Millis(draw.OneOf<int64_t>("election_timeout", {100, 150, 300}));
-  s.heartbeat_interval = s.election_timeout / draw.OneOf<int64_t>("heartbeats", {3, 5});
+  s.election_timeout =
+      Duration::Millis(draw.OneOf<int64_t>("election_timeout", {150, 300, 500, 500}));
+  s.heartbeat_interval = s.election_timeout / draw.OneOf<int64_t>("heartbeats", {3, 3, 5});
   s.pre_vote = !draw.Percent("pre_vote_off", 30);
   s.check_quorum = !draw.Percent("check_quorum_off", 15);
-  s.append_entries_max = draw.OneOf<uint64_t>("append_entries_max", {1, 2, 8, 64, 0});
-  s.append_bytes_max = draw.OneOf<uint64_t>("append_bytes_max", {1, 4096, 65536, 0});
+  s.append_entries_max = draw.OneOf<uint64_t>("append_entries_max", {1, 8, 64, 0, 0});
+  s.append_bytes_max = draw.OneOf<uint64_t>("append_bytes_max", {1, 4096, 65536, 65536, 0, 0});
   s.segment_bytes = draw.OneOf<uint64_t>("segment_bytes", {16u << 10, 24u << 10, 64u << 10});
   if (draw.Percent("retention_bytes.on", 35)) {
     s.retention_bytes = draw.OneOf<uint64_t>("retention_bytes", {1, 40'000, 100'000});
@@ -67,17 +68,19 @@ void DrawCluster(const Draw& draw, Scenario& s) {
       Duration::Millis(draw.OneOf<int64_t>("compaction_interval", {50, 300, 1000}));
   s.retention_interval =
       Duration::Millis(draw.OneOf<int64_t>("retention_interval", {100, 1000, 10'000}));
-  s.index_interval_bytes = draw.OneOf<uint64_t>("index_interval", {1, 512, 4096});
-  s.checkpoint_bytes = draw.OneOf<uint64_t>("checkpoint_interval", {1, 4096, 32u << 10});
+  s.index_interval_bytes = draw.OneOf<uint64_t>("index_interval", {1, 512, 4096, 4096});
+  s.checkpoint_bytes =
+      draw.OneOf<uint64_t>("checkpoint_interval", {1, 4096, 4096, 4096, 32u << 10, 32u << 10});
   s.index_memory_bytes = draw.OneOf<uint64_t>("index_memory", {0, 2048, 1u << 20});
-  s.cache_bytes = draw.OneOf<uint64_t>("cache_bytes", {1, 4096, 65536, 1u << 20});
-  s.gossip_speed = draw.OneOf<int64_t>("gossip_speed", {4, 8});
+  s.cache_bytes = draw.OneOf<uint64_t>("cache_bytes", {1, 4096, 65536, 65536, 1u << 20, 1u << 20});
+  s.gossip_speed = draw.OneOf<int64_t>("gossip_speed", {2, 4, 4});
 }
 
 void DrawNetwork(const Draw& draw, Scenario& s) {
   s.latency_min = Duration::Micros(draw.OneOf<int64_t>("latency_min", {50, 200, 1000}));
   s.latency_max = s.latency_min * draw.OneOf<int64_t>("latency_spread", {2, 5, 20});
   s.ordered_links = !draw.Percent("unordered_links", 40);
+  s.packed = !draw.Percent("unpacked", 25);
   s.message_lost = draw.Rate("message_lost", 50, {1000, 10'000, 50'000});
   s.message_duplicated = draw.Rate("message_duplicated", 40, {5000, 50'000});
   s.message_reordered = draw.Rate("message_reordered", 40, {5000, 50'000});
@@ -96,7 +99,7 @@ void DrawDisks(const Draw& draw, Scenario& s) {
   if (draw.Percent("scrub.on", 40)) {
     s.scrub_bytes_per_second = draw.OneOf<uint64_t>("scrub_rate", {5'000'000, 50'000'000});
   }
-  s.scrub_pause = Duration::Millis(draw.OneOf<int64_t>("scrub_pause", {50, 1000}));
+  s.scrub_pause = Duration::Millis(draw.OneOf<int64_t>("scrub_pause", {300, 2000}));
   s.sector_bytes = draw.OneOf<uint32_t>("sector_bytes", {512, 4096});
 }
 
@@ -122,12 +125,23 @@ void DrawClients(const Draw& draw, Scenario& s) {
   s.producers = static_cast<uint32_t>(draw.Between("producers", 1, 4));
   s.consumers = static_cast<uint32_t>(draw.Between("consumers", 1, 3));
   s.consumers_late = Duration::Millis(draw.OneOf<int64_t>("consumers_late", {0, 0, 0, 4000}));
-  s.produce_gap_max = Duration::Millis(draw.OneOf<int64_t>("produce_gap", {10, 30, 100}));
-  s.batches_in_flight = draw.OneOf<uint32_t>("in_flight", {1, 4, 16, 64});
-  s.records_max = draw.OneOf<uint32_t>("records_max", {1, 3, 20});
-  s.record_bytes_max = draw.OneOf<uint32_t>("record_bytes_max", {1, 100, 1000, 6000});
   s.client_break = draw.Rate("client_break", 50, {500, 5000});
   s.topic_churn = draw.Percent("topic_churn", 30);
+  s.batches_in_flight = draw.OneOf<uint32_t>("in_flight", {1, 4, 16, 64});
+  // Most seeds are light, a few hundred batches of up to a KiB or so: what goes wrong is a matter
+  // of order, seldom of quantity, and the time that one heavy seed takes is worth many light ones.
+  if (draw.Percent("heavy", 2)) {
+    s.produce_gap_max = Duration::Millis(draw.OneOf<int64_t>("produce_gap", {20, 50, 100}));
+    s.records_max = draw.OneOf<uint32_t>("records_max", {1, 3, 20});
+    s.record_bytes_max = draw.OneOf<uint32_t>("record_bytes_max", {1, 100, 1000, 6000});
+    return;
+  }
+  s.burst_max = draw.OneOf<uint32_t>("burst", {3, 12});
+  s.produce_gap_max = Duration::Millis(12) * (s.producers * (1 + s.burst_max));
+  s.records_max = draw.OneOf<uint32_t>("records_max", {1, 3, 20});
+  s.record_bytes_max = s.records_max == 20
+                           ? draw.OneOf<uint32_t>("record_bytes_max", {1, 100})
+                           : draw.OneOf<uint32_t>("record_bytes_max", {1, 100, 1000});
 }
 
 }  // namespace

@@ -47,6 +47,9 @@ struct Scenario {
   Duration latency_max;
   // Messages of one connection stay in order, as over TCP; else each goes its own way.
   bool ordered_links = true;
+  // What is sent at one instant on one connection travels and arrives together, as TCP would pack
+  // it; else each message draws a latency of its own.
+  bool packed = true;
   uint32_t message_lost = 0;
   uint32_t message_duplicated = 0;
   uint32_t message_reordered = 0;
@@ -90,7 +93,9 @@ struct Scenario {
   uint32_t producers = 1;
   uint32_t consumers = 1;
   Duration consumers_late;  // how long after the producers they start
+  // Each producer submits up to `burst_max` batches, then waits up to `produce_gap_max`.
   Duration produce_gap_max;
+  uint32_t burst_max = 3;
   uint32_t batches_in_flight = 1;
   uint32_t records_max = 1;
   uint32_t record_bytes_max = 0;

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <type_traits>
 #include <utility>
@@ -13,52 +15,43 @@
 
 namespace tidemark::sim {
 
-// A function to be called once, stored in place: the simulator makes tens of thousands of them per
-// run and none may cost an allocation of its own.
+// A place for a function to be called once: the simulator makes tens of thousands of them per run,
+// and none may cost an allocation of its own.
 class Task {
  public:
   static constexpr size_t kBytes = 152;
 
   Task() = default;
-  template <typename F>
-    requires(!std::is_same_v<std::decay_t<F>, Task>)
-  Task(F&& function) {  // NOLINT: converts on purpose
-    using T = std::decay_t<F>;
-    static_assert(sizeof(T) <= kBytes && alignof(T) <= alignof(std::max_align_t));
-    ::new (static_cast<void*>(storage_)) T(std::forward<F>(function));
-    call_ = [](void* at) { (*static_cast<T*>(at))(); };
-    move_ = [](void* from, void* to) {
-      T* source = static_cast<T*>(from);
-      if (to != nullptr) ::new (to) T(std::move(*source));
-      source->~T();
-    };
-  }
-  Task(Task&& other) noexcept { Take(other); }
-  Task& operator=(Task&& other) noexcept {
-    if (this != &other) {
-      Clear();
-      Take(other);
-    }
-    return *this;
-  }
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
   ~Task() { Clear(); }
 
-  void operator()() { call_(storage_); }
+  // Dies if there is one already.
+  template <typename F>
+  void Set(F&& function) {
+    using T = std::decay_t<F>;
+    static_assert(sizeof(T) <= kBytes && alignof(T) <= alignof(std::max_align_t));
+    TIDEMARK_CHECK(end_ == nullptr);
+    ::new (static_cast<void*>(storage_)) T(std::forward<F>(function));
+    end_ = [](void* at, bool call) {
+      T& held = *static_cast<T*>(at);
+      if (call) held();
+      held.~T();
+    };
+  }
+  // Calls and destroys it; it may not set this one anew.
+  void Run() {
+    end_(storage_, true);
+    end_ = nullptr;
+  }
 
  private:
   void Clear() {
-    if (move_ != nullptr) move_(storage_, nullptr);
-    move_ = nullptr;
-  }
-  void Take(Task& other) {
-    call_ = other.call_;
-    move_ = std::exchange(other.move_, nullptr);
-    if (move_ != nullptr) move_(other.storage_, storage_);
+    if (end_ != nullptr) end_(storage_, false);
   }
 
   alignas(std::max_align_t) std::byte storage_[kBytes];
-  void (*call_)(void*) = nullptr;
-  void (*move_)(void*, void*) = nullptr;
+  void (*end_)(void* at, bool call) = nullptr;
 };
 
 // Virtual time: runs tasks in order of their time, those of equal time in the order in which they
@@ -68,20 +61,19 @@ class Scheduler {
   Instant now() const { return now_; }
 
   // `at` in the past means now.
-  void At(Instant at, Task task) {
-    uint32_t slot;
-    if (free_.empty()) {
-      slot = static_cast<uint32_t>(tasks_.size());
-      tasks_.push_back(std::move(task));
-    } else {
-      slot = free_.back();
-      free_.pop_back();
-      tasks_[slot] = std::move(task);
-    }
+  template <typename F>
+  void At(Instant at, F&& function) {
+    if (free_.empty()) Grow();
+    const uint32_t slot = free_.back();
+    free_.pop_back();
+    TaskAt(slot).Set(std::forward<F>(function));
     heap_.push_back({std::max(at, now_), next_sequence_++, slot});
-    std::push_heap(heap_.begin(), heap_.end(), Later);
+    std::push_heap(heap_.begin(), heap_.end(), Later());
   }
-  void After(Duration delay, Task task) { At(now_ + delay, std::move(task)); }
+  template <typename F>
+  void After(Duration delay, F&& function) {
+    At(now_ + delay, std::forward<F>(function));
+  }
 
   // Runs the next task if it is due at or before `end`; false (and now() == end) if there is none.
   bool RunNext(Instant end) {
@@ -89,14 +81,13 @@ class Scheduler {
       now_ = std::max(now_, end);
       return false;
     }
-    std::pop_heap(heap_.begin(), heap_.end(), Later);
+    std::pop_heap(heap_.begin(), heap_.end(), Later());
     const Entry entry = heap_.back();
     heap_.pop_back();
     now_ = entry.at;
-    Task task = std::move(tasks_[entry.slot]);
-    free_.push_back(entry.slot);
     ++executed_;
-    task();
+    TaskAt(entry.slot).Run();
+    free_.push_back(entry.slot);
     return true;
   }
 
@@ -109,15 +100,27 @@ class Scheduler {
     uint64_t sequence;
     uint32_t slot;
   };
-  static bool Later(const Entry& a, const Entry& b) {
-    return a.at != b.at ? a.at > b.at : a.sequence > b.sequence;
+  struct Later {
+    bool operator()(const Entry& a, const Entry& b) const {
+      return a.at != b.at ? a.at > b.at : a.sequence > b.sequence;
+    }
+  };
+  // Tasks stay where they are: one that runs may bring about many more.
+  static constexpr size_t kChunk = 64;
+  using Chunk = std::array<Task, kChunk>;
+
+  Task& TaskAt(uint32_t slot) { return (*chunks_[slot / kChunk])[slot % kChunk]; }
+  void Grow() {
+    const uint32_t first = static_cast<uint32_t>(chunks_.size() * kChunk);
+    chunks_.push_back(std::make_unique<Chunk>());
+    for (uint32_t i = kChunk; i > 0; --i) free_.push_back(first + i - 1);
   }
 
   Instant now_;
   uint64_t next_sequence_ = 0;
   uint64_t executed_ = 0;
   std::vector<Entry> heap_;
-  std::vector<Task> tasks_;
+  std::vector<std::unique_ptr<Chunk>> chunks_;
   std::vector<uint32_t> free_;
 };
 

@@ -15,6 +15,8 @@ constexpr uint32_t kFirstProducer = 8;
 constexpr uint32_t kFirstConsumer = 16;
 
 constexpr Duration kAskAgain = Duration::Millis(60);
+// Between the end of a fleeting topic and the next one.
+constexpr Duration kNextTopic = Duration::Millis(1000);
 
 }  // namespace
 
@@ -159,7 +161,7 @@ void Workload::Churn(uint64_t round) {
                        [this, name, round](const TopicInfo&) {
                          churner_.DeleteTopic(name, [this, round] {
                            churning_ = false;
-                           world_->scheduler().After(Duration::Millis(300),
+                           world_->scheduler().After(kNextTopic,
                                                      [this, round] { Churn(round + 1); });
                          });
                        });

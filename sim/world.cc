@@ -155,7 +155,7 @@ void World::Step(size_t node) {
   Slot& slot = *slots_[node];
   if (slot.paused || !slot.node.has_value()) return;
   story_->SetTime(scheduler_.now());
-  std::vector<Event> events = std::exchange(slot.inbox, {});
+  std::vector<Event> events = std::exchange(slot.inbox, std::exchange(spare_inbox_, {}));
   const Now now = LocalNow(node);
   trace_.Add(uint64_t{node} << 32 | events.size());
   trace_.Add(static_cast<uint64_t>(scheduler_.now().nanos()));
@@ -167,6 +167,8 @@ void World::Step(size_t node) {
   observer_.AfterStep(id(node), *slot.node, slot.disk, now.wall);
   Execute(node, effects);
   effects_ = std::move(effects);
+  events.clear();
+  spare_inbox_ = std::move(events);
   if (up(node)) ArmTimer(node);
 }
 

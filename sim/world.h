@@ -173,7 +173,9 @@ class World {
   Observer observer_;
   TraceHash trace_;
   bool calm_ = false;
+  // Empty; for their capacity.
   Effects effects_;
+  std::vector<Event> spare_inbox_;
   std::vector<std::unique_ptr<Slot>> slots_;
 };
 

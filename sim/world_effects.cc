@@ -34,7 +34,10 @@ bool RemovesGroup(const FileBatch& batch) {
 // What the transport's frame holds: the parts, one after the other.
 Bytes OneFrame(const std::vector<Bytes>& parts) {
   if (parts.size() == 1) return parts.front();
+  size_t bytes = 0;
+  for (const Bytes& part : parts) bytes += part.size();
   std::string frame;
+  frame.reserve(bytes);
   for (const Bytes& part : parts) frame.append(part.view());
   return Bytes::From(std::move(frame));
 }

@@ -112,6 +112,7 @@ absl::StatusOr<Node> Node::Recover(NodeOptions options, const DirectoryView& dir
                                                    &impl->shared, impl->prng.Fork()));
   impl->was_member =
       raft::MembersOf(impl->catalog_replica().raft().membership()).Contains(impl->options.id);
+  impl->agenda.Touch(kCatalogGroup);
   return Node(std::move(impl));
 }
 
@@ -124,7 +125,7 @@ void Node::Start(Now now, Effects& out) { impl_->Start(now, out); }
 
 void Node::Step(Now now, std::span<Event> events, Effects& out) { impl_->Step(now, events, out); }
 
-Instant Node::next_deadline() const { return impl_->next_deadline(); }
+Instant Node::next_deadline() const { return impl_->deadline; }
 
 const NodeOptions& Node::options() const { return impl_->options; }
 
@@ -136,6 +137,7 @@ ScrubProgress Node::scrub_progress() const {
 
 std::vector<GroupView> Node::Groups() const {
   std::vector<GroupView> views;
+  views.reserve(impl_->replicas.size());
   for (const auto& [group, replica] : impl_->replicas) {
     views.push_back({.group = group,
                      .raft = &replica->raft(),
@@ -160,7 +162,11 @@ void Node::Impl::Start(Now now, Effects& out) {
 
 void Node::Impl::Step(Now now, std::span<Event> events, Effects& out) {
   for (Event& event : events) Dispatch(now, event, out);
-  for (const auto& [group, replica] : replicas) replica->OnTimer(now, out);
+  agenda.TouchDue(now.instant);
+  for (const GroupId group : agenda.Touched()) {
+    const auto at = replicas.find(group);
+    if (at != replicas.end()) at->second->OnTimer(now, out);
+  }
   if (now.instant >= swim.next_deadline()) {
     gossip::Effects fx;
     swim.OnTimer(now, fx);
@@ -182,9 +188,11 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
           }
           // Unknown: deleted here, or created and not yet applied here. Raft repeats itself.
           if (at == replicas.end() || e.message.message.from != e.from) return;
+          agenda.Touch(at->first);
           at->second->OnMessage(now, std::move(e.message.message), out);
         } else if constexpr (std::is_same_v<E, PeerLink>) {
           for (const auto& [group, replica] : replicas) replica->OnPeerReset(now, e.peer, out);
+          TouchAll();
         } else if constexpr (std::is_same_v<E, DatagramReceived>) {
           gossip::Effects fx;
           swim.OnDatagram(now, e.from, e.bytes.view(), fx);
@@ -206,6 +214,7 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
           const GroupId group = token->second;
           const auto at = replicas.find(group);
           shared.tokens.erase(token);
+          agenda.Touch(group);
           if constexpr (std::is_same_v<E, ReadDone>) {
             if (scrub.has_value() && scrub->token == e.token) {
               OnScrubRead(now, group, e.bytes, out);
@@ -257,7 +266,9 @@ void Node::Impl::JudgeSpace(Now now, const DiskSpace& space, Effects& out) {
     return space.free_bytes < bound + (lacked ? headroom / kHeadroomHysteresisParts : 0);
   };
   const bool full = lacks(disk_full, headroom);
+  const bool had_room = !shared.no_room;
   shared.no_room = lacks(shared.no_room, headroom / kFollowerHeadroomParts);
+  if (had_room == shared.no_room) TouchAll();
   if (full != disk_full) {
     out.push_back(Note{full ? Note::Level::kError : Note::Level::kInfo,
                        full ? "disk_full" : "disk_space_back",
@@ -269,6 +280,7 @@ void Node::Impl::JudgeSpace(Now now, const DiskSpace& space, Effects& out) {
   disk_space = space;
   if (!back) return;
   for (const auto& [group, replica] : replicas) replica->OnSpaceBack(now);
+  TouchAll();
 }
 
 void Node::Impl::OnGroupReopened(Now now, Replica& replica, GroupReopened reopened, Effects& out) {
@@ -280,20 +292,30 @@ void Node::Impl::OnGroupReopened(Now now, Replica& replica, GroupReopened reopen
   replica.OnReopened(now, std::move(reopened.recovered), out);
 }
 
+void Node::Impl::TouchAll() {
+  for (const auto& [group, replica] : replicas) agenda.Touch(group);
+}
+
 void Node::Impl::Settle(Now now, Effects& out) {
   CountSpace(now, out);
   DriveMembers(now, out);
-  catalog_replica().Settle(now, out);
-  ApplyCommitted(now, out);
+  if (shutting_down) TouchAll();
+  const std::vector<GroupId>& touched = agenda.Touched();
+  if (!touched.empty() && touched.front() == kCatalogGroup) {
+    catalog_replica().Settle(now, out);
+    ApplyCommitted(now, out);
+  }
   DecideCompaction(now);
-  for (auto at = replicas.begin(); at != replicas.end();) {
+  for (const GroupId group : agenda.Touched()) {
+    const auto at = replicas.find(group);
+    if (at == replicas.end()) continue;
     Replica& replica = *at->second;
     replica.DriveCompaction(now, out);
-    if (at->first != kCatalogGroup) replica.Settle(now, out);
+    if (group != kCatalogGroup) replica.Settle(now, out);
     if (replica.leadership_changed()) {
       out.push_back(Note{Note::Level::kInfo,
                          "leadership",
-                         {{"group", absl::StrCat(at->first.value())},
+                         {{"group", absl::StrCat(group.value())},
                           {"role", RoleName(replica.raft().role())},
                           {"term", absl::StrCat(replica.raft().term().value())},
                           {"leader", absl::StrCat(replica.raft().leader().value())}}});
@@ -301,11 +323,30 @@ void Node::Impl::Settle(Now now, Effects& out) {
     if (replica.membership_changed()) NoteMembers(replica, out);
     // It may be wanted here again.
     reconcile |= replica.removed();
-    at = replica.removed() ? replicas.erase(at) : std::next(at);
+    if (replica.removed()) replicas.erase(at);
   }
   AnswerMemberWaits(now, out);
   Scrub(now, out);
   if (shutting_down) ContinueShutdown(now, out);
+  FileDeadlines();
+}
+
+void Node::Impl::FileDeadlines() {
+  std::vector<GroupId> again;
+  for (const GroupId group : agenda.Touched()) {
+    const auto at = replicas.find(group);
+    agenda.File(group, at == replicas.end() ? Instant::Never() : at->second->next_deadline());
+    if (at != replicas.end() && at->second->wants_settling()) again.push_back(group);
+  }
+  agenda.EndStep(std::move(again));
+  if (reconcile) agenda.Touch(kCatalogGroup);
+  deadline = std::min({agenda.next_deadline(), swim.next_deadline(), ScrubDeadline()});
+  // The end of a pass, which an event brings, is when the next one is looked for.
+  if (compacting == kCatalogGroup && !shutting_down) {
+    deadline = std::min(deadline, compaction_deadline);
+  }
+  for (const MemberWait& wait : member_waits) deadline = std::min(deadline, wait.deadline);
+  if (shutting_down && !shutdown_done) deadline = std::min(deadline, shutdown_deadline);
 }
 
 void Node::Impl::BeginShutdown(Now now, Effects& out) {
@@ -353,20 +394,6 @@ void Node::Impl::ContinueShutdown(Now now, Effects& out) {
     out.push_back(Reply{wait.request, error});
   }
   out.push_back(ShutdownComplete{});
-}
-
-Instant Node::Impl::next_deadline() const {
-  Instant deadline = std::min(swim.next_deadline(), ScrubDeadline());
-  // The end of a pass, which an event brings, is when the next one is looked for.
-  if (compacting == kCatalogGroup && !shutting_down) {
-    deadline = std::min(deadline, compaction_deadline);
-  }
-  for (const auto& [group, replica] : replicas) {
-    deadline = std::min(deadline, replica->next_deadline());
-  }
-  for (const MemberWait& wait : member_waits) deadline = std::min(deadline, wait.deadline);
-  if (shutting_down && !shutdown_done) deadline = std::min(deadline, shutdown_deadline);
-  return deadline;
 }
 
 }  // namespace tidemark

@@ -52,6 +52,7 @@ void Node::Impl::ProposeCommand(Now now, RequestId request, const CatalogCommand
   }
   const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(*batch);
   TIDEMARK_CHECK(header.ok());
+  agenda.Touch(kCatalogGroup);
   LogIndex index;
   if (std::optional<RpcError> refusal =
           catalog_replica().Propose(now, *header, *std::move(batch), RequestId(), &index)) {
@@ -161,12 +162,16 @@ void Node::Impl::ReconcileGroups(Now now, Effects& out) {
           reconcile = true;
         } else if (at != replicas.end()) {
           at->second->Remove(now, out);
+          agenda.Touch(partition.group);
         }
       }
     }
   }
   for (const auto& [group, replica] : replicas) {
-    if (group != kCatalogGroup && catalog.PlaceOf(group) == nullptr) replica->Remove(now, out);
+    if (group != kCatalogGroup && catalog.PlaceOf(group) == nullptr) {
+      replica->Remove(now, out);
+      agenda.Touch(group);
+    }
   }
   RemoveLeftovers(now, lasting, out);
 }
@@ -194,6 +199,7 @@ void Node::Impl::RemoveGroup(Now now, GroupId group, RecoveredGroup recovered, E
                                            &shared, prng.Fork());
   replica->Remove(now, out);
   replicas.emplace(group, std::move(replica));
+  agenda.Touch(group);
 }
 
 void Node::Impl::StartGroup(Now now, GroupId group, const CatalogTopic& topic,
@@ -241,6 +247,7 @@ void Node::Impl::StartGroup(Now now, GroupId group, const CatalogTopic& topic,
                                            &shared, prng.Fork());
   replica->Start(now, out);
   replicas.emplace(group, std::move(replica));
+  agenda.Touch(group);
 }
 
 std::vector<std::vector<NodeId>> Node::Impl::Place(uint32_t partitions,

@@ -26,6 +26,7 @@ void Node::Impl::DecideCompaction(Now now) {
   compaction_deadline = any ? now.instant + options.compaction_interval : Instant::Never();
   if (dirtiest == nullptr) return;
   dirtiest->BeginCompaction(now, {.first = prng.Next(), .second = prng.Next()});
+  agenda.Touch(dirtiest->group());
   if (dirtiest->compacting()) compacting = dirtiest->group();
 }
 

@@ -11,6 +11,7 @@
 #include "engine/acl/enforcer.h"
 #include "engine/gossip/swim.h"
 #include "engine/log/scrub.h"
+#include "engine/node/agenda.h"
 #include "engine/node/catalog.h"
 #include "engine/node/catch_up.h"
 #include "engine/node/node.h"
@@ -66,7 +67,10 @@ struct Node::Impl {
   void OnGroupReopened(Now now, Replica& replica, GroupReopened reopened, Effects& out);
   void BeginShutdown(Now now, Effects& out);
   void ContinueShutdown(Now now, Effects& out);
-  Instant next_deadline() const;
+  // All groups are looked at in this step.
+  void TouchAll();
+  // Settles when this node, and each group of the step, has to be called again.
+  void FileDeadlines();
 
   // node_requests.cc
   void OnRequest(Now now, RequestReceived request, Effects& out);
@@ -181,6 +185,9 @@ struct Node::Impl {
   // that much has been committed and applied.
   LogIndex catalog_recovered;
   std::map<GroupId, std::unique_ptr<Replica>> replicas;
+  // Whatever changes a replica touches its group here.
+  Agenda agenda;
+  Instant deadline = Instant::Never();  // when to call Step at the latest
   // Groups found on disk that the catalog has not named yet.
   std::map<GroupId, RecoveredGroup> found;
   // Clients waiting for a catalog command, by its index.

@@ -174,6 +174,7 @@ void Node::Impl::RemoveMember(Now now, const RequestReceived& request, NodeId no
   }
   if (node == options.id) {
     // The next leader, whom the client finds by trying again, does it.
+    agenda.Touch(kCatalogGroup);
     const absl::Status handed = catalog_replica().TransferLeadershipTo(now, kNoNode, out);
     return Refuse(
         request.id,
@@ -197,6 +198,7 @@ void Node::Impl::RemoveMember(Now now, const RequestReceived& request, NodeId no
 
 void Node::Impl::ProposeMembers(Now now, MemberWait wait, const raft::ConfChange& change,
                                 Effects& out) {
+  agenda.Touch(kCatalogGroup);
   const absl::Status proposed = catalog_replica().ProposeConfChange(now, change, out);
   if (!proposed.ok()) {
     return Refuse(wait.request,
@@ -289,6 +291,7 @@ void Node::Impl::TransferLeadership(Now now, const RequestReceived& request,
                         .node = transfer.to,
                         .term = replica->raft().term(),
                         .deadline = now.instant + options.election_timeout * 4};
+  agenda.Touch(replica->group());
   const absl::Status begun = replica->TransferLeadershipTo(now, transfer.to, out);
   if (!begun.ok()) {
     return Refuse(request.id, Precondition("NOT_A_VOTER", std::string(begun.message())), out);

@@ -46,7 +46,9 @@ void Node::Impl::DriveMembers(Now now, Effects& out) {
   if (shutting_down) return;
   if (leads(kCatalogGroup)) DriveCatalogMembers(now, out);
   for (const GroupId group : moving) {
-    if (leads(group)) DriveMove(now, *replicas.at(group), *catalog.PlaceOf(group), out);
+    if (!leads(group)) continue;
+    agenda.Touch(group);
+    DriveMove(now, *replicas.at(group), *catalog.PlaceOf(group), out);
   }
 }
 
@@ -64,6 +66,7 @@ void Node::Impl::DriveCatalogMembers(Now now, Effects& out) {
   Replica& replica = catalog_replica();
   const raft::Membership& membership = replica.raft().membership();
   if (membership.joint() || membership.learners.empty()) return;
+  agenda.Touch(kCatalogGroup);
   for (const NodeId learner : raft::NodeSet(membership.learners)) {
     if (!CaughtUp(now, replica, learner)) continue;
     // Refused while another change is under way: the next step tries again.

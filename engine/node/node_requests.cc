@@ -208,6 +208,7 @@ void Node::Impl::Produce(Now now, const RequestReceived& request, ProduceRequest
     Refuse(request.id, DiskFull(), out);
     return;
   }
+  agenda.Touch(replica->group());
   LogIndex index;
   if (std::optional<RpcError> refusal =
           replica->Propose(now, *header, std::move(produce.batch), request.id, &index)) {

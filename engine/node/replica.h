@@ -173,6 +173,8 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool OnCompactionRead(Now now, IoToken token, const absl::StatusOr<Bytes>& bytes, Effects& out);
 
   Instant next_deadline() const;
+  // Whether Settle has left something to the next step, whatever that brings.
+  bool wants_settling() const { return segment_begun_ && has_retention(); }
   // Nothing staged, nothing in flight.
   bool idle_disk() const;
 

@@ -37,6 +37,29 @@ TEST_F(NetworkTest, MessagesArriveOnceWithinTheLatencyAndInOrder) {
   }
 }
 
+TEST_F(NetworkTest, MessagesOfOneInstantTravelTogetherIfPacked) {
+  Network network = Make();
+  network.Connect(0, 1);
+  const Instant now = Instant() + Duration::Millis(1);
+  const Instant first = network.PlanMessage(now, 0, 1).at[0];
+  EXPECT_EQ(network.PlanMessage(now, 0, 1).at[0], first);
+  EXPECT_EQ(network.PlanMessage(now, 0, 1).at[0], first);
+  // Not with those of another instant or another connection, and not once they have arrived.
+  network.Connect(0, 2);
+  EXPECT_NE(network.PlanMessage(now, 0, 2).at[0], first);
+  EXPECT_GT(network.PlanMessage(first, 0, 1).at[0], first);
+}
+
+TEST_F(NetworkTest, MessagesOfOneInstantDrawALatencyEachIfNotPacked) {
+  scenario_.packed = false;
+  scenario_.ordered_links = false;
+  Network network = Make();
+  network.Connect(0, 1);
+  const Instant now = Instant() + Duration::Millis(1);
+  const Instant first = network.PlanMessage(now, 0, 1).at[0];
+  EXPECT_NE(network.PlanMessage(now, 0, 1).at[0], first);
+}
+
 TEST_F(NetworkTest, NothingArrivesWithoutAConnection) {
   Network network = Make();
   EXPECT_EQ(network.PlanMessage(Instant(), 0, 1).count, 0u);

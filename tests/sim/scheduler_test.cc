@@ -46,6 +46,19 @@ TEST(Scheduler, DestroysTasksOnceWhetherTheyRanOrNot) {
   EXPECT_EQ(token.use_count(), 1);
 }
 
+TEST(Scheduler, ATaskMayScheduleAnyNumberOfOthers) {
+  Scheduler scheduler;
+  int ran = 0;
+  scheduler.At(Instant::FromNanos(1), [&scheduler, &ran, held = std::make_unique<int>(7)] {
+    for (int i = 0; i < 1000; ++i) scheduler.After(Duration::Nanos(i), [&ran] { ++ran; });
+    EXPECT_EQ(*held, 7);
+  });
+  while (scheduler.RunNext(Instant::FromNanos(2000))) {
+  }
+  EXPECT_EQ(ran, 1000);
+  EXPECT_EQ(scheduler.executed(), 1001u);
+}
+
 TEST(Clock, ShowsItsOriginRateAndWallTime) {
   const Instant start = Instant::FromNanos(5'000'000'000);
   Clock fast(start, Instant::FromNanos(77), 1000, 250);
