@@ -165,5 +165,17 @@ RC_GTEST_PROP(PeerConvert, AChangedByteNeverGivesAnotherNumberOfEntries, ()) {
   }
 }
 
+TEST(PeerConvert, CommandForTheCatalogTravelsInsteadOfAMessage) {
+  const PeerMessage sent{
+      .group = kCatalogGroup,
+      .message = {.from = NodeId(1), .to = NodeId(2), .term = Term(1), .body = raft::TimeoutNow{}},
+      .command = std::make_shared<const std::string>("move")};
+  const absl::StatusOr<PeerMessage> heard = DecodePeer(Bytes::Copy(Join(EncodePeer(sent))));
+  ASSERT_TRUE(heard.ok()) << heard.status();
+  ASSERT_NE(heard->command, nullptr);
+  EXPECT_EQ(*heard->command, "move");
+  ExpectSameHead(*heard, sent);
+}
+
 }  // namespace
 }  // namespace tidemark

@@ -80,5 +80,65 @@ TEST(Catalog, CommandsWithoutRetentionStayReadableForOlderVersions) {
   EXPECT_EQ(EncodeCatalogCommand(create)[0], 2);
 }
 
+const GroupId kGroup{1};
+
+Catalog WithTopic() {
+  Catalog catalog;
+  EXPECT_TRUE(catalog.Apply(Create("a")).ok());
+  return catalog;
+}
+
+TEST(Catalog, CommandsOfMovesRoundTrip) {
+  const std::vector<CatalogCommand> commands = {
+      MovePartitionCommand{"a", PartitionId(3), {NodeId(4), NodeId(1)}},
+      AdmitReplicaCommand{GroupId(7), NodeId(4), {.term = Term(5), .index = LogIndex(99)}},
+      FinishMoveCommand{GroupId(7), {NodeId(4)}}};
+  for (const CatalogCommand& command : commands) {
+    const std::string whole = EncodeCatalogCommand(command);
+    const auto decoded = DecodeCatalogCommand(whole);
+    ASSERT_TRUE(decoded.ok()) << decoded.status();
+    EXPECT_EQ(*decoded, command);
+    for (size_t length = 0; length < whole.size(); ++length) {
+      EXPECT_FALSE(DecodeCatalogCommand(whole.substr(0, length)).ok()) << length;
+    }
+    EXPECT_FALSE(DecodeCatalogCommand(whole + "x").ok());
+  }
+}
+
+TEST(Catalog, MovedPartitionIsWhereItWasUntilTheMoveIsFinished) {
+  Catalog catalog = WithTopic();
+  const std::vector<NodeId> target = {NodeId(2), NodeId(3)};
+  ASSERT_TRUE(catalog.Apply(MovePartitionCommand{"a", PartitionId(0), target}).ok());
+  EXPECT_FALSE(catalog.PlaceOf(kGroup)->PlacedAt(NodeId(3))) << "not admitted yet";
+  EXPECT_EQ(catalog.PartitionsAt(NodeId(3)).size(), 1u) << "but wanted there";
+  const AdmitReplicaCommand admit{kGroup, NodeId(3), {.term = Term(5), .index = LogIndex(9)}};
+  ASSERT_TRUE(catalog.Apply(admit).ok());
+  EXPECT_TRUE(catalog.PlaceOf(kGroup)->PlacedAt(NodeId(1)));
+  EXPECT_TRUE(catalog.PlaceOf(kGroup)->PlacedAt(NodeId(3)));
+  ASSERT_TRUE(catalog.Apply(FinishMoveCommand{kGroup, {NodeId(3), NodeId(2)}}).ok());
+  EXPECT_EQ(catalog.PlaceOf(kGroup)->replicas, target);
+  EXPECT_FALSE(catalog.PlaceOf(kGroup)->PlacedAt(NodeId(1)));
+  EXPECT_EQ(catalog.PlaceOf(kGroup)->origin, (std::vector<NodeId>{NodeId(1), NodeId(2)}));
+  EXPECT_EQ(catalog.PlaceOf(kGroup)->admitted.at(NodeId(3)), admit.admission);
+}
+
+TEST(Catalog, ReportsOfAnOlderMoveHaveNoEffect) {
+  Catalog catalog = WithTopic();
+  ASSERT_TRUE(catalog.Apply(MovePartitionCommand{"a", PartitionId(0), {NodeId(3)}}).ok());
+  ASSERT_TRUE(catalog.Apply(MovePartitionCommand{"a", PartitionId(0), {NodeId(4)}}).ok());
+  EXPECT_FALSE(catalog.Apply(FinishMoveCommand{kGroup, {NodeId(3)}}).ok());
+  EXPECT_FALSE(catalog.Apply(AdmitReplicaCommand{kGroup, NodeId(3), {}}).ok());
+  EXPECT_EQ(catalog.PlaceOf(kGroup)->target, std::vector<NodeId>{NodeId(4)});
+}
+
+TEST(Catalog, MoveToWhereItIsIsNone) {
+  Catalog catalog = WithTopic();
+  ASSERT_TRUE(
+      catalog.Apply(MovePartitionCommand{"a", PartitionId(0), {NodeId(2), NodeId(1)}}).ok());
+  EXPECT_TRUE(catalog.PlaceOf(kGroup)->target.empty());
+  EXPECT_TRUE(absl::IsNotFound(
+      catalog.Apply(MovePartitionCommand{"a", PartitionId(1), {NodeId(2), NodeId(1)}})));
+}
+
 }  // namespace
 }  // namespace tidemark
