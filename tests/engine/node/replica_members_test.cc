@@ -79,7 +79,8 @@ class ReplicaMembers : public ::testing::Test {
 
 // SCENARIOS R12, R14: what an earlier replica of this node promised, this one does not know.
 TEST_F(ReplicaMembers, WhoCameBackDoesNotVoteBeforeItHasItsOwnAdmission) {
-  const raft::VoteRequest request{.last_index = LogIndex(20), .last_term = Term(5)};
+  const raft::VoteRequest request{
+      .last_index = LogIndex(20), .last_term = Term(5), .leadership_transfer = true};
   Begin({});
   Hear(kTwo, 6, request);
   EXPECT_TRUE(Said<raft::VoteReply>());
