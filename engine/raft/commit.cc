@@ -3,8 +3,8 @@
 #include "engine/base/check.h"
 #include "engine/raft/raft_impl.h"
 
-// What is committed, and who is still there to commit it: thesis 3.5, 3.6.2 (entries of earlier
-// terms), 6.2 (a leader without a quorum steps down), 10.2.1 (the leader's own disk is one vote).
+// What is committed: thesis 3.5, 3.6.2 (entries of earlier terms), 10.2.1 (the leader's own disk is
+// one vote).
 
 namespace tidemark::raft {
 
@@ -24,15 +24,21 @@ bool Raft::Impl::AdvanceLeaderCommit(Effects& out) {
     return voter == config_.self ? own_match() : FindPeer(voter)->match;
   });
   // Only an entry of the own term is committed by counting (figure 3.7); those before it follow.
-  if (reached <= commit_ || reached < term_start_) return false;
+  if (reached <= commit_ || reached < term_start_ || reached == kReachedByNobody) return false;
   TIDEMARK_CHECK(log_->TermAt(reached) == state_.term);
   SetCommit(reached, out);
   return true;
 }
 
-void Raft::Impl::CommitAndTell(Effects& out) {
+void Raft::Impl::CommitAndTell(Instant now, Effects& out) {
   if (!AdvanceLeaderCommit(out)) return;
-  for (Progress& peer : peers_) TellCommit(peer, out);
+  BeginReadRound(now, out);
+  TellAll(now, out);
+}
+
+void Raft::Impl::TellAll(Instant now, Effects& out) {
+  if (config_.eager_commit) return BroadcastAppend(now, out);
+  for (Progress& peer : peers_) TellCommit(now, peer, out);
 }
 
 void Raft::Impl::AdvanceFollowerCommit(LogIndex leader_commit, Effects& out) {
@@ -48,23 +54,13 @@ void Raft::Impl::SetCommit(LogIndex commit, Effects& out) {
   out.commit = commit;
 }
 
-void Raft::Impl::TellCommit(Progress& peer, Effects& out) {
+void Raft::Impl::TellCommit(Instant now, Progress& peer, Effects& out) {
   // With appends in flight the next append, this peer's next acknowledgement or the heartbeat
   // brings it: under load the news costs nothing.
-  if (peer.state != Progress::State::kPipeline || !peer.inflights.empty()) return;
-  if (peer.commit_sent < std::min(commit_, peer.next - 1)) SendAppend(peer, {}, out);
-}
-
-bool Raft::Impl::CheckQuorum(Instant now, Effects& out) {
-  if (now < quorum_deadline_) return false;
-  const Instant heard = voters().HeardAt([this, now](NodeId voter) {
-    return voter == config_.self ? now : FindPeer(voter)->last_heard;
-  });
-  quorum_deadline_ = heard + config_.election_timeout;
-  if (now < quorum_deadline_) return false;
-  ++counters_.quorum_losses;
-  BecomeFollower(now, state_.term, kNoNode, out);
-  return true;
+  if (peer.state != Progress::State::kReplicate || !peer.inflights.empty()) return;
+  if (commit_ > peer.commit_sent && peer.commit_sent < peer.next - 1) {
+    SendAppend(now, peer, /*also_empty=*/true, out);
+  }
 }
 
 }  // namespace tidemark::raft

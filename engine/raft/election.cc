@@ -9,20 +9,62 @@
 
 namespace tidemark::raft {
 
-void Raft::Impl::Campaign(Instant now, bool leadership_transfer, Effects& out) {
+void Raft::Impl::ArmElection(Instant now) {
   if (!is_voter_) return;
+  if (election_wait_ == Duration()) {
+    election_wait_ = prng_.Between(config_.election_timeout, config_.election_timeout * 2);
+    // Rather somebody else (priority.cc).
+    if (config_.priority < priority_known_) {
+      election_wait_ = election_wait_ + config_.election_timeout;
+    }
+  }
+  election_armed_ = now;
+  election_deadline_ = now + election_wait_;
+}
+
+void Raft::Impl::OverrideElectionTimeout(Duration wait) {
+  if (election_deadline_ == Instant::Never()) return;
+  election_wait_ = wait;
+  election_deadline_ = election_armed_ + wait;
+}
+
+absl::Status Raft::Impl::MayCampaign() const {
+  const auto refuse = [](const char* why) { return absl::FailedPreconditionError(why); };
+  if (role_ == Role::kLeader) return refuse("this node leads already");
+  if (!is_voter_) return refuse("this node is no voter of the group");
+  if (install_.has_value()) return refuse("a snapshot is being installed here");
+  // While the last promise is not on disk (a slow or hanging one), a further one only raises the
+  // term without any chance to win.
+  if (!hard_state_durable()) return refuse("the last vote of this node is not durable yet");
+  if (state_.term.value() >= kTermMax) return refuse("there are no terms left");
+  // It could be elected by a quorum of members that are none any more.
+  if (HasUnappliedChange()) return refuse("a committed change of members is not applied here yet");
+  return absl::OkStatus();
+}
+
+absl::Status Raft::Impl::CampaignUnasked(Instant now, Effects& out) {
+  // Whoever campaigns does not remember a leader, and leases rest on that it is remembered.
+  if (config_.lease_reads && StickyToLeader(now) && role_ != Role::kLeader) {
+    return absl::FailedPreconditionError(
+        "the leader was heard within an election timeout, and reads rest on its lease; transfer "
+        "leadership instead");
+  }
+  return Campaign(now, /*leadership_transfer=*/false, out);
+}
+
+absl::Status Raft::Impl::Campaign(Instant now, bool leadership_transfer, Effects& out) {
+  const absl::Status may = MayCampaign();
+  if (role_ == Role::kLeader) return may;
   // A new random wait, so that candidates that collided once part ways.
   election_wait_ = Duration();
   ArmElection(now);
-  // While the last promise is not on disk (a slow or hanging one), a further one only raises the
-  // term without any chance to win.
-  if (!hard_state_durable()) return SetLeader(now, kNoNode, out);
-  if (state_.term.value() >= kTermMax) return;
+  if (!may.ok()) return may;
   if (config_.pre_vote && !leadership_transfer) {
     BecomePreCandidate(now, out);
   } else {
     BecomeCandidate(now, leadership_transfer, out);
   }
+  return absl::OkStatus();
 }
 
 VoteRequest Raft::Impl::MakeVoteRequest() const {
@@ -35,13 +77,10 @@ void Raft::Impl::BecomePreCandidate(Instant now, Effects& out) {
   ++counters_.pre_votes_started;
   SetRole(Role::kPreCandidate, out);
   SetLeader(now, kNoNode, out);
-  for (Progress& peer : peers_) {
-    if (peer.is_learner) continue;
+  ForEachVoter([&](Progress& peer) {
     peer.vote = Vote::kUnknown;
-    Message message = Make(peer.id, MakeVoteRequest());
-    ++message.term;
-    out.messages.push_back(std::move(message));
-  }
+    AskAgain(peer, out);
+  });
   DecideElection(now, out);
 }
 
@@ -50,10 +89,10 @@ void Raft::Impl::BecomeCandidate(Instant now, bool leadership_transfer, Effects&
   SetRole(Role::kCandidate, out);
   SetLeader(now, kNoNode, out);
   out.role_changed = true;
+  ack_ = Acknowledgement{};
   state_ = HardState{.term = state_.term + 1, .vote = config_.self};
   Persist(out);
-  for (Progress& peer : peers_) {
-    if (peer.is_learner) continue;
+  ForEachVoter([&](Progress& peer) {
     peer.vote = Vote::kUnknown;
     VoteRequest request = MakeVoteRequest();
     request.leadership_transfer = leadership_transfer;
@@ -61,6 +100,19 @@ void Raft::Impl::BecomeCandidate(Instant now, bool leadership_transfer, Effects&
     // its term. Were it sent earlier, a crash could shorten the log, and votes granted to the
     // longer one would still arrive for a second candidacy in the same term.
     out.messages_after_persist.push_back(Make(peer.id, request));
+  });
+}
+
+void Raft::Impl::AskAgain(const Progress& peer, Effects& out) const {
+  if (peer.vote != Vote::kUnknown) return;
+  if (role_ == Role::kPreCandidate) {
+    Message message = Make(peer.id, MakeVoteRequest());
+    ++message.term;
+    out.messages.push_back(std::move(message));
+  } else if (role_ == Role::kCandidate && hard_state_durable() &&
+             log_->durable_index() == log_->last_index()) {
+    // The request may have been lost with the connection; asking again beats a whole timeout.
+    out.messages.push_back(Make(peer.id, MakeVoteRequest()));
   }
 }
 
@@ -74,9 +126,14 @@ void Raft::Impl::BecomeLeader(Instant now, Effects& out) {
   election_deadline_ = Instant::Never();
   heartbeat_deadline_ = now + config_.heartbeat_interval;
   quorum_deadline_ = Instant::Never();
-  if (config_.check_quorum && !peers_.empty()) quorum_deadline_ = now + config_.election_timeout;
+  ArmCheckQuorum(now);
   ForgetTransfer();
+  timeout_now_sent_ = false;
+  outranked_since_ = Instant::Never();
+  reads_.round = 0;
   for (Progress& peer : peers_) peer.ResetForTerm(log_->last_index(), now);
+  // Whatever is in the log may be a change that an earlier leader proposed.
+  pending_change_ = log_->last_index();
   term_start_ = log_->last_index() + 1;
   if (config_.noop_at_election) {
     log_->AppendNoop(state_.term);
@@ -84,15 +141,21 @@ void Raft::Impl::BecomeLeader(Instant now, Effects& out) {
     TIDEMARK_CHECK_EQ(log_->last_term(), state_.term);
     out.log_staged = true;
   }
-  ReplicateToAll(out);
-  CommitAndTell(out);
+  BroadcastAppend(now, out);
+  CommitAndTell(now, out);
 }
 
 bool Raft::Impl::StickyToLeader(Instant now) const {
-  // Without either, a leader that nobody can reach could never be replaced.
-  if (!config_.pre_vote && !config_.check_quorum) return false;
-  if (role_ == Role::kLeader) return config_.check_quorum;
-  return leader_ != kNoNode && now - leader_heard_ < config_.election_timeout;
+  if (!config_.check_quorum) return false;
+  if (role_ == Role::kLeader) return true;
+  if (leader_ != kNoNode && now - leader_heard_ < config_.election_timeout) return true;
+  // Before it started again it may have heard a leader, which may count on it still.
+  return config_.lease_reads && leader_ == kNoNode && leader_heard_ == kLongAgo &&
+         durable_.term > Term{0} && now - started_ < config_.election_timeout;
+}
+
+bool Raft::Impl::FreeToVoteFor(NodeId candidate) const {
+  return state_.vote == candidate || (state_.vote == kNoNode && leader_ == kNoNode);
 }
 
 bool Raft::Impl::UpToDate(LogIndex last_index, Term last_term) const {
@@ -102,30 +165,25 @@ bool Raft::Impl::UpToDate(LogIndex last_index, Term last_term) const {
 
 void Raft::Impl::OnVoteRequest(Instant now, NodeId from, Term term, const VoteRequest& request,
                                Effects& out) {
-  if (!is_voter_) return;
+  // Learners vote too when asked: they may be voters already, as the candidate knows.
+  // As if it had not arrived: not even its term counts, or a node that merely lost its leader from
+  // sight could depose it.
+  if (term > state_.term && !request.leadership_transfer && StickyToLeader(now)) return;
   const VoteReply refusal{.pre_vote = request.pre_vote, .granted = false};
-  const bool sticky = !request.leadership_transfer && StickyToLeader(now);
   if (request.pre_vote) {
     // Changes nothing here, whatever the answer.
-    if (term <= state_.term || sticky || !UpToDate(request.last_index, request.last_term)) {
-      out.messages.push_back(Make(from, refusal));
-      return;
+    const bool may = term > state_.term || (term == state_.term && FreeToVoteFor(from));
+    Message message = Make(from, refusal);
+    if (may && UpToDate(request.last_index, request.last_term)) {
+      message.term = term;
+      message.body = VoteReply{.pre_vote = true, .granted = true};
     }
-    Message message = Make(from, VoteReply{.pre_vote = true, .granted = true});
-    message.term = term;
     out.messages.push_back(std::move(message));
     return;
   }
-  if (term < state_.term) {
-    out.messages.push_back(Make(from, refusal));
-    return;
-  }
-  // As if it had not arrived: not even its term counts, or a node that merely lost its leader from
-  // sight could depose it.
-  if (sticky) return;
+  if (term < state_.term) return;
   if (term > state_.term) BecomeFollower(now, term, kNoNode, out);
-  const bool free = state_.vote == from || (state_.vote == kNoNode && leader_ == kNoNode);
-  if (!free || !UpToDate(request.last_index, request.last_term)) {
+  if (!FreeToVoteFor(from) || !UpToDate(request.last_index, request.last_term)) {
     out.messages.push_back(Make(from, refusal));
     return;
   }

@@ -15,6 +15,7 @@ void CheckNotForgotten(const HardState& before, const HardState& after) {
 }
 
 void CheckLog(const Facts& f) {
+  TIDEMARK_CHECK_LE(f.applied, f.commit);
   TIDEMARK_CHECK_LE(f.commit, f.last_index);
   TIDEMARK_CHECK_LE(f.durable_index, f.last_index);
   TIDEMARK_CHECK_LE(f.first_index, f.last_index + 1);
@@ -39,7 +40,7 @@ void CheckRole(const Facts& f) {
       TIDEMARK_CHECK_EQ(f.state.vote, f.self);
       return;
     case Role::kLeader:
-      TIDEMARK_CHECK(f.is_voter);
+      TIDEMARK_CHECK(f.may_lead);
       TIDEMARK_CHECK_EQ(f.leader, f.self);
       // Elected by a vote of its own that no crash can take back.
       TIDEMARK_CHECK_EQ(f.state.vote, f.self);
@@ -56,7 +57,9 @@ void CheckPeers(const Facts& f) {
     TIDEMARK_CHECK_LE(peer.match, f.last_index);
     TIDEMARK_CHECK_LE(peer.next, f.last_index + 1);
     TIDEMARK_CHECK_LE(peer.session, peer.sequence + 1);
-    if (peer.state == Progress::State::kProbe) TIDEMARK_CHECK(peer.inflights.empty());
+    if (peer.state != Progress::State::kReplicate) TIDEMARK_CHECK(peer.inflights.empty());
+    const bool installs = peer.pending_snapshot != LogIndex{0};
+    TIDEMARK_CHECK_EQ(peer.state == Progress::State::kSnapshot, installs);
   }
 }
 

@@ -16,6 +16,7 @@ struct Facts {
   HardState state;    // in memory
   HardState durable;  // last reported durable
   LogIndex commit;
+  LogIndex applied;
   LogIndex first_index;
   LogIndex last_index;
   LogIndex durable_index;
@@ -25,6 +26,7 @@ struct Facts {
   // Acknowledged to the leader (follower).
   LogIndex acked;
   bool is_voter = false;
+  bool may_lead = false;
   std::span<const Progress> peers;
 };
 

@@ -11,19 +11,31 @@
 
 namespace tidemark::raft {
 
+// Stands for "never yet".
+inline constexpr Instant kLongAgo = Instant();
+
 // What a leader (or candidate) knows of one other member.
 struct Progress {
   enum class State : uint8_t {
     // Where the logs agree, or whether the peer is there at all, is not known: one message at a
     // time.
     kProbe,
-    // The peer has accepted a message of this session: appends are sent without waiting, `next`
-    // runs ahead of what is acknowledged.
-    kPipeline,
+    // The peer has accepted a message: appends are sent without waiting, `next` runs ahead of what
+    // is acknowledged.
+    kReplicate,
+    // It needs what the log does not have any more, and was told of a snapshot. No appends.
+    kSnapshot,
   };
 
-  Progress(NodeId peer, size_t inflight_messages_max, uint64_t inflight_bytes_max)
-      : id(peer), inflights(inflight_messages_max, inflight_bytes_max) {}
+  // A progress that follows `sequence_floor`, the last sequence an earlier one of the same peer can
+  // have used: what it is answered does not count for this one.
+  Progress(NodeId peer, size_t inflight_messages_max, uint64_t inflight_bytes_max,
+           uint64_t sequence_floor = 0)
+      : id(peer),
+        sequence(sequence_floor),
+        session(sequence_floor + 1),
+        born(sequence_floor + 1),
+        inflights(inflight_messages_max, inflight_bytes_max) {}
 
   NodeId id;
   // Gets everything, is asked for nothing.
@@ -33,20 +45,23 @@ struct Progress {
   // Last index known to match the leader's log and to be durable on the peer. Never falls during a
   // term: a reply that claims less is late.
   LogIndex match;
-  // First index to send. match < next <= last index + 1.
+  // First index to send. match < next <= last index + 1, or behind the pending snapshot.
   LogIndex next{1};
   State state = State::kProbe;
-  // kProbe: a probe is out; the next one waits for its answer or for the heartbeat.
-  bool probe_sent = false;
-  // kProbe: whether the entry before `next` is only a guess, so that sending entries behind it
-  // would likely be a waste.
-  bool guessing = true;
+  // Nothing more until an answer, to an append or a heartbeat: a probe is out, or the window is
+  // full.
+  bool paused = false;
+  // kSnapshot: the one the peer was told of.
+  LogIndex pending_snapshot;
+  Instant snapshot_sent;
   // Sequence of the last message sent. Runs on through terms, so an answer to an earlier leadership
   // of this node never looks current. 0 is never used.
   uint64_t sequence = 0;
   // First sequence of the present session: refusals of anything earlier are late and mean nothing.
   uint64_t session = 1;
-  // The commit index the peer has been told, as far as what it had been sent let it use it.
+  // First sequence of this progress: no answer to anything earlier means anything.
+  uint64_t born = 1;
+  // The commit index the peer was last told, whether or not what it had been sent let it use it.
   LogIndex commit_sent;
   // It said that it has no room: only heartbeats, until one of its answers says otherwise.
   bool no_room = false;
@@ -56,31 +71,62 @@ struct Progress {
   LogIndex read_from;
   // The last read failed: not asked again before the next heartbeat.
   bool read_failed = false;
+  // When it was last heard, in this leadership or when it became a member; else when it began.
   Instant last_heard;
+  bool heard = false;
+  // When the latest heartbeat that it answered was sent.
+  Instant lease_from = kLongAgo;
+  // The latest round of reads it answered.
+  uint64_t read_round = 0;
+  uint32_t priority = 0;
   Inflights inflights;
 
-  // A new session at `from`: whatever was in flight is presumed lost.
-  void EnterProbe(LogIndex from, bool guess) {
-    state = State::kProbe;
-    next = from;
-    probe_sent = false;
-    guessing = guess;
+  // A new session: whatever was in flight is presumed lost.
+  void EnterProbe() {
+    next = match + 1;
+    if (state == State::kSnapshot) next = std::max(next, pending_snapshot + 1);
+    Enter(State::kProbe);
     session = sequence + 1;
-    commit_sent = LogIndex{0};
-    inflights.Reset();
   }
 
-  void EnterPipeline() {
-    state = State::kPipeline;
-    probe_sent = false;
-    guessing = false;
+  void EnterReplicate() {
+    next = match + 1;
+    Enter(State::kReplicate);
   }
 
-  // The peer holds everything up to `index` durably.
-  void Acknowledge(LogIndex index) {
-    match = std::max(match, index);
+  void EnterSnapshot(LogIndex snapshot, Instant now) {
+    Enter(State::kSnapshot);
+    session = sequence + 1;
+    pending_snapshot = commit_sent = snapshot;
+    next = snapshot + 1;
+    snapshot_sent = now;
+  }
+
+  // The peer holds everything up to `index` durably. Whether that is news.
+  bool Acknowledge(LogIndex index) {
+    if (index <= match) return false;
+    match = index;
     next = std::max(next, match + 1);
-    inflights.FreeTo(match);
+    paused = false;
+    return true;
+  }
+
+  // The peer refused what follows `refused`, and may agree up to `guess`. Whether that is news: if
+  // so, what is sent next is a probe.
+  bool Refused(LogIndex refused, LogIndex guess) {
+    if (state == State::kSnapshot) return false;
+    if (state == State::kReplicate) {
+      // Something behind what it acknowledged was lost.
+      if (refused <= match) return false;
+      EnterProbe();
+      return true;
+    }
+    if (refused != next - 1) return false;
+    next = std::max(std::min(refused, guess + 1), match + 1);
+    commit_sent = std::min(commit_sent, next - 1);
+    paused = false;
+    session = sequence + 1;
+    return true;
   }
 
   // The start of a leadership at log position `last`.
@@ -89,7 +135,21 @@ struct Progress {
     read_failed = false;
     no_room = false;
     last_heard = now;
-    EnterProbe(last + 1, /*guess=*/false);
+    heard = false;
+    lease_from = kLongAgo;
+    read_round = 0;
+    commit_sent = LogIndex{0};
+    EnterProbe();
+    next = last + 1;
+  }
+
+ private:
+  void Enter(State to) {
+    state = to;
+    paused = false;
+    pending_snapshot = LogIndex{0};
+    inflights.Reset();
+    commit_sent = std::min(commit_sent, next - 1);
   }
 };
 

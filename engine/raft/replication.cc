@@ -5,133 +5,169 @@
 #include "engine/raft/raft_impl.h"
 
 // The sending side of AppendEntries: thesis 3.5, 10.2.2 (pipelining). A peer is probed until it
-// accepts a message, then streamed to; every message, heartbeats included, checks that the stream
-// has no gap, so a lost message is noticed at the next one.
+// accepts a message, then streamed to. A message that was lost is noticed when a later one is
+// refused; the answer to a heartbeat is the occasion for one. When an append goes out is as in
+// etcd-io/raft, but that the news of a commit may wait for one (Config::eager_commit).
 
 namespace tidemark::raft {
 
-void Raft::Impl::OnAppended(Instant /*now*/, Effects& out) {
+void Raft::Impl::OnAppended(Instant now, Effects& out) {
   TIDEMARK_CHECK(role_ == Role::kLeader);
   TIDEMARK_CHECK_EQ(log_->last_term(), state_.term);
   out.log_staged = true;
-  ReplicateToAll(out);
-  CommitAndTell(out);
+  for (Progress& peer : peers_) Replicate(now, peer, out);
+  CommitAndTell(now, out);
 }
 
-void Raft::Impl::ReplicateToAll(Effects& out) {
-  for (Progress& peer : peers_) Replicate(peer, out);
-}
-
-void Raft::Impl::Replicate(Progress& peer, Effects& out) {
-  // What the peer needs next is no longer in the log: appends cannot help it, heartbeats go on.
-  if (peer.next < log_->first_index() || peer.no_room) return;
-  if (peer.state == Progress::State::kProbe) {
-    if (!peer.probe_sent) SendProbe(peer, out);
-    return;
+void Raft::Impl::Replicate(Instant now, Progress& peer, Effects& out) {
+  while (SendAppend(now, peer, /*also_empty=*/false, out)) {
   }
-  while (peer.next <= log_->last_index() && !peer.inflights.full() && !peer.read_pending) {
-    const uint64_t bytes_max = std::min(config_.append_bytes_max, peer.inflights.bytes_left());
-    std::vector<Entry> entries = log_->Entries(peer.next, bytes_max, config_.append_entries_max);
-    if (entries.empty()) {
-      if (peer.read_failed || peer.next > log_->durable_index()) return;
-      peer.read_pending = true;
-      peer.read_from = peer.next;
-      log_->ReadAsync(peer.id, peer.next, config_.append_bytes_max);
-      return;
+}
+
+void Raft::Impl::BroadcastAppend(Instant now, Effects& out) {
+  for (Progress& peer : peers_) SendAppend(now, peer, /*also_empty=*/true, out);
+}
+
+bool Raft::Impl::SendAppend(Instant now, Progress& peer, bool also_empty, Effects& out) {
+  if (peer.state == Progress::State::kSnapshot || peer.paused) return false;
+  const std::optional<Term> prev_term = log_->TermAt(peer.next - 1);
+  if (!prev_term.has_value()) return SendSnapshot(now, peer, out);
+  std::vector<Entry> entries = NextEntries(peer);
+  if (entries.empty() && !also_empty) return false;
+  EmitAppend(peer, *prev_term, std::move(entries), out);
+  return true;
+}
+
+std::vector<Entry> Raft::Impl::NextEntries(Progress& peer) {
+  if (peer.no_room || peer.next > log_->last_index()) return {};
+  const bool streaming = peer.state == Progress::State::kReplicate;
+  if (streaming && (peer.inflights.full() || peer.read_pending)) return {};
+  const uint64_t bytes_max = streaming
+                                 ? std::min(config_.append_bytes_max, peer.inflights.bytes_left())
+                                 : config_.append_bytes_max;
+  std::vector<Entry> entries = log_->Entries(peer.next, bytes_max, config_.append_entries_max);
+  // A probe goes without what would have to be read: it may be refused.
+  if (entries.empty() && streaming && !peer.read_failed && peer.next <= log_->durable_index()) {
+    peer.read_pending = true;
+    peer.read_from = peer.next;
+    log_->ReadAsync(peer.id, peer.next, config_.append_bytes_max);
+  }
+  return entries;
+}
+
+void Raft::Impl::EmitAppend(Progress& peer, Term prev_term, std::vector<Entry> entries,
+                            Effects& out) {
+  const LogIndex prev = peer.next - 1;
+  if (!entries.empty()) TIDEMARK_CHECK_EQ(entries.front().index, peer.next);
+  peer.commit_sent = commit_;
+  if (peer.state == Progress::State::kReplicate) {
+    if (!entries.empty()) {
+      uint64_t bytes = 0;
+      for (const Entry& entry : entries) bytes += entry.frame.size();
+      peer.next = entries.back().index + 1;
+      peer.inflights.Add(entries.back().index, bytes);
     }
-    SendPipelined(peer, std::move(entries), out);
+    peer.paused = peer.inflights.full();
+  } else if (peer.next <= log_->last_index()) {
+    peer.paused = true;
   }
-}
-
-void Raft::Impl::SendProbe(Progress& peer, Effects& out) {
-  std::vector<Entry> entries;
-  if (!peer.guessing && peer.next <= log_->last_index()) {
-    entries = log_->Entries(peer.next, config_.append_bytes_max, config_.append_entries_max);
-  }
-  SendAppend(peer, std::move(entries), out);
-  peer.probe_sent = true;
-}
-
-void Raft::Impl::SendAppend(Progress& peer, std::vector<Entry> entries, Effects& out) {
-  const LogIndex prev = std::max(peer.next - 1, log_->first_index() - 1);
-  if (!entries.empty()) TIDEMARK_CHECK_EQ(entries.front().index, prev + 1);
-  const std::optional<Term> prev_term = log_->TermAt(prev);
-  TIDEMARK_CHECK(prev_term.has_value());
   all_durable_ = AllDurable();
-  peer.commit_sent = std::max(peer.commit_sent, std::min(commit_, prev + entries.size()));
+  ++peer.sequence;
   out.messages.push_back(Make(peer.id, AppendRequest{.prev_index = prev,
-                                                     .prev_term = *prev_term,
+                                                     .prev_term = prev_term,
                                                      .commit = commit_,
                                                      .entries = std::move(entries),
                                                      .all_durable = all_durable_,
-                                                     .sequence = ++peer.sequence}));
-}
-
-void Raft::Impl::SendPipelined(Progress& peer, std::vector<Entry> entries, Effects& out) {
-  uint64_t bytes = 0;
-  for (const Entry& entry : entries) bytes += entry.frame.size();
-  const LogIndex last = entries.back().index;
-  SendAppend(peer, std::move(entries), out);
-  peer.inflights.Add(last, bytes);
-  peer.next = last + 1;
-}
-
-void Raft::Impl::Heartbeat(Effects& out) {
-  for (Progress& peer : peers_) {
-    peer.read_failed = false;
-    Replicate(peer, out);
-    // Also when the pipeline is full. While probing it is the probe's repetition, without entries:
-    // a peer that is down costs no more than this.
-    SendAppend(peer, {}, out);
-    if (transfer_target_ == peer.id) ContinueTransfer(peer, out);
-  }
+                                                     .sequence = peer.sequence}));
 }
 
 void Raft::Impl::OnAppendReply(Instant now, NodeId from, const AppendReply& reply, Effects& out) {
   if (role_ != Role::kLeader) return;
-  Progress* peer = FindPeer(from);
-  TIDEMARK_CHECK(peer != nullptr);
-  peer->last_heard = std::max(peer->last_heard, now);
-  if (!reply.success) return OnRefused(*peer, reply, out);
-  if (reply.match > log_->last_index() || reply.sequence > peer->sequence) {
+  Progress& peer = *FindPeer(from);
+  // An answer to what was sent before this progress began, or in an older term.
+  if (reply.sequence < peer.born) return;
+  if (reply.sequence > peer.sequence || (reply.success && reply.match > log_->last_index())) {
     ++counters_.messages_ignored;
     return;
   }
-  peer->no_room = reply.no_room;
-  const bool rose = reply.match > peer->match;
-  peer->Acknowledge(reply.match);
-  if (peer->state == Progress::State::kProbe) {
-    // Either this session's probe was accepted, so the logs agree up to next - 1, or the peer is
-    // known to have that much by itself.
-    const bool accepted = reply.sequence >= peer->session;
-    if (accepted || (rose && peer->match + 1 == peer->next)) peer->EnterPipeline();
+  peer.last_heard = std::max(peer.last_heard, now);
+  peer.heard = true;
+  if (!reply.success) return OnRefused(now, peer, reply, out);
+  const bool room_again = peer.no_room && !reply.no_room;
+  peer.no_room = reply.no_room;
+  const bool probing = peer.state == Progress::State::kProbe;
+  const bool rose = peer.Acknowledge(reply.match);
+  if (!rose && !(probing && reply.match == peer.match)) {
+    if (room_again) Replicate(now, peer, out);
+    return;
   }
-  // Commit before sending, tell after: what is sent anyway carries the news.
-  const bool committed = rose && AdvanceLeaderCommit(out);
-  Replicate(*peer, out);
-  for (Progress& other : peers_) {
-    if (committed || other.id == peer->id) TellCommit(other, out);
+  if (probing) {
+    peer.EnterReplicate();
+  } else if (peer.state == Progress::State::kReplicate) {
+    peer.inflights.FreeTo(peer.match);
+  } else if (peer.match + 1 >= log_->first_index()) {
+    // Whichever snapshot it installed, the log goes on from there.
+    peer.EnterReplicate();
   }
-  if (transfer_target_ == peer->id) ContinueTransfer(*peer, out);
+  // With eager_commit the news is a message of its own, otherwise what is sent anyway carries it.
+  const bool committed = AdvanceLeaderCommit(out);
+  if (committed) BeginReadRound(now, out);
+  if (config_.eager_commit) {
+    if (committed) {
+      BroadcastAppend(now, out);
+    } else if (commit_ > peer.commit_sent && peer.commit_sent < peer.next - 1) {
+      SendAppend(now, peer, /*also_empty=*/true, out);
+    }
+  }
+  Replicate(now, peer, out);
+  if (!config_.eager_commit) {
+    for (Progress& other : peers_) {
+      if (committed || other.id == peer.id) TellCommit(now, other, out);
+    }
+  }
+  if (transfer_target_ == peer.id) ContinueTransfer(peer, out);
 }
 
-void Raft::Impl::OnRefused(Progress& peer, const AppendReply& reply, Effects& out) {
+void Raft::Impl::OnRefused(Instant now, Progress& peer, const AppendReply& reply, Effects& out) {
   // Late: the session it speaks of is over.
-  if (reply.sequence < peer.session || reply.sequence > peer.sequence) return;
+  if (reply.sequence < peer.session) return;
+  const bool streaming = peer.state == Progress::State::kReplicate;
+  if (!peer.Refused(reply.refused, MayAgreeAt(reply.match, reply.hint_term))) return;
+  if (streaming) ++counters_.pipeline_breaks;
+  SendAppend(now, peer, /*also_empty=*/true, out);
+}
+
+void Raft::Impl::ReportUnreachable(NodeId id) {
+  Progress* peer = FindPeer(id);
+  if (role_ != Role::kLeader || peer == nullptr) return;
+  if (peer->state == Progress::State::kReplicate) peer->EnterProbe();
+}
+
+LogIndex Raft::Impl::MayAgreeAt(LogIndex hint, Term hint_term) const {
+  const LogIndex before_first = log_->first_index() - 1;
+  if (hint < before_first) return hint;
+  if (*log_->TermAt(before_first) > hint_term) {
+    return before_first == LogIndex{0} ? before_first : before_first - 1;
+  }
   // Skips every entry of a term above the hint's: the peer has none of them at or before the hint.
-  const LogIndex floor = log_->first_index() - 1;
-  const LogIndex hint = std::min(reply.match, log_->last_index());
-  const LogIndex agreed = LastWithTermAtMost(hint, floor, reply.hint_term);
-  const LogIndex next = std::max(agreed, peer.match) + 1;
-  // Nothing learned: a later message has been accepted meanwhile, or the peer refuses what it once
-  // acknowledged. The heartbeat asks again, at its own pace.
-  if (next >= peer.next) return;
-  if (peer.state == Progress::State::kPipeline) ++counters_.pipeline_breaks;
-  // Same index, same term: the logs agree up to there (log matching, 3.6.3).
-  const bool sure =
-      next == peer.match + 1 || (agreed == reply.match && log_->TermAt(agreed) == reply.hint_term);
-  peer.EnterProbe(next, /*guess=*/!sure);
-  Replicate(peer, out);
+  return LastWithTermAtMost(std::min(hint, log_->last_index()), before_first, hint_term);
+}
+
+LogIndex Raft::Impl::LastWithTermAtMost(LogIndex from, LogIndex floor, Term term) const {
+  // Invariant: the answer lies in [low, high].
+  LogIndex low = floor;
+  LogIndex high = std::max(from, floor);
+  while (low < high) {
+    const LogIndex middle = low + ((high - low) + 1) / 2;
+    const std::optional<Term> at = log_->TermAt(middle);
+    TIDEMARK_CHECK(at.has_value());
+    if (*at <= term) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
 }
 
 bool Raft::Impl::StillInLog(LogIndex first, std::span<const Entry> entries) const {
@@ -143,8 +179,11 @@ bool Raft::Impl::StillInLog(LogIndex first, std::span<const Entry> entries) cons
   return true;
 }
 
-void Raft::Impl::OnEntriesRead(Instant /*now*/, NodeId to, std::vector<Entry> entries,
-                               Effects& out) {
+void Raft::Impl::OnEntriesRead(Instant now, NodeId to, std::vector<Entry> entries, Effects& out) {
+  if (orphan_reads_.Erase(to)) {
+    if (Progress* again = FindPeer(to)) again->read_pending = false;
+    return;
+  }
   Progress* peer = FindPeer(to);
   if (peer == nullptr || !peer->read_pending) return;
   peer->read_pending = false;
@@ -155,10 +194,11 @@ void Raft::Impl::OnEntriesRead(Instant /*now*/, NodeId to, std::vector<Entry> en
   }
   if (entries.size() > config_.append_entries_max) entries.resize(config_.append_entries_max);
   // The read may be of an earlier leadership, or the peer may have moved on.
-  const bool wanted = peer->state == Progress::State::kPipeline && peer->next == peer->read_from &&
-                      !peer->inflights.full() && StillInLog(peer->next, entries);
-  if (wanted) SendPipelined(*peer, std::move(entries), out);
-  Replicate(*peer, out);
+  const bool wanted = peer->state == Progress::State::kReplicate && !peer->paused &&
+                      !peer->no_room && peer->next == peer->read_from && !peer->inflights.full() &&
+                      StillInLog(peer->next, entries);
+  if (wanted) EmitAppend(*peer, *log_->TermAt(peer->next - 1), std::move(entries), out);
+  Replicate(now, *peer, out);
 }
 
 }  // namespace tidemark::raft

@@ -95,6 +95,7 @@ struct HeartbeatReply {
   // The leader told of a commit beyond what this node knows to agree with its log, as after a
   // restart: an append would tell.
   bool unverified = false;
+  LogIndex installing;    // of the snapshot that is being installed here; 0 none
   uint32_t priority = 0;  // of this node
 };
 

@@ -1,0 +1,90 @@
+#include <algorithm>
+
+#include "engine/raft/raft_impl.h"
+
+// That the leader is there, and that a quorum is: messages that name no place in the log, so that
+// those of many groups can be one. An answer is also the occasion to look whether anything sent to
+// the peer was lost. Source: thesis 3.4, 6.2 (a leader without a quorum steps down).
+
+namespace tidemark::raft {
+
+void Raft::Impl::OnHeartbeatDue(Instant now, Effects& out) {
+  // Also if a round is under way: its answers may have been lost.
+  AssignReadRound();
+  SendHeartbeats(now, out);
+  HandOverIfDue(now, out);
+}
+
+void Raft::Impl::SendHeartbeats(Instant now, Effects& out) {
+  all_durable_ = AllDurable();
+  Heartbeat beat{.context = reads_.round_under_way() ? reads_.round : 0,
+                 .all_durable = all_durable_,
+                 .sent = now,
+                 .priority = HighestPriority(now)};
+  for (const Progress& peer : peers_) {
+    // Beyond its match this node does not know that the peer has what is committed.
+    beat.commit = std::min(peer.match, commit_);
+    out.messages.push_back(Make(peer.id, beat));
+  }
+}
+
+void Raft::Impl::OnHeartbeat(Instant now, NodeId from, const Heartbeat& heartbeat, Effects& out) {
+  if (!HearLeader(now, from, out)) return;
+  all_durable_ = std::max(all_durable_, heartbeat.all_durable);
+  priority_known_ = heartbeat.priority;
+  AdvanceFollowerCommit(heartbeat.commit, out);
+  out.messages.push_back(
+      Make(from, HeartbeatReply{.context = heartbeat.context,
+                                .sent = heartbeat.sent,
+                                .no_room = !takes_records(),
+                                .unverified = heartbeat.commit > commit_,
+                                .installing = install_ ? install_->meta.index : LogIndex{0},
+                                .priority = config_.priority}));
+}
+
+void Raft::Impl::OnHeartbeatReply(Instant now, NodeId from, const HeartbeatReply& reply,
+                                  Effects& out) {
+  if (role_ != Role::kLeader) return;
+  if (reply.context > reads_.round || reply.sent > now) {
+    ++counters_.messages_ignored;
+    return;
+  }
+  Progress& peer = *FindPeer(from);
+  peer.last_heard = std::max(peer.last_heard, now);
+  peer.heard = true;
+  peer.paused = false;
+  peer.read_failed = false;
+  peer.no_room = reply.no_room;
+  peer.priority = reply.priority;
+  peer.lease_from = std::max(peer.lease_from, reply.sent);
+  peer.read_round = std::max(peer.read_round, reply.context);
+  // It does not install what it was told of: the message, or its answer, was lost.
+  if (peer.state == Progress::State::kSnapshot && reply.installing == LogIndex{0} &&
+      now - peer.snapshot_sent >= config_.election_timeout) {
+    peer.EnterProbe();
+  }
+  // Whether anything that was sent is missing shows only when something is sent again.
+  if (peer.match < log_->last_index() || peer.state == Progress::State::kProbe ||
+      reply.unverified) {
+    SendAppend(now, peer, /*also_empty=*/true, out);
+  }
+  if (reply.context != 0) FinishReadRounds(now, out);
+}
+
+void Raft::Impl::ArmCheckQuorum(Instant now) {
+  if (config_.check_quorum && !peers_.empty()) quorum_deadline_ = now + config_.election_timeout;
+}
+
+bool Raft::Impl::CheckQuorum(Instant now, Effects& out) {
+  if (now < quorum_deadline_) return false;
+  const Instant heard = voters().HeardAt([this, now](NodeId voter) {
+    return voter == config_.self ? now : FindPeer(voter)->last_heard;
+  });
+  quorum_deadline_ = heard + config_.election_timeout;
+  if (now < quorum_deadline_) return false;
+  ++counters_.quorum_losses;
+  BecomeFollower(now, state_.term, kNoNode, out);
+  return true;
+}
+
+}  // namespace tidemark::raft
