@@ -119,6 +119,9 @@ inline constexpr size_t kReplacementPieceBytes = 1u << 20;
 inline constexpr size_t kSnapshotChunkBytes = 256u << 10;
 inline constexpr uint64_t kSidecarBytesMax = uint64_t{1} << 30;
 inline constexpr uint64_t kSnapshotSegmentsMax = uint64_t{1} << 20;
+// How fast a node takes snapshots unless told otherwise: a part of what disks and networks do, so
+// that whoever is served by the source and the receiver does not notice.
+inline constexpr uint64_t kSnapshotBytesPerSecond = 64u << 20;
 // A receiver that hears nothing asks again, whoever leads by then, after this long; and goes on this
 // long after what it got was refused.
 inline constexpr int64_t kSnapshotRetryMillis = 1000;

@@ -267,6 +267,12 @@ class Log {
   // The first of the segments that are full, committed and durable with their footers that ends
   // behind entry `index`: what a scrubber looks at (scrub.h).
   std::optional<SealedSegment> SealedSegmentAfter(LogIndex index) const;
+  // Behind the last full segment that could be sent to somebody who has nothing, all before it as
+  // well, and that compaction has left alone; 0: there is none.
+  LogIndex ShippableEnd() const;
+  // Makes the next append begin a segment, so that the last one becomes full. False: it has
+  // nothing, or one before it is about to be sealed.
+  bool EndSegment();
   // Whether `segment`, which that gave, is still part of the log.
   bool Holds(const SealedSegment& segment) const;
   // Bytes of the frames and sidecars of all of them.

@@ -332,12 +332,24 @@ void SnapshotReceiver::OnBatchDurable() {
   Advance();
 }
 
-std::vector<FileId> SnapshotReceiver::Abandon() {
+ReceivedSegments SnapshotReceiver::Leave() {
   TIDEMARK_CHECK(!outstanding_);
   GiveUpCurrent();
-  for (const ReceivedSegment& segment : std::exchange(received_, {})) GiveUp(segment.number);
   DropStaged();
-  return std::exchange(strangers_, {});
+  return {.segments = std::exchange(received_, {}),
+          .strangers = std::exchange(strangers_, {}),
+          .next_number = next_number_};
+}
+
+std::vector<FileId> SnapshotReceiver::Files() const {
+  std::vector<FileId> files = strangers_;
+  const auto add = [&](uint64_t number) {
+    files.push_back(SegmentFile(number));
+    files.push_back(IndexFile(number));
+  };
+  for (const ReceivedSegment& segment : received_) add(segment.number);
+  if (current_.has_value()) add(current_->number);
+  return files;
 }
 
 }  // namespace tidemark

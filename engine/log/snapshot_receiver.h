@@ -84,8 +84,12 @@ class SnapshotReceiver {
   LogIndex end_index() const;
   const std::vector<ReceivedSegment>& segments() const { return received_; }
   uint64_t received_bytes() const { return received_bytes_; }
-  // Gives up everything: what to remove. No batch may be outstanding.
-  std::vector<FileId> Abandon();
+  // Ends the receiver: gives up the segment under way and gives what is no longer of use, to be
+  // removed; what is whole stays, for the next one.
+  //   Checks  dies if a batch is outstanding.
+  ReceivedSegments Leave();
+  // All files that there may be.
+  std::vector<FileId> Files() const;
 
  private:
   struct Current {
