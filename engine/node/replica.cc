@@ -28,6 +28,7 @@ Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, 
       kept_from_(recovered.kept_from()) {
   leftover_ = std::move(recovered.leftover);
   received_ = std::move(recovered.received);
+  durable_files_ = hard_record_.snapshot;
   log_->SetCheckpointSource(this);
 }
 
@@ -72,6 +73,7 @@ void Replica::OnFlushed(Now now, const absl::Status& status, Effects& out) {
   }
   wall_ = now.wall;
   durable_generation_ = hard_record_.generation;
+  durable_files_ = hard_record_.snapshot;
   if (done.switches) {
     OnSwitched(done.hard_state, out);
     return;

@@ -126,22 +126,23 @@ void Replica::OnSnapshotRead(SnapshotRead read, const FileRange& range,
 }
 
 void Replica::PinFor(Now now, LogIndex index) {
-  if (!pin_.has_value() || now.instant >= pin_->until) {
-    pin_ = Pin{.from = index,
-               .until = now.instant,
-               .end = now.instant + Duration::Seconds(kSnapshotPinSecondsMax)};
+  const Duration quiet = Duration::Seconds(kSnapshotPinSeconds);
+  if (!pin_.has_value() || now.instant - pin_->asked >= quiet) {
+    pin_ = Pin{.from = index, .begun = now.instant, .asked = now.instant, .moved = now.instant};
   }
-  // Two receivers: the one that is behind.
-  pin_->from = std::min(pin_->from, index);
-  if (index > pin_->from && now.instant >= pin_->moved + Duration::Seconds(kSnapshotPinSeconds)) {
+  pin_->asked = now.instant;
+  // Of two receivers the one that is behind counts, as long as it asks.
+  if (index <= pin_->from || now.instant - pin_->moved >= quiet) {
     pin_->from = index;
+    pin_->moved = now.instant;
   }
-  if (index == pin_->from) pin_->moved = now.instant;
-  pin_->until = std::min(pin_->end, now.instant + Duration::Seconds(kSnapshotPinSeconds));
 }
 
 LogIndex Replica::PinnedFrom(Now now) const {
-  return pin_.has_value() && now.instant < pin_->until ? pin_->from : LogIndex(UINT64_MAX);
+  const bool holds = pin_.has_value() &&
+                     now.instant - pin_->asked < Duration::Seconds(kSnapshotPinSeconds) &&
+                     now.instant - pin_->begun < Duration::Seconds(kSnapshotPinSecondsMax);
+  return holds ? pin_->from : LogIndex(UINT64_MAX);
 }
 
 // Receiving.
@@ -163,11 +164,11 @@ void Replica::BeginInstall(Now now, const raft::SnapshotMeta& meta, Effects& out
 void Replica::ReserveForInstall() {
   Install& install = *install_;
   if (install.receiver.has_value() || new_files_.has_value()) return;
-  const SnapshotFiles& files = hard_record_.snapshot;
-  if (files.receiving() && received_.next_number < files.end) {
-    received_.next_number = std::max(received_.next_number, files.first);
+  // What is on the disk counts, not what is on its way there.
+  const SnapshotFiles& files = durable_files_;
+  if (files.receiving()) {
     install.receiver.emplace(options_.group, files, std::exchange(received_, {}));
-  } else if (!log_->has_leftovers() && received_.segments.empty()) {
+  } else if (!log_->has_leftovers()) {
     // What the numbers there are now keep out is gone for good.
     new_files_ = log_->ReserveForSnapshot(kSnapshotSegmentsMax);
   }
@@ -187,6 +188,7 @@ void Replica::DriveInstall(Now now, Effects& out) {
     return;
   }
   ReserveForInstall();
+  if (new_files_.has_value()) BeginFlush(out);
   if (!install.receiver.has_value()) return;
   SnapshotReceiver& receiver = *install.receiver;
   if (receiver.end_index() > install.meta.index) {
@@ -198,6 +200,7 @@ void Replica::DriveInstall(Now now, Effects& out) {
     log_->CancelCompaction();
     log_->CancelReplacement();
     switching_ = true;
+    BeginFlush(out);
     return;
   }
   if (receiver.has_batch() && !compaction_.flush.has_value()) {
@@ -353,12 +356,14 @@ void Replica::OnSwitched(std::optional<raft::HardState> saved, Effects& out) {
 void Replica::FinishInstall(Now now, RecoveredGroup recovered, Effects& out) {
   const Install install = *std::exchange(install_, std::nullopt);
   const LogIndex index = recovered.log->last_index();
+  changes_ = std::move(recovered.changes);
   raft::SnapshotMeta meta{
-      .index = index, .term = recovered.log->last_term(), .membership = install.meta.membership};
+      .index = index, .term = recovered.log->last_term(), .membership = RaftConfigOf(recovered)};
   switching_ = false;
   log_ = std::move(recovered.log);
   log_->SetCheckpointSource(this);
   hard_record_ = recovered.hard_state;
+  durable_files_ = hard_record_.snapshot;
   kept_from_ = recovered.kept_from();
   producers_ = std::move(recovered.producers);
   unapplied_ = std::move(recovered.entries);
@@ -382,6 +387,7 @@ void Replica::FinishInstall(Now now, RecoveredGroup recovered, Effects& out) {
   raft_.OnSnapshotInstalled(now.instant, meta, fx);
   if (install.saved.has_value()) raft_.OnPersisted(now.instant, install.saved, fx);
   Absorb(std::move(fx), out);
+  NoteMembership();
   log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
   // What they wait for may be gone.
   for (const auto& [request, parked] : std::exchange(parked_, {})) {

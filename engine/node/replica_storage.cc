@@ -182,6 +182,8 @@ void Replica::Reset(RecoveredGroup recovered) {
   log_ = std::move(recovered.log);
   log_->SetCheckpointSource(this);
   hard_record_ = recovered.hard_state;
+  durable_files_ = hard_record_.snapshot;
+  install_wanted_.reset();
   all_durable_ = std::max(all_durable_, raft_.all_durable());
   raft::Config config = options_.raft;
   config.campaign_at_start = config.voters.size() == 1;
