@@ -122,6 +122,7 @@ inline constexpr uint64_t kSnapshotSegmentsMax = uint64_t{1} << 20;
 // How fast a node takes snapshots unless told otherwise: a part of what disks and networks do, so
 // that whoever is served by the source and the receiver does not notice.
 inline constexpr uint64_t kSnapshotBytesPerSecond = 64u << 20;
+inline constexpr uint64_t kSnapshotRateMin = 64u << 10;
 // A receiver that hears nothing asks again, whoever leads by then, after this long; and goes on this
 // long after what it got was refused.
 inline constexpr int64_t kSnapshotRetryMillis = 1000;

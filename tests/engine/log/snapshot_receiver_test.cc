@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/log/hard_state.h"
+#include "engine/log/segment.h"
 #include "engine/log/verify.h"
 #include "tests/engine/log/log_fixture.h"
 #include "tests/engine/log/scrub_fixture.h"
