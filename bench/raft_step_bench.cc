@@ -51,6 +51,8 @@ class MemoryLog final : public RaftLog {
   void AppendNoop(Term term) override {
     Append(Entry{.index = last_index() + 1, .term = term, .kind = EntryKind::kControl});
   }
+  // The members stay who they are.
+  void AppendConfChange(Term, const ConfChange&) override { TIDEMARK_CHECK(false); }
   std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override {
     std::vector<Entry> result;
     uint64_t bytes = 0;

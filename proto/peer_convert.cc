@@ -12,6 +12,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/status_macros.h"
 #include "engine/log/batch.h"
+#include "proto/snapshot_convert.h"
 #include "tidemark/peer/v1/peer.pb.h"
 
 namespace tidemark {
@@ -27,6 +28,26 @@ absl::Status Invalid(const std::string& what) {
 absl::Status CheckNumber(const char* name, uint64_t value, uint64_t max = kNumberMax) {
   if (value <= max) return absl::OkStatus();
   return Invalid(absl::StrCat(name, " is ", value, ", at most ", max, " is possible"));
+}
+
+using Ids = google::protobuf::RepeatedField<uint64_t>;
+
+void AddIds(const raft::NodeSet& from, Ids& to) {
+  for (const NodeId id : from) to.Add(id.value());
+}
+
+absl::StatusOr<raft::NodeSet> DecodeIds(const char* name, const Ids& from) {
+  if (static_cast<size_t>(from.size()) > kNodesMax) {
+    return Invalid(absl::StrCat(from.size(), " ", name, ", at most ", kNodesMax, " are possible"));
+  }
+  std::vector<NodeId> ids;
+  for (const uint64_t id : from) {
+    if (id <= (ids.empty() ? 0 : ids.back().value())) {
+      return Invalid(absl::StrCat(name, " do not ascend from 1"));
+    }
+    ids.push_back(NodeId(id));
+  }
+  return raft::NodeSet(std::move(ids));
 }
 
 struct BodyEncoder {
@@ -60,6 +81,45 @@ struct BodyEncoder {
     to.set_hint_term(from.hint_term.value());
     to.set_sequence(from.sequence);
     to.set_no_room(from.no_room);
+    to.set_refused(from.refused.value());
+  }
+  void operator()(const raft::Heartbeat& from) const {
+    peer::v1::Heartbeat& to = *envelope.mutable_heartbeat();
+    to.set_commit(from.commit.value());
+    to.set_context(from.context);
+    to.set_all_durable(from.all_durable.value());
+    to.set_sent(from.sent.nanos());
+    to.set_priority(from.priority);
+  }
+  void operator()(const raft::HeartbeatReply& from) const {
+    peer::v1::HeartbeatReply& to = *envelope.mutable_heartbeat_reply();
+    to.set_context(from.context);
+    to.set_sent(from.sent.nanos());
+    to.set_no_room(from.no_room);
+    to.set_unverified(from.unverified);
+    to.set_installing(from.installing.value());
+    to.set_priority(from.priority);
+  }
+  void operator()(const raft::InstallSnapshot& from) const {
+    peer::v1::InstallSnapshot& to = *envelope.mutable_install_snapshot();
+    to.set_index(from.meta.index.value());
+    to.set_snapshot_term(from.meta.term.value());
+    to.set_sequence(from.sequence);
+    const raft::Membership& members = from.meta.membership;
+    peer::v1::Membership& ids = *to.mutable_membership();
+    AddIds(members.voters.incoming.voters(), *ids.mutable_incoming());
+    AddIds(members.voters.outgoing.voters(), *ids.mutable_outgoing());
+    AddIds(members.learners, *ids.mutable_learners());
+    AddIds(members.learners_next, *ids.mutable_learners_next());
+    ids.set_auto_leave(members.auto_leave);
+  }
+  void operator()(const raft::ReadIndexRequest& from) const {
+    envelope.mutable_read_index_request()->set_id(from.id.value());
+  }
+  void operator()(const raft::ReadIndexReply& from) const {
+    peer::v1::ReadIndexReply& to = *envelope.mutable_read_index_reply();
+    to.set_id(from.id.value());
+    if (from.index.has_value()) to.set_index(from.index->value());
   }
   void operator()(const raft::TimeoutNow&) const { envelope.mutable_timeout_now(); }
 };
@@ -110,6 +170,63 @@ absl::StatusOr<raft::AppendRequest> DecodeAppend(const peer::v1::AppendRequest& 
   return to;
 }
 
+absl::StatusOr<raft::AppendReply> DecodeAppendReply(const peer::v1::AppendReply& from) {
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("match", from.match()));
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("refused", from.refused()));
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("hint_term", from.hint_term(), kTermMax));
+  return raft::AppendReply{.success = from.success(),
+                           .match = LogIndex(from.match()),
+                           .hint_term = Term(from.hint_term()),
+                           .refused = LogIndex(from.refused()),
+                           .sequence = from.sequence(),
+                           .no_room = from.no_room()};
+}
+
+absl::StatusOr<raft::Heartbeat> DecodeHeartbeat(const peer::v1::Heartbeat& from) {
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("commit", from.commit()));
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("all_durable", from.all_durable()));
+  return raft::Heartbeat{.commit = LogIndex(from.commit()),
+                         .context = from.context(),
+                         .all_durable = LogIndex(from.all_durable()),
+                         .sent = Instant::FromNanos(from.sent()),
+                         .priority = from.priority()};
+}
+
+absl::StatusOr<raft::HeartbeatReply> DecodeHeartbeatReply(const peer::v1::HeartbeatReply& from) {
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("installing", from.installing()));
+  return raft::HeartbeatReply{.context = from.context(),
+                              .sent = Instant::FromNanos(from.sent()),
+                              .no_room = from.no_room(),
+                              .unverified = from.unverified(),
+                              .installing = LogIndex(from.installing()),
+                              .priority = from.priority()};
+}
+
+absl::StatusOr<raft::InstallSnapshot> DecodeSnapshot(const peer::v1::InstallSnapshot& from) {
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("index", from.index()));
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("snapshot_term", from.snapshot_term(), kTermMax));
+  raft::InstallSnapshot to;
+  to.meta.index = LogIndex(from.index());
+  to.meta.term = Term(from.snapshot_term());
+  to.sequence = from.sequence();
+  raft::Membership& who = to.meta.membership;
+  TIDEMARK_ASSIGN_OR_RETURN(who.voters.incoming.voters(),
+                            DecodeIds("incoming voters", from.membership().incoming()));
+  TIDEMARK_ASSIGN_OR_RETURN(who.voters.outgoing.voters(),
+                            DecodeIds("outgoing voters", from.membership().outgoing()));
+  TIDEMARK_ASSIGN_OR_RETURN(who.learners, DecodeIds("learners", from.membership().learners()));
+  TIDEMARK_ASSIGN_OR_RETURN(who.learners_next,
+                            DecodeIds("next learners", from.membership().learners_next()));
+  who.auto_leave = from.membership().auto_leave();
+  // Together they may be too many for the sets that raft makes of them.
+  const size_t members = who.voters.incoming.voters().size() + who.voters.outgoing.voters().size() +
+                         who.learners.size();
+  if (members > kNodesMax) {
+    return Invalid(absl::StrCat(members, " members, at most ", kNodesMax, " are possible"));
+  }
+  return to;
+}
+
 absl::Status DecodeBody(const peer::v1::Envelope& envelope, Bytes rest, raft::Message& message) {
   using peer::v1::Envelope;
   if (envelope.body_case() != Envelope::kAppendRequest && !rest.empty()) {
@@ -136,14 +253,30 @@ absl::Status DecodeBody(const peer::v1::Envelope& envelope, Bytes rest, raft::Me
       return absl::OkStatus();
     }
     case Envelope::kAppendReply: {
-      const peer::v1::AppendReply& from = envelope.append_reply();
-      TIDEMARK_RETURN_IF_ERROR(CheckNumber("match", from.match()));
-      TIDEMARK_RETURN_IF_ERROR(CheckNumber("hint_term", from.hint_term(), kTermMax));
-      message.body = raft::AppendReply{.success = from.success(),
-                                       .match = LogIndex(from.match()),
-                                       .hint_term = Term(from.hint_term()),
-                                       .sequence = from.sequence(),
-                                       .no_room = from.no_room()};
+      TIDEMARK_ASSIGN_OR_RETURN(message.body, DecodeAppendReply(envelope.append_reply()));
+      return absl::OkStatus();
+    }
+    case Envelope::kHeartbeat: {
+      TIDEMARK_ASSIGN_OR_RETURN(message.body, DecodeHeartbeat(envelope.heartbeat()));
+      return absl::OkStatus();
+    }
+    case Envelope::kHeartbeatReply: {
+      TIDEMARK_ASSIGN_OR_RETURN(message.body, DecodeHeartbeatReply(envelope.heartbeat_reply()));
+      return absl::OkStatus();
+    }
+    case Envelope::kInstallSnapshot: {
+      TIDEMARK_ASSIGN_OR_RETURN(message.body, DecodeSnapshot(envelope.install_snapshot()));
+      return absl::OkStatus();
+    }
+    case Envelope::kReadIndexRequest:
+      message.body = raft::ReadIndexRequest{.id = raft::ReadId(envelope.read_index_request().id())};
+      return absl::OkStatus();
+    case Envelope::kReadIndexReply: {
+      const peer::v1::ReadIndexReply& from = envelope.read_index_reply();
+      TIDEMARK_RETURN_IF_ERROR(CheckNumber("index", from.index()));
+      raft::ReadIndexReply to{.id = raft::ReadId(from.id()), .index = std::nullopt};
+      if (from.has_index()) to.index = LogIndex(from.index());
+      message.body = to;
       return absl::OkStatus();
     }
     case Envelope::kTimeoutNow:
@@ -163,7 +296,11 @@ std::vector<Bytes> EncodePeer(const PeerMessage& message) {
   envelope.set_from(message.message.from.value());
   envelope.set_to(message.message.to.value());
   envelope.set_term(message.message.term.value());
-  std::visit(BodyEncoder{envelope}, message.message.body);
+  if (message.snapshot != nullptr) {
+    EncodeSnapshotPart(*message.snapshot, envelope);
+  } else {
+    std::visit(BodyEncoder{envelope}, message.message.body);
+  }
 
   const size_t bytes = envelope.ByteSizeLong();
   std::string head(4 + bytes, '\0');
@@ -172,7 +309,10 @@ std::vector<Bytes> EncodePeer(const PeerMessage& message) {
 
   std::vector<Bytes> parts;
   parts.push_back(Bytes::From(std::move(head)));
-  if (const auto* append = std::get_if<raft::AppendRequest>(&message.message.body)) {
+  if (message.snapshot != nullptr) {
+    const auto* chunk = std::get_if<SnapshotChunk>(message.snapshot.get());
+    if (chunk != nullptr && !chunk->bytes.empty()) parts.push_back(chunk->bytes);
+  } else if (const auto* append = std::get_if<raft::AppendRequest>(&message.message.body)) {
     parts.reserve(1 + append->entries.size());
     LogIndex expected = append->prev_index;
     for (const Entry& entry : append->entries) {
@@ -204,9 +344,13 @@ absl::StatusOr<PeerMessage> DecodePeer(const Bytes& frame) {
   message.message.from = NodeId(envelope.from());
   message.message.to = NodeId(envelope.to());
   message.message.term = Term(envelope.term());
-  const size_t rest = 4 + size_t{bytes};
-  TIDEMARK_RETURN_IF_ERROR(
-      DecodeBody(envelope, frame.Slice(rest, frame.size() - rest), message.message));
+  Bytes rest = frame.Slice(4 + size_t{bytes}, frame.size() - 4 - bytes);
+  if (envelope.has_snapshot_request() || envelope.has_snapshot_chunk()) {
+    TIDEMARK_ASSIGN_OR_RETURN(SnapshotMessage part, DecodeSnapshotPart(envelope, std::move(rest)));
+    message.snapshot = std::make_shared<const SnapshotMessage>(std::move(part));
+    return message;
+  }
+  TIDEMARK_RETURN_IF_ERROR(DecodeBody(envelope, std::move(rest), message.message));
   return message;
 }
 

@@ -6,17 +6,18 @@
 #include "engine/base/bytes.h"
 #include "engine/node/event.h"
 
-// Raft messages as bytes of one peer transport frame, and back. Pure; both worlds use it.
+// Raft messages, and parts of snapshots, as bytes of one peer transport frame, and back. Pure; both
+// worlds use it.
 //
 //   u32 LE  n, length of the envelope
 //   n       tidemark.peer.v1.Envelope (protobuf)
 //   rest    only after an AppendRequest: the frames of its entries, exactly as they are on disk, of
-//           consecutive indexes from prev_index + 1
+//           consecutive indexes from prev_index + 1; after a SnapshotChunk: its bytes
 
 namespace tidemark {
 
-// Longest envelope that is accepted: it holds a few dozen numbers.
-inline constexpr size_t kEnvelopeBytesMax = 1024;
+// Longest envelope that is accepted: a few dozen numbers, or all members of a group several times.
+inline constexpr size_t kEnvelopeBytesMax = 8192;
 
 // The parts to be sent one after the other as one frame: the header part, then the entries' frames
 // (shared, not copied).

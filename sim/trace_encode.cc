@@ -8,12 +8,27 @@
 namespace tidemark::sim {
 namespace {
 
+void AddSnapshot(TraceHash& hash, const SnapshotMessage& message) {
+  if (const auto* request = std::get_if<SnapshotRequest>(&message)) {
+    hash.Add(request->id);
+    hash.Add(request->index.value());
+    hash.Add(request->pos.value() << 1 | static_cast<uint64_t>(request->part));
+    return;
+  }
+  const SnapshotChunk& chunk = std::get<SnapshotChunk>(message);
+  hash.Add(chunk.id);
+  hash.Add(chunk.segment.has_value() ? chunk.segment->digest : 0);
+  hash.Add(chunk.pos.value() << 1 | static_cast<uint64_t>(chunk.part));
+  hash.Add(chunk.bytes.size());
+}
+
 void AddMessage(TraceHash& hash, const PeerMessage& peer) {
   const raft::Message& message = peer.message;
   hash.Add(peer.group.value());
   hash.Add(message.from.value());
   hash.Add(message.to.value());
   hash.Add(message.term.value() << 4 | message.body.index());
+  if (peer.snapshot != nullptr) return AddSnapshot(hash, *peer.snapshot);
   std::visit(
       [&](const auto& body) {
         using B = std::decay_t<decltype(body)>;
@@ -40,6 +55,25 @@ void AddMessage(TraceHash& hash, const PeerMessage& peer) {
           hash.Add(body.match.value());
           hash.Add(body.hint_term.value() << 1 | uint64_t{body.success});
           hash.Add(body.sequence << 1 | uint64_t{body.no_room});
+          hash.Add(body.refused.value());
+        } else if constexpr (std::is_same_v<B, raft::Heartbeat>) {
+          hash.Add(body.commit.value());
+          hash.Add(body.context);
+          hash.Add(body.all_durable.value());
+          hash.Add(static_cast<uint64_t>(body.sent.nanos()));
+        } else if constexpr (std::is_same_v<B, raft::HeartbeatReply>) {
+          hash.Add(body.context);
+          hash.Add(body.installing.value() << 2 | uint64_t{body.no_room} << 1 |
+                   uint64_t{body.unverified});
+        } else if constexpr (std::is_same_v<B, raft::InstallSnapshot>) {
+          hash.Add(body.meta.index.value());
+          hash.Add(body.meta.term.value());
+          hash.Add(body.sequence);
+        } else if constexpr (std::is_same_v<B, raft::ReadIndexRequest>) {
+          hash.Add(body.id.value());
+        } else if constexpr (std::is_same_v<B, raft::ReadIndexReply>) {
+          hash.Add(body.id.value());
+          hash.Add(body.index.value_or(LogIndex{0}).value());
         }
       },
       message.body);

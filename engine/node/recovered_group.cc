@@ -20,8 +20,11 @@ class Rebuild : public RecoveryObserver {
   bool needs_all_entries() const override { return keep_entries_; }
 
   bool OnCheckpoint(std::string_view state) override {
+    std::optional<raft::Membership> membership = TakeMembership(state);
     std::optional<ProducerTable> table = ProducerTable::Parse(state);
-    if (!table.has_value()) return false;
+    if (!membership.has_value() || !table.has_value()) return false;
+    group_->membership = std::move(membership);
+    group_->changes.clear();
     group_->producers = *std::move(table);
     return true;
   }
@@ -30,6 +33,8 @@ class Rebuild : public RecoveryObserver {
                WallTime) override {
     if (entry.kind == EntryKind::kData) {
       group_->producers.Record(header, entry.index, entry.base_offset);
+    } else if (std::optional<raft::ConfChange> change = ChangeInFrame(frame)) {
+      group_->changes.emplace_back(entry.index, *std::move(change));
     }
     if (!keep_entries_) return;
     Entry kept = entry;

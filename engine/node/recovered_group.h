@@ -13,6 +13,7 @@
 #include "engine/log/hard_state.h"
 #include "engine/log/log.h"
 #include "engine/log/snapshot_receiver.h"
+#include "engine/node/membership_state.h"
 #include "engine/node/producers.h"
 
 namespace tidemark {
@@ -22,6 +23,10 @@ struct RecoveredGroup {
   HardStateRecord hard_state;
   std::optional<Log> log;
   ProducerTable producers;
+  // The members as of the checkpoint that recovery began at, if it began at one, and the changes in
+  // the log behind it.
+  std::optional<raft::Membership> membership;
+  LoggedChanges changes;
   // Group 0 only: every entry, for the catalog to apply once they are committed.
   std::deque<Entry> entries;
   // What of a snapshot had been received when the node stopped.

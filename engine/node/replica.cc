@@ -20,12 +20,14 @@ Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, 
       log_(std::move(recovered.log)),
       hard_record_(recovered.hard_state),
       prng_(prng),
-      raft_(options_.raft,
+      changes_(std::move(recovered.changes)),
+      raft_(RaftConfig(recovered.membership),
             raft::HardState{.term = recovered.hard_state.term, .vote = recovered.hard_state.vote},
             log_->committed_index(), this, prng_.Fork()),
       producers_(std::move(recovered.producers)),
       unapplied_(std::move(recovered.entries)),
       kept_from_(recovered.kept_from()) {
+  DropAppliedChanges();
   leftover_ = std::move(recovered.leftover);
   received_ = std::move(recovered.received);
   durable_files_ = hard_record_.snapshot;
@@ -211,6 +213,7 @@ void Replica::Settle(Now now, Effects& out) {
     }
   }
   if (active()) {
+    ApplyChanges(now, out);
     BeginSegmentForSnapshot();
     log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
     served_ = served_ || raft_.serving();

@@ -21,6 +21,7 @@
 #include "engine/log/segment_scrub.h"
 #include "engine/log/snapshot_receiver.h"
 #include "engine/node/effect.h"
+#include "engine/node/membership_state.h"
 #include "engine/node/node.h"
 #include "engine/node/producers.h"
 #include "engine/node/recovered_group.h"
@@ -262,12 +263,21 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void Append(const Entry& entry) override;
   void TruncateSuffix(LogIndex from) override;
   void AppendNoop(Term term) override;
+  void AppendConfChange(Term term, const raft::ConfChange& change) override;
+  std::optional<raft::ConfChange> ConfChangeAt(LogIndex index) const override;
   std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
   void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) override;
   std::optional<raft::SnapshotMeta> Snapshot() const override;
 
   // CheckpointSource
-  void AppendState(std::string& out) const override { producers_.AppendTo(out); }
+  void AppendState(std::string& out) const override;
+
+  void AppendControl(Term term, std::string_view payload);
+  // What is committed counts as applied: who the members are is nothing a state machine decides.
+  void ApplyChanges(Now now, Effects& out);
+  // With the members as of the log's committed entries: `recovered` are those at its checkpoint.
+  raft::Config RaftConfig(const std::optional<raft::Membership>& recovered) const;
+  void DropAppliedChanges();
 
   bool active() const { return verified_ && failure_.empty() && !removing_ && !switching_; }
   bool failed() const { return !failure_.empty(); }
@@ -352,6 +362,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   std::optional<Log> log_;
   HardStateRecord hard_record_;  // as last handed to the disk
   Prng prng_;
+  LoggedChanges changes_;  // of members, in the log and not applied
   raft::Raft raft_;
   ProducerTable producers_;
   std::deque<Entry> unapplied_;

@@ -356,9 +356,12 @@ void Replica::OnSwitched(std::optional<raft::HardState> saved, Effects& out) {
 void Replica::FinishInstall(Now now, RecoveredGroup recovered, Effects& out) {
   const Install install = *std::exchange(install_, std::nullopt);
   const LogIndex index = recovered.log->last_index();
-  changes_ = std::move(recovered.changes);
   raft::SnapshotMeta meta{
-      .index = index, .term = recovered.log->last_term(), .membership = RaftConfigOf(recovered)};
+      .index = index, .term = recovered.log->last_term(), .membership = install.meta.membership};
+  // The leader may have told of members as of another entry.
+  if (recovered.membership.has_value()) {
+    meta.membership = After(*std::move(recovered.membership), recovered.changes);
+  }
   switching_ = false;
   log_ = std::move(recovered.log);
   log_->SetCheckpointSource(this);
@@ -369,6 +372,7 @@ void Replica::FinishInstall(Now now, RecoveredGroup recovered, Effects& out) {
   unapplied_ = std::move(recovered.entries);
   std::erase_if(unapplied_, [&](const Entry& entry) { return entry.index <= taken_; });
   received_ = {};
+  changes_.clear();  // all of them committed
   memberships_.clear();
   segment_begun_ = false;
   compaction_ = {};

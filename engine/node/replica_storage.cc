@@ -180,17 +180,19 @@ void Replica::Reset(RecoveredGroup recovered) {
   new_files_.reset();
   memberships_.clear();
   log_ = std::move(recovered.log);
+  changes_ = std::move(recovered.changes);
   log_->SetCheckpointSource(this);
   hard_record_ = recovered.hard_state;
   durable_files_ = hard_record_.snapshot;
   install_wanted_.reset();
   all_durable_ = std::max(all_durable_, raft_.all_durable());
-  raft::Config config = options_.raft;
-  config.campaign_at_start = config.voters.size() == 1;
+  raft::Config config = RaftConfig(recovered.membership);
+  config.campaign_at_start = config.membership.voters.Voters().size() == 1;
   raft_ = raft::Raft(
       std::move(config),
       raft::HardState{.term = recovered.hard_state.term, .vote = recovered.hard_state.vote},
       log_->committed_index(), this, prng_.Fork());
+  DropAppliedChanges();
   producers_ = std::move(recovered.producers);
   // The state machine has the first of them already.
   unapplied_ = std::move(recovered.entries);

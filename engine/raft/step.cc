@@ -66,10 +66,12 @@ bool WellFormed(const VoteRequest& request, Term term) {
 
 bool WellFormed(const InstallSnapshot& message, Term term) {
   const SnapshotMeta& meta = message.meta;
-  return message.sequence != 0 && meta.index != LogIndex{0} && meta.term != Term{0} &&
-         meta.term <= term && meta.index.value() < UINT64_MAX / 2 &&
-         !meta.membership.voters.incoming.voters().empty() &&
-         CheckTracker(TrackerOf(meta.membership)).ok();
+  const Membership& who = meta.membership;
+  const size_t members = who.voters.incoming.voters().size() + who.voters.outgoing.voters().size() +
+                         who.learners.size();
+  return members <= kNodesMax && message.sequence != 0 && meta.index != LogIndex{0} &&
+         meta.term != Term{0} && meta.term <= term && meta.index.value() < UINT64_MAX / 2 &&
+         !who.voters.incoming.voters().empty() && CheckTracker(TrackerOf(who)).ok();
 }
 
 template <typename... Bodies>

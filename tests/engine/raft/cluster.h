@@ -34,6 +34,9 @@ class TestLog final : public RaftLog {
   void Append(const Entry& entry) override;
   void TruncateSuffix(LogIndex from) override;
   void AppendNoop(Term term) override { AppendNew(term, ""); }
+  void AppendConfChange(Term term, const ConfChange& change) override;
+  std::optional<ConfChange> ConfChangeAt(LogIndex index) const override;
+  std::optional<SnapshotMeta> Snapshot() const override { return snapshot; }
   std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
   void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) override;
   bool Fits(const Entry& entry) const override;
@@ -59,9 +62,11 @@ class TestLog final : public RaftLog {
   // Appends and cuts so far.
   uint64_t changes() const { return changes_; }
 
-  // The image after a crash.
-  void Restore(std::vector<Entry> disk);
+  // The image after a crash, behind a prefix that is gone up to `before`, of `before_term`.
+  void Restore(std::vector<Entry> disk, LogIndex before = LogIndex{0}, Term before_term = Term{});
 
+  // What could be sent instead of what is gone.
+  std::optional<SnapshotMeta> snapshot;
   // Entries below this are not in memory.
   LogIndex cached_from{1};
   struct Read {

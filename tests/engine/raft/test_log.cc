@@ -30,6 +30,24 @@ void TestLog::AppendNew(Term term, const std::string& payload) {
                .frame = Bytes::Copy(payload)});
 }
 
+void TestLog::AppendConfChange(Term term, const ConfChange& change) {
+  Append(Entry{.index = last_index() + 1,
+               .term = term,
+               .kind = EntryKind::kControl,
+               .base_offset = NextOffset(),
+               .offset_span = 0,
+               .frame = Bytes::From(EncodeConfChange(change))});
+}
+
+std::optional<ConfChange> TestLog::ConfChangeAt(LogIndex index) const {
+  if (index < first_ || index > last_index()) return std::nullopt;
+  const Entry& entry = At(index);
+  if (entry.kind != EntryKind::kControl || !IsConfChange(entry.frame.view())) return std::nullopt;
+  absl::StatusOr<ConfChange> change = DecodeConfChange(entry.frame.view());
+  TIDEMARK_CHECK(change.ok());
+  return *std::move(change);
+}
+
 void TestLog::TruncateSuffix(LogIndex from) {
   TIDEMARK_CHECK_GE(from, first_);
   TIDEMARK_CHECK_LE(from, last_index());
@@ -79,7 +97,9 @@ std::vector<TestLog::Op> TestLog::TakeStaged() {
 
 void TestLog::WriteDone() { durable_ = std::max(durable_, writing_); }
 
-void TestLog::Restore(std::vector<Entry> disk) {
+void TestLog::Restore(std::vector<Entry> disk, LogIndex before, Term before_term) {
+  first_ = before + 1;
+  before_first_ = before_term;
   entries_ = std::move(disk);
   staged_.clear();
   reads.clear();
