@@ -282,6 +282,8 @@ absl::Status DecodeBody(const peer::v1::Envelope& envelope, Bytes rest, raft::Me
     case Envelope::kTimeoutNow:
       message.body = raft::TimeoutNow{};
       return absl::OkStatus();
+    case Envelope::kSnapshotRequest:
+    case Envelope::kSnapshotChunk:
     case Envelope::BODY_NOT_SET:
       break;
   }

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
+#include "engine/log/segment.h"
 #include "engine/node/replica.h"
 
 // Snapshots of a log: full segments, as they are. A follower asks for them piece by piece and keeps
@@ -152,7 +153,7 @@ void Replica::BeginInstall(Now now, const raft::SnapshotMeta& meta, Effects& out
     install_->meta = meta;
     return;
   }
-  install_ = Install{.meta = meta, .next_at = now.instant};
+  install_.emplace(Install{.meta = meta, .next_at = now.instant});
   out.push_back(Note{Note::Level::kInfo,
                      "snapshot_begins",
                      {{"group", absl::StrCat(options_.group.value())},

@@ -238,8 +238,8 @@ TEST(SnapshotReceiver, ACrashAtAnyStepLeavesTheOldLogOrTheShippedOne) {
                     .cache_bytes = 1000,
                     .checkpoint_bytes = 2000,
                     .index_memory_bytes = 300});
-  const LogIndex last = Fill(source, 14, Term(2));
-  Target target(12, Term(1));
+  const LogIndex last = Fill(source, 45, Term(2));
+  Target target(20, Term(1));
   target.on_disk.disk = MemoryDisk(target.disk().Image());
   const std::vector<std::string> shipped(
       source.frames.begin(), source.frames.begin() + static_cast<ptrdiff_t>(last.value()));
