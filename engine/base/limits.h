@@ -44,8 +44,6 @@ inline constexpr size_t kReplicasMax = 9;
 // Changes of members in one entry; linearizable reads of one group that wait at one node.
 inline constexpr size_t kConfChangesMax = 64;
 inline constexpr size_t kReadsPendingMax = 4096;
-// Answers owed to a leader one by one.
-inline constexpr size_t kAnswersOwedMax = 4096;
 // A term is stored in 31 bits (Kafka's leader_epoch).
 inline constexpr uint64_t kTermMax = 0x7fffffff;
 // A gossip datagram; fits a jumbo-less loopback or Ethernet path without fragmentation.

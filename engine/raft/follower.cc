@@ -18,8 +18,7 @@ void Raft::Impl::OnAppendRequest(Instant now, NodeId from, AppendRequest& reques
     // it does, and what follows is worth a message of its own.
     if (ContradictsCommitted(request)) return CountContradiction();
     ack_.verified = std::max(ack_.verified, commit_);
-    Owe(commit_, request.sequence);
-    return Acknowledge(out);
+    return Owe(commit_, request.sequence, out);
   }
   const std::optional<bool> agrees = AgreesAt(request.prev_index, request.prev_term);
   if (!agrees.has_value()) return CountContradiction();
@@ -29,8 +28,7 @@ void Raft::Impl::OnAppendRequest(Instant now, NodeId from, AppendRequest& reques
   if (!StageEntries(request, out)) return CountContradiction();
   ack_.verified = std::max(ack_.verified, end);
   AdvanceFollowerCommit(request.commit, out);
-  Owe(end, request.sequence);
-  Acknowledge(out);
+  Owe(end, request.sequence, out);
 }
 
 bool Raft::Impl::ContradictsCommitted(const AppendRequest& request) const {
@@ -100,24 +98,24 @@ void Raft::Impl::Refuse(const AppendRequest& request, Effects& out) {
 }
 
 void Raft::Impl::Answer(AppendReply reply, Effects& out) {
+  reply.no_room = !takes_records();
   if (config_.cumulative_acks) {
     out.messages.push_back(Make(leader_, reply));
     return;
   }
-  // In the order of what is answered.
-  ack_.answers.push_back(reply);
-  Acknowledge(out);
+  // In the order of what is answered, and behind everything that is not written yet. Whoever leads
+  // by then, this is the answer to who asked.
+  Persist(out);
+  out.messages_after_persist.push_back(Make(leader_, reply));
 }
 
-void Raft::Impl::Owe(LogIndex match, uint64_t sequence) {
-  if (config_.cumulative_acks) {
-    ack_.owed = true;
-    ack_.sequence = std::max(ack_.sequence, sequence);
-    return;
+void Raft::Impl::Owe(LogIndex match, uint64_t sequence, Effects& out) {
+  if (!config_.cumulative_acks) {
+    return Answer(AppendReply{.success = true, .match = match, .sequence = sequence}, out);
   }
-  // A leader that keeps to any window is never owed so many.
-  if (ack_.answers.size() >= kAnswersOwedMax) ack_.answers.erase(ack_.answers.begin());
-  ack_.answers.push_back(AppendReply{.success = true, .match = match, .sequence = sequence});
+  ack_.owed = true;
+  ack_.sequence = std::max(ack_.sequence, sequence);
+  Acknowledge(out);
 }
 
 void Raft::Impl::Acknowledge(Effects& out) {
@@ -126,7 +124,6 @@ void Raft::Impl::Acknowledge(Effects& out) {
   // too.
   if (durable_.term != state_.term) return;
   const LogIndex match = std::min(ack_.verified, log_->durable_index());
-  if (!config_.cumulative_acks) return AcknowledgeEach(match, out);
   const bool all = match == ack_.verified;
   if (!ack_.owed || (match <= ack_.acked && !all)) return;
   ack_.acked = std::max(ack_.acked, match);
@@ -135,18 +132,6 @@ void Raft::Impl::Acknowledge(Effects& out) {
                                                    .match = match,
                                                    .sequence = ack_.sequence,
                                                    .no_room = !takes_records()}));
-}
-
-void Raft::Impl::AcknowledgeEach(LogIndex durable, Effects& out) {
-  size_t given = 0;
-  for (; given < ack_.answers.size(); ++given) {
-    AppendReply& answer = ack_.answers[given];
-    if (answer.success && answer.match > durable) break;
-    if (answer.success) ack_.acked = std::max(ack_.acked, answer.match);
-    answer.no_room = !takes_records();
-    out.messages.push_back(Make(leader_, answer));
-  }
-  ack_.answers.erase(ack_.answers.begin(), ack_.answers.begin() + static_cast<ptrdiff_t>(given));
 }
 
 }  // namespace tidemark::raft

@@ -78,10 +78,16 @@ void Raft::Impl::ArmCheckQuorum(Instant now) {
 bool Raft::Impl::CheckQuorum(Instant now, Effects& out) {
   if (now < quorum_deadline_) return false;
   const Instant heard = voters().HeardAt([this, now](NodeId voter) {
-    return voter == config_.self ? now : FindPeer(voter)->last_heard;
+    if (voter == config_.self) return now;
+    const Progress& peer = *FindPeer(voter);
+    if (!config_.quorum_rounds) return peer.last_heard;
+    return peer.heard ? now : now + config_.election_timeout * -1;
   });
   quorum_deadline_ = heard + config_.election_timeout;
-  if (now < quorum_deadline_) return false;
+  if (now < quorum_deadline_) {
+    for (Progress& peer : peers_) peer.heard &= !config_.quorum_rounds;
+    return false;
+  }
   ++counters_.quorum_losses;
   BecomeFollower(now, state_.term, kNoNode, out);
   return true;

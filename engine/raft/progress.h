@@ -73,6 +73,7 @@ struct Progress {
   bool read_failed = false;
   // When it was last heard, in this leadership or when it became a member; else when it began.
   Instant last_heard;
+  // Whether it was heard at all; with Config::quorum_rounds, in the present round.
   bool heard = false;
   // When the latest heartbeat that it answered was sent.
   Instant lease_from = kLongAgo;
@@ -114,10 +115,9 @@ struct Progress {
   // The peer refused what follows `refused`, and may agree up to `guess`. Whether that is news: if
   // so, what is sent next is a probe.
   bool Refused(LogIndex refused, LogIndex guess) {
-    if (state == State::kSnapshot) return false;
+    // What it once acknowledged is not asked for at the pace of its refusals.
+    if (state == State::kSnapshot || refused <= match) return false;
     if (state == State::kReplicate) {
-      // Something behind what it acknowledged was lost.
-      if (refused <= match) return false;
       EnterProbe();
       return true;
     }

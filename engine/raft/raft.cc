@@ -114,7 +114,7 @@ std::vector<PeerStatus> Raft::Peers(Instant now) const {
                    .state = PeerStatus::State::kReplicate,
                    .is_learner = impl_->membership_.learners.Contains(impl_->config_.self),
                    .match = impl_->own_match(),
-                   .next = impl_->log_->last_index() + 1,
+                   .next = impl_->own_match() + 1,
                    .active = true});
   }
   for (const Progress& peer : impl_->peers_) {

@@ -37,6 +37,10 @@ struct Config {
   // A leader that has not heard from a quorum for an election timeout steps down, and nobody helps
   // to depose one heard within an election timeout.
   bool check_quorum = true;
+  // Whether the leader looks once per election timeout who was heard since it last looked, and else
+  // takes members for present, as etcd does: a silent quorum is noticed later, after two timeouts
+  // at most. Otherwise whoever was not heard for an election timeout is not there.
+  bool quorum_rounds = false;
   uint64_t append_bytes_max = 0;     // 0: limits.h kAppendBytesMax
   size_t append_entries_max = 0;     // 0: limits.h
   uint64_t inflight_bytes_max = 0;   // 0: limits.h
@@ -51,7 +55,9 @@ struct Config {
   // Whenever the commit index rises every peer that may be sent to gets an append, empty if need
   // be. Otherwise the news rides on what is sent anyway, and only who is idle is told.
   bool eager_commit = false;
-  // Acknowledgements that wait for one write leave as one. Otherwise each append gets its own.
+  // Acknowledgements that wait for one write leave as one, if it still is to the present leader.
+  // Otherwise each append gets its own with the write that makes it true, in
+  // Effects::messages_after_persist.
   bool cumulative_acks = true;
   // A leader that is no voter any more steps down once that is applied.
   bool step_down_on_removal = true;

@@ -54,6 +54,7 @@ struct Raft::Impl {
   Progress* FindPeer(NodeId id);
   const Progress* FindPeer(NodeId id) const;
   bool Active(const Progress& peer, Instant now) const {
+    if (config_.quorum_rounds) return peer.heard;
     return now - peer.last_heard < config_.election_timeout;
   }
   void CheckInvariants();
@@ -96,11 +97,9 @@ struct Raft::Impl {
   void Refuse(const AppendRequest& request, Effects& out);
   void Answer(AppendReply reply, Effects& out);
   // Owes the leader an answer to its message `sequence`: that everything up to `match` agrees and
-  // is durable.
-  void Owe(LogIndex match, uint64_t sequence);
-  // Gives the answers that are owed and true by now.
+  // is durable. Gives it if it is true by now.
+  void Owe(LogIndex match, uint64_t sequence, Effects& out);
   void Acknowledge(Effects& out);
-  void AcknowledgeEach(LogIndex durable, Effects& out);
   // Cuts a message before the first entry that is not to be stored.
   void DropNewRecords(std::vector<Entry>& entries) const;
   bool takes_records() const { return log_->has_room() && !install_.has_value(); }
@@ -257,8 +256,6 @@ struct Raft::Impl {
     // With cumulative_acks: an answer is owed, the latest to this message.
     bool owed = false;
     uint64_t sequence = 0;
-    // Without: every answer that is owed, in order.
-    std::vector<AppendReply> answers;
   } ack_;
   // The snapshot that is being installed. Outlives leaders: it is committed.
   struct Install {

@@ -36,8 +36,7 @@ void Raft::Impl::OnInstallSnapshot(Instant now, NodeId from, const InstallSnapsh
   }
   if (meta.index <= commit_ || !MembersOf(meta.membership).Contains(config_.self)) {
     install_.reset();
-    Owe(commit_, message.sequence);
-    return Acknowledge(out);
+    return Owe(commit_, message.sequence, out);
   }
   const bool known = install_.has_value() && install_->meta == meta;
   install_ =
@@ -55,15 +54,13 @@ void Raft::Impl::OnSnapshotInstalled(Instant now, const SnapshotMeta& meta, Effe
   // Whatever was verified is behind the snapshot or discarded with the log that did not have it.
   ack_.verified = meta.index;
   ack_.acked = std::min(ack_.acked, meta.index);
-  ack_.answers.clear();
   commit_ = applied_ = meta.index;
   out.commit = commit_;
   const std::optional<Install> install = std::exchange(install_, std::nullopt);
   SwitchTo(now, meta.membership, out);
   // Only the leader that asked knows what the answer is about.
   if (!install.has_value() || install->term != state_.term || install->leader != leader_) return;
-  Owe(meta.index, install->sequence);
-  Acknowledge(out);
+  Owe(meta.index, install->sequence, out);
 }
 
 void Raft::Impl::OnSnapshotFailed(const SnapshotMeta& meta) {

@@ -38,6 +38,7 @@ absl::Status Raft::Impl::TransferLeadership(Instant now, NodeId to, Effects& out
   if (transfer_target_ == target->id) return absl::OkStatus();
   transfer_target_ = target->id;
   transfer_deadline_ = now + config_.election_timeout;
+  if (config_.quorum_rounds) ArmCheckQuorum(now);
   out.role_changed = true;
   // The next leader may be elected before these could be answered.
   RefuseReads(out);

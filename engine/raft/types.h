@@ -149,7 +149,7 @@ struct PeerStatus {
   State state = State::kProbe;
   bool is_learner = false;
   LogIndex match;  // durable there
-  LogIndex next;   // first index to send
+  LogIndex next;   // first index to send; of the leader itself, to become durable
   // No appends until it answers something.
   bool paused = false;
   // Heard from in this leadership, within an election timeout.

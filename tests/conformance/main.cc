@@ -1,5 +1,10 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -7,6 +12,59 @@
 #include "tests/conformance/raft/run.h"
 
 // raft-conformance FILE...: runs data-driven scripts of etcd-io/raft against our raft.
+
+namespace tidemark::conformance {
+namespace {
+
+struct Outcome {
+  Verdict verdict = Verdict::kDiffer;
+  std::string text;
+};
+
+// In the child: everything a parent has to know.
+[[noreturn]] void RunAndTell(int out, const char* path, const std::string& script) {
+  const Report report = RunScript(path, script);
+  const std::string text = ReportText(path, report);
+  for (size_t done = 0; done < text.size();) {
+    const ssize_t written = write(out, text.data() + done, text.size() - done);
+    if (written < 0 && errno != EINTR) _exit(EXIT_FAILURE);
+    if (written > 0) done += static_cast<size_t>(written);
+  }
+  _exit(static_cast<int>(report.verdict));
+}
+
+// In a process of its own: a script that breaks one of the engine's invariants differs like any
+// other, and the next one runs.
+Outcome RunApart(const char* path, const std::string& script) {
+  int ends[2];
+  if (pipe(ends) != 0) return {.text = "raft-conformance: no pipe; close some files\n"};
+  const pid_t child = fork();
+  if (child == 0) {
+    close(ends[0]);
+    RunAndTell(ends[1], path, script);
+  }
+  close(ends[1]);
+  Outcome outcome;
+  char buffer[4096];
+  for (ssize_t size = 1; child > 0 && size != 0;) {
+    size = read(ends[0], buffer, sizeof buffer);
+    if (size < 0 && errno != EINTR) break;
+    if (size > 0) outcome.text.append(buffer, static_cast<size_t>(size));
+  }
+  close(ends[0]);
+  int status = 0;
+  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (child > 0 && WIFEXITED(status) && !outcome.text.empty()) {
+    outcome.verdict = static_cast<Verdict>(WEXITSTATUS(status));
+  } else {
+    outcome.text = std::string("differ ") + path + ": the engine died; see standard error\n";
+  }
+  return outcome;
+}
+
+}  // namespace
+}  // namespace tidemark::conformance
 
 int main(int argc, char** argv) {
   using namespace tidemark::conformance;
@@ -31,10 +89,11 @@ int main(int argc, char** argv) {
       ++unreadable;
       continue;
     }
-    const Report report = RunScript(argv[i], text.str());
-    differ += report.verdict == Verdict::kDiffer ? 1 : 0;
-    unsupported += report.verdict == Verdict::kUnsupported ? 1 : 0;
-    std::fputs(ReportText(argv[i], report).c_str(), stdout);
+    std::fflush(stdout);
+    const Outcome outcome = RunApart(argv[i], text.str());
+    differ += outcome.verdict == Verdict::kDiffer ? 1 : 0;
+    unsupported += outcome.verdict == Verdict::kUnsupported ? 1 : 0;
+    std::fputs(outcome.text.c_str(), stdout);
   }
   if (differ > 0) return 1;
   if (unreadable > 0) return 2;

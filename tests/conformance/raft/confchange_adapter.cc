@@ -32,44 +32,6 @@ std::string RefusalText(const absl::Status& refusal) {
   return std::string(refusal.message());
 }
 
-//   Errors  kInvalidArgument whose message is the output of the directive.
-absl::StatusOr<Change> ParseChange(std::string_view token) {
-  Change change;
-  if (token.size() < 2) {
-    return absl::InvalidArgumentError(absl::StrCat("unknown token ", std::string(token)));
-  }
-  switch (token.front()) {
-    case 'v':
-      change.kind = Change::Kind::kAddVoter;
-      break;
-    case 'l':
-      change.kind = Change::Kind::kAddLearner;
-      break;
-    case 'r':
-      change.kind = Change::Kind::kRemove;
-      break;
-    case 'u':
-      change.kind = Change::Kind::kUpdate;
-      break;
-    default:
-      return absl::InvalidArgumentError(absl::StrCat("unknown input: ", std::string(token)));
-  }
-  TIDEMARK_ASSIGN_OR_RETURN(const uint64_t id, ParseUint(token.substr(1)));
-  change.node = NodeId{id};
-  return change;
-}
-
-absl::StatusOr<std::vector<Change>> ParseChanges(const std::string& input) {
-  std::vector<Change> changes;
-  if (input.empty()) return changes;
-  const std::vector<std::string> tokens = absl::StrSplit(input, ' ');
-  for (const std::string& token : tokens) {
-    TIDEMARK_ASSIGN_OR_RETURN(const Change change, ParseChange(token));
-    changes.push_back(change);
-  }
-  return changes;
-}
-
 absl::StatusOr<bool> AutoLeave(const Directive& directive) {
   if (directive.arguments.empty()) return false;
   const Argument* argument = directive.Find("autoleave");

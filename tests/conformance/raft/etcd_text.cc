@@ -6,12 +6,52 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "engine/base/status_macros.h"
 #include "engine/raft/quorum.h"
 
 namespace tidemark::conformance {
 namespace {
 
-// As Go quotes a string in an error.
+absl::Status NotParsed(const char* function, std::string_view text, const char* why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("strconv.", function, ": parsing ", Quoted(text), ": ", why));
+}
+
+std::string NodesText(const raft::NodeSet& nodes) {
+  std::string text = "(";
+  for (const NodeId node : nodes) absl::StrAppend(&text, text.size() > 1 ? " " : "", node.value());
+  return text + ")";
+}
+
+absl::StatusOr<raft::Change> ParseChange(std::string_view token) {
+  raft::Change change;
+  if (token.size() < 2) {
+    return absl::InvalidArgumentError(absl::StrCat("unknown token ", std::string(token)));
+  }
+  switch (token.front()) {
+    case 'v':
+      change.kind = raft::Change::Kind::kAddVoter;
+      break;
+    case 'l':
+      change.kind = raft::Change::Kind::kAddLearner;
+      break;
+    case 'r':
+      change.kind = raft::Change::Kind::kRemove;
+      break;
+    case 'u':
+      change.kind = raft::Change::Kind::kUpdate;
+      break;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat("unknown input: ", std::string(token)));
+  }
+  TIDEMARK_ASSIGN_OR_RETURN(const uint64_t id, ParseUint(token.substr(1)));
+  change.node = NodeId{id};
+  return change;
+}
+
+}  // namespace
+
 std::string Quoted(std::string_view text) {
   static constexpr std::string_view kEscaped = "\a\b\f\n\r\t\v\\\"";
   static constexpr std::string_view kLetters = "abfnrtv\\\"";
@@ -28,19 +68,6 @@ std::string Quoted(std::string_view text) {
   }
   return quoted + "\"";
 }
-
-absl::Status NotParsed(const char* function, std::string_view text, const char* why) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("strconv.", function, ": parsing ", Quoted(text), ": ", why));
-}
-
-std::string NodesText(const raft::NodeSet& nodes) {
-  std::string text = "(";
-  for (const NodeId node : nodes) absl::StrAppend(&text, text.size() > 1 ? " " : "", node.value());
-  return text + ")";
-}
-
-}  // namespace
 
 absl::StatusOr<uint64_t> ParseUint(std::string_view text) {
   constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
@@ -65,6 +92,17 @@ absl::StatusOr<bool> ParseBool(std::string_view text) {
   return NotParsed("ParseBool", text, "invalid syntax");
 }
 
+absl::StatusOr<std::vector<raft::Change>> ParseChanges(const std::string_view input) {
+  std::vector<raft::Change> changes;
+  if (input.empty()) return changes;
+  const std::vector<std::string> tokens = absl::StrSplit(std::string(input), ' ');
+  for (const std::string& token : tokens) {
+    TIDEMARK_ASSIGN_OR_RETURN(const raft::Change change, ParseChange(token));
+    changes.push_back(change);
+  }
+  return changes;
+}
+
 std::string IndexText(LogIndex index) {
   return index == raft::kReachedByNobody ? "∞" : absl::StrCat(index.value());
 }
@@ -81,6 +119,17 @@ std::string QuorumText(const std::vector<Acknowledged>& voters) {
     text += voter.index ? std::string(lower, 'x') + ">" + std::string(count - lower, ' ')
                         : "?" + std::string(count, ' ');
     absl::StrAppendFormat(&text, " %5d    (id=%d)\n", voter.index.value_or(0), voter.id);
+  }
+  return text;
+}
+
+std::string ChangesText(const std::vector<raft::Change>& changes) {
+  std::string text;
+  for (const raft::Change& change : changes) {
+    static constexpr char kLetters[] = {'v', 'l', 'r', 'u'};
+    if (!text.empty()) text += ' ';
+    text += kLetters[static_cast<size_t>(change.kind)];
+    absl::StrAppend(&text, change.node.value());
   }
   return text;
 }

@@ -22,6 +22,15 @@ absl::StatusOr<uint64_t> ParseUint(std::string_view text);
 //   Errors  as above.
 absl::StatusOr<bool> ParseBool(std::string_view text);
 
+// `text` in quotation marks, as Go's %q writes it.
+std::string Quoted(std::string_view text);
+
+// Changes of members, separated by single spaces: v1 a voter, l1 a learner, r1 removed, u1 updated.
+//   Errors  kInvalidArgument with etcd's or Go's words.
+absl::StatusOr<std::vector<raft::Change>> ParseChanges(std::string_view input);
+// The inverse.
+std::string ChangesText(const std::vector<raft::Change>& changes);
+
 // A log index; what nobody has reached is infinity.
 std::string IndexText(LogIndex index);
 

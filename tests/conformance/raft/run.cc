@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "tests/conformance/raft/adapters.h"
 #include "tests/conformance/raft/script.h"
 
@@ -17,11 +18,14 @@ namespace {
 std::unique_ptr<Adapter> AdapterFor(std::string_view path, const std::string& command) {
   static const std::set<std::string> quorum = {"committed", "vote"};
   static const std::set<std::string> conf_change = {"simple", "enter-joint", "leave-joint"};
+  static const std::set<std::string> interaction = {"add-nodes", "log-level"};
   const std::string folder = std::filesystem::path(path).parent_path().filename();
   if (quorum.contains(command)) return MakeQuorumAdapter();
   if (conf_change.contains(command)) return MakeConfChangeAdapter();
+  if (interaction.contains(command)) return MakeInteractionAdapter();
   if (folder == "quorum") return MakeQuorumAdapter();
   if (folder == "confchange") return MakeConfChangeAdapter();
+  if (folder == "interaction") return MakeInteractionAdapter();
   return nullptr;
 }
 
@@ -61,13 +65,16 @@ Report RunScript(std::string_view path, std::string_view text) {
     std::string got =
         output.ok() ? *std::move(output) : absl::StrCat("FATAL: ", output.status().message());
     if (!got.empty() && !got.ends_with('\n')) got += '\n';
-    if (got != directive.expected) {
+    const Comparison comparison = adapter->Compare(directive.expected, got);
+    if (!comparison.tolerated.empty()) report.tolerated.insert(comparison.tolerated);
+    if (!comparison.same) {
       report.differences.push_back({.line = directive.line,
                                     .directive = directive.text,
                                     .expected = directive.expected,
-                                    .got = std::move(got)});
+                                    .got = std::move(got),
+                                    .first = comparison.first_difference});
     }
-    if (!output.ok()) break;
+    if (!output.ok() || (!comparison.same && adapter->ends_at_difference())) break;
   }
   report.verdict = report.differences.empty() ? Verdict::kPass : Verdict::kDiffer;
   return report;
@@ -77,7 +84,9 @@ std::string ReportText(std::string_view path, const Report& report) {
   const std::string name(path);
   switch (report.verdict) {
     case Verdict::kPass:
-      return absl::StrCat("pass ", name, " (", report.directives, " directives)\n");
+      return absl::StrCat("pass ", name, " (", report.directives, " directives",
+                          report.tolerated.empty() ? "" : "; differs: ",
+                          absl::StrJoin(report.tolerated, ", "), ")\n");
     case Verdict::kUnsupported:
       return absl::StrCat("unsupported ", name, ": ", report.reason, "\n");
     case Verdict::kDiffer:
@@ -88,6 +97,7 @@ std::string ReportText(std::string_view path, const Report& report) {
                    report.differences.size(), " of ", report.directives, " directives)\n");
   for (const Difference& difference : report.differences) {
     absl::StrAppend(&text, "  ", name, ":", difference.line, ": ", difference.directive, "\n",
+                    difference.first.empty() ? "" : "  " + difference.first + "\n",
                     Block("expected", difference.expected), Block("got", difference.got));
   }
   return text;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,8 @@ struct Difference {
   std::string directive;
   std::string expected;
   std::string got;
+  // Where the first one is, if the family says.
+  std::string first;
 };
 
 struct Report {
@@ -21,6 +24,8 @@ struct Report {
   size_t directives = 0;
   // kDiffer, at least one.
   std::vector<Difference> differences;
+  // Names of DIFFERENCES.md that made no difference.
+  std::set<std::string> tolerated;
   // kUnsupported: why.
   std::string reason;
 };

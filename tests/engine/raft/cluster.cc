@@ -22,7 +22,13 @@ Cluster::Cluster(ClusterOptions options) : options_(std::move(options)), prng_(o
     node.log.on_append = [this, id](LogIndex index) { CheckAppended(id, index); };
     node.log.on_truncate = [this, id](LogIndex from) { CheckCut(id, from); };
   }
-  for (const NodeId id : ids_) Start(id);
+  const size_t voters = options_.voters == 0 ? ids_.size() : options_.voters;
+  initial_.voters.incoming = MajorityConfig({ids_.begin(), ids_.begin() + voters});
+  memberships_.emplace(LogIndex{0}, initial_);
+  for (const NodeId id : ids_) {
+    Node(id).disk_snapshot.membership = initial_;
+    Start(id);
+  }
 }
 
 Cluster::~Cluster() = default;
@@ -31,8 +37,10 @@ void Cluster::Start(NodeId id) {
   NodeState& node = Node(id);
   Config config = options_.config;
   config.self = id;
-  config.voters = ids_;
-  node.log.Restore(node.disk_log);
+  config.membership = node.disk_snapshot.membership;
+  config.applied = node.disk_snapshot.index;
+  node.log.Restore(node.disk_log, node.disk_snapshot.index, node.disk_snapshot.term);
+  if (node.disk_snapshot.index > LogIndex{0}) node.log.snapshot = node.disk_snapshot;
   node.commit = node.disk_commit;
   node.raft =
       std::make_unique<Raft>(config, node.disk_state, node.disk_commit, &node.log, prng_.Fork());
@@ -43,9 +51,34 @@ void Cluster::Start(NodeId id) {
     Fail(absl::StrCat("recovered hard state: node ", id.value(), " forgot a promise of term ",
                       node.promised.term.value()));
   }
+  // Whatever is in the log; a change of members may be behind.
   Effects effects;
   node.raft->Start(now_, effects);
   Absorb(id, effects);
+}
+
+void Cluster::ApplyOps(NodeState& node, const std::vector<TestLog::Op>& ops) {
+  for (const TestLog::Op& op : ops) {
+    if (op.cut != LogIndex{}) {
+      node.disk_log.resize(op.cut - (node.disk_snapshot.index + 1));
+    } else {
+      node.disk_log.push_back(op.entry);
+    }
+  }
+}
+
+LogIndex Cluster::DiskLast(NodeId id) const {
+  return Node(id).disk_snapshot.index + Node(id).disk_log.size();
+}
+
+std::optional<Term> Cluster::DiskTerm(NodeId id, LogIndex index) const {
+  const NodeState& node = Node(id);
+  if (index > DiskLast(id)) return std::nullopt;
+  if (index > node.disk_snapshot.index) {
+    return node.disk_log[index - (node.disk_snapshot.index + 1)].term;
+  }
+  if (index == LogIndex{0}) return Term{};
+  return committed_.at(index).term;
 }
 
 void Cluster::Crash(NodeId id) {
@@ -57,24 +90,22 @@ void Cluster::Crash(NodeId id) {
   node.counters.pipeline_breaks += c.pipeline_breaks;
   node.counters.quorum_losses += c.quorum_losses;
   node.counters.contradictions += c.contradictions;
+  node.counters.conf_changes_applied += c.conf_changes_applied;
+  node.counters.snapshots_sent += c.snapshots_sent;
+  node.counters.snapshots_installed += c.snapshots_installed;
   if (node.writing) {
     // Any part of the write may have reached the disk: operations in order, the hard state, which
     // is another file, or not.
-    const size_t reached = prng_.Below(node.writing->ops.size() + 1);
-    for (size_t i = 0; i < reached; ++i) {
-      const TestLog::Op& op = node.writing->ops[i];
-      if (op.cut != LogIndex{}) {
-        node.disk_log.resize(op.cut - LogIndex{1});
-      } else {
-        node.disk_log.push_back(op.entry);
-      }
-    }
+    node.writing->ops.resize(prng_.Below(node.writing->ops.size() + 1));
+    ApplyOps(node, node.writing->ops);
     if (node.writing->state && prng_.Chance(1, 2)) node.disk_state = *node.writing->state;
     node.writing.reset();
   }
   node.next_state.reset();
   node.next_held.clear();
   node.reads_due.clear();
+  node.reads.clear();
+  node.installing.reset();
   node.disk_stalled = false;
   node.raft.reset();
 }
@@ -100,6 +131,8 @@ void Cluster::Heal() {
   options_.drop = 0;
   options_.duplicate = 0;
   options_.read_failure = 0;
+  options_.install_failure = 0;
+  options_.apply = 1000;
   options_.delay_max = options_.delay_min + Duration::Micros(100);
   options_.write_max = options_.write_min + Duration::Micros(100);
   for (const NodeId id : ids_) {
@@ -157,6 +190,65 @@ std::optional<LogIndex> Cluster::Propose(NodeId id, const std::string& payload) 
   return index;
 }
 
+bool Cluster::ProposeChange(NodeId id, const ConfChange& change) {
+  if (id == kNoNode || !up(id)) return false;
+  Effects effects;
+  const bool taken = raft(id).ProposeConfChange(now_, change, effects).ok();
+  Absorb(id, effects);
+  return taken;
+}
+
+void Cluster::Compact(NodeId id) {
+  NodeState& node = Node(id);
+  // A write under way knows the log as it was.
+  if (node.raft == nullptr || node.writing || node.log.has_staged() || node.installing) return;
+  const LogIndex index = node.raft->applied();
+  if (index <= node.disk_snapshot.index || index > DiskLast(id)) return;
+  const LogIndex gone = node.disk_snapshot.index;
+  node.disk_snapshot = {
+      .index = index, .term = *node.log.TermAt(index), .membership = node.raft->membership()};
+  node.disk_log.erase(node.disk_log.begin(),
+                      node.disk_log.begin() + static_cast<ptrdiff_t>(index - gone));
+  node.disk_commit = std::max(node.disk_commit, index);
+  node.log.RemovePrefix(index + 1);
+  node.log.snapshot = node.disk_snapshot;
+}
+
+void Cluster::Read(NodeId id) {
+  if (!up(id)) return;
+  const ReadId read = next_read_;
+  ++next_read_;
+  Node(id).reads[read] = {.asked = now_,
+                          .floor = committed_.empty() ? LogIndex{} : committed_.rbegin()->first};
+  Effects effects;
+  raft(id).ReadIndex(now_, read, effects);
+  Absorb(id, effects);
+}
+
+bool Cluster::MakeAllVoters(Duration limit) {
+  Instant next_try = now_;
+  return RunUntilTrue(
+      [&] {
+        const NodeId at = leader();
+        if (at == kNoNode) return false;
+        const Membership& who = raft(at).membership();
+        if (!who.joint() && who.voters.incoming.voters().size() == ids_.size()) return true;
+        if (now_ < next_try) return false;
+        next_try = now_ + Duration::Millis(20);
+        ConfChange change;
+        if (!who.joint()) {
+          for (const NodeId id : ids_) {
+            if (change.changes.empty() && !who.voters.Contains(id)) {
+              change.changes = {{.kind = Change::Kind::kAddVoter, .node = id}};
+            }
+          }
+        }
+        ProposeChange(at, change);
+        return false;
+      },
+      limit);
+}
+
 bool Cluster::ProposeAndSettle(const std::string& payload, Duration limit) {
   const Instant end = now_ + limit;
   std::optional<LogIndex> index;
@@ -171,7 +263,8 @@ bool Cluster::ProposeAndSettle(const std::string& payload, Duration limit) {
           term = raft(at).term();
           return false;
         }
-        return std::all_of(ids_.begin(), ids_.end(),
+        const NodeSet members = MembersOf(raft(at).membership());
+        return std::all_of(members.begin(), members.end(),
                            [&](NodeId id) { return !up(id) || raft(id).commit() >= *index; });
       },
       end - now_);
@@ -192,7 +285,7 @@ bool Cluster::RunUntilTrue(const std::function<bool()>& done, Duration limit) {
 }
 
 bool Cluster::StepOnce(Instant until) {
-  enum class What { kNothing, kTimer, kWrite, kRead, kMessage };
+  enum class What { kNothing, kTimer, kWrite, kRead, kInstall, kMessage };
   What what = What::kNothing;
   Instant due = until;
   NodeId at;
@@ -208,6 +301,7 @@ bool Cluster::StepOnce(Instant until) {
     if (node.raft == nullptr) continue;
     if (node.writing && !node.disk_stalled) offer(node.write_due, What::kWrite, id);
     if (!node.reads_due.empty()) offer(node.reads_due.begin()->first, What::kRead, id);
+    if (node.installing && !node.writing) offer(node.install_due, What::kInstall, id);
     offer(node.raft->next_deadline(), What::kTimer, id);
   }
   if (what == What::kNothing) return false;
@@ -223,6 +317,9 @@ bool Cluster::StepOnce(Instant until) {
       break;
     case What::kWrite:
       FinishWrite(at);
+      break;
+    case What::kInstall:
+      FinishInstall(at);
       break;
     case What::kRead: {
       NodeState& node = Node(at);
@@ -253,9 +350,20 @@ bool Cluster::StepOnce(Instant until) {
 }
 
 void Cluster::Absorb(NodeId id, Effects& effects) {
+  AbsorbStep(id, effects);
+  Apply(id);
+}
+
+void Cluster::AbsorbStep(NodeId id, Effects& effects) {
   NodeState& node = Node(id);
   CheckRole(id);
   CheckCommit(id);
+  if (effects.membership_changed) CheckMembership(id);
+  CheckReads(id, effects);
+  if (effects.install) {
+    node.installing = effects.install;
+    node.install_due = now_ + prng_.Between(options_.write_min, options_.write_max);
+  }
   for (Message& message : effects.messages) SendOut(id, std::move(message));
   TIDEMARK_CHECK(effects.persist || effects.messages_after_persist.empty());
   if (effects.persist) node.next_state = *effects.persist;
@@ -279,6 +387,33 @@ void Cluster::Absorb(NodeId id, Effects& effects) {
   StartWrite(id);
 }
 
+void Cluster::Apply(NodeId id) {
+  // One by one, so that it is known where the members change; not always as far as possible.
+  while (raft(id).applied() < raft(id).commit() && prng_.Chance(options_.apply, 1000)) {
+    Effects effects;
+    raft(id).OnApplied(now_, raft(id).applied() + 1, effects);
+    AbsorbStep(id, effects);
+  }
+}
+
+void Cluster::FinishInstall(NodeId id) {
+  NodeState& node = Node(id);
+  const SnapshotMeta meta = *std::exchange(node.installing, std::nullopt);
+  Effects effects;
+  if (node.raft->commit() >= meta.index || prng_.Chance(options_.install_failure, 1000)) {
+    node.raft->OnSnapshotFailed(now_, meta, effects);
+  } else {
+    node.disk_snapshot = meta;
+    node.disk_log.clear();
+    node.disk_commit = meta.index;
+    node.log.Restore({}, meta.index, meta.term);
+    node.log.snapshot = meta;
+    node.commit = meta.index;
+    node.raft->OnSnapshotInstalled(now_, meta, effects);
+  }
+  Absorb(id, effects);
+}
+
 void Cluster::StartWrite(NodeId id) {
   NodeState& node = Node(id);
   if (node.writing || (!node.log.has_staged() && !node.next_state)) return;
@@ -292,13 +427,7 @@ void Cluster::FinishWrite(NodeId id) {
   NodeState& node = Node(id);
   Write write = std::move(*node.writing);
   node.writing.reset();
-  for (const TestLog::Op& op : write.ops) {
-    if (op.cut != LogIndex{}) {
-      node.disk_log.resize(op.cut - LogIndex{1});
-    } else {
-      node.disk_log.push_back(op.entry);
-    }
-  }
+  ApplyOps(node, write.ops);
   if (write.state) node.disk_state = *write.state;
   node.log.WriteDone();
   node.disk_commit =
@@ -339,6 +468,9 @@ Counters Cluster::totals() const {
       sum.pipeline_breaks += c.pipeline_breaks;
       sum.quorum_losses += c.quorum_losses;
       sum.contradictions += c.contradictions;
+      sum.conf_changes_applied += c.conf_changes_applied;
+      sum.snapshots_sent += c.snapshots_sent;
+      sum.snapshots_installed += c.snapshots_installed;
     };
     add(Node(id).counters);
     if (up(id)) add(Node(id).raft->counters());

@@ -95,7 +95,9 @@ class TestLog final : public RaftLog {
 
 struct ClusterOptions {
   size_t nodes = 3;
-  Config config;  // self and voters are filled in
+  // The first of them that vote in the beginning (0: all); the others are no members.
+  size_t voters = 0;
+  Config config;  // self and members are filled in
   uint64_t seed = 1;
   // Chances in 1000.
   uint64_t drop = 0;
@@ -105,6 +107,10 @@ struct ClusterOptions {
   Duration write_min = Duration::Micros(500);
   Duration write_max = Duration::Micros(600);
   uint64_t read_failure = 0;
+  // Of a step, that what is committed is applied after it.
+  uint64_t apply = 1000;
+  // Of a snapshot, that it cannot be installed.
+  uint64_t install_failure = 0;
   // Keeps only this many newest entries in memory (0: all).
   uint64_t cached_entries = 0;
 };
@@ -129,15 +135,24 @@ class Cluster {
   bool up(NodeId id) const { return Node(id).raft != nullptr; }
   Raft& raft(NodeId id) { return *Node(id).raft; }
   TestLog& log(NodeId id) { return Node(id).log; }
-  // What a crash now would leave.
+  // What a crash now would leave, behind the snapshot.
   const std::vector<Entry>& disk(NodeId id) const { return Node(id).disk_log; }
+  LogIndex DiskLast(NodeId id) const;
+  // Of an entry on the disk of `id`; what a snapshot covers is what was committed.
+  std::optional<Term> DiskTerm(NodeId id, LogIndex index) const;
 
   // The one leader with the highest term, kNoNode if none.
   NodeId leader() const;
   NodeId WaitForLeader(Duration limit = Duration::Seconds(20));
   // Appends a record at `id`; its index, or nullopt if it does not take proposals.
   std::optional<LogIndex> Propose(NodeId id, const std::string& payload);
-  // Proposes at the leader and waits until every running node has committed it.
+  bool ProposeChange(NodeId id, const ConfChange& change);
+  // A snapshot of what is applied at `id` takes the place of its log's prefix.
+  void Compact(NodeId id);
+  void Read(NodeId id);
+  // Changes the members, one by one, until all nodes vote.
+  bool MakeAllVoters(Duration limit = Duration::Seconds(30));
+  // Proposes at the leader and waits until every running member has committed it.
   bool ProposeAndSettle(const std::string& payload, Duration limit = Duration::Seconds(20));
 
   void Crash(NodeId id);
@@ -171,6 +186,7 @@ class Cluster {
 
   // What campaigns must have seen; summed over crashes.
   Counters totals() const;
+  uint64_t reads_answered() const { return reads_answered_; }
 
  private:
   struct Write {
@@ -184,6 +200,14 @@ class Cluster {
     std::vector<Entry> disk_log;
     HardState disk_state;
     LogIndex disk_commit;
+    SnapshotMeta disk_snapshot;  // index 0: none, the members of the beginning
+    std::optional<SnapshotMeta> installing;
+    Instant install_due;
+    struct PendingRead {
+      Instant asked;
+      LogIndex floor;  // what was committed anywhere when it was asked for
+    };
+    std::map<ReadId, PendingRead> reads;
     bool disk_stalled = false;
     std::optional<Write> writing;
     Instant write_due;
@@ -204,9 +228,13 @@ class Cluster {
   bool StepOnce(Instant until);
   void Start(NodeId id);
   void Absorb(NodeId id, Effects& effects);
+  void AbsorbStep(NodeId id, Effects& effects);
   void SendOut(NodeId id, Message message);
   void StartWrite(NodeId id);
   void FinishWrite(NodeId id);
+  void FinishInstall(NodeId id);
+  void ApplyOps(NodeState& node, const std::vector<TestLog::Op>& ops);
+  void Apply(NodeId id);
   void Fail(const std::string& what);
 
   // checks.cc: the oracles.
@@ -215,11 +243,18 @@ class Cluster {
   void CheckCommit(NodeId id);
   void CheckAppended(NodeId id, LogIndex index);
   void CheckCut(NodeId id, LogIndex from);
+  void CheckMembership(NodeId id);
+  void CheckReads(NodeId id, const Effects& effects);
 
   ClusterOptions options_;
   Prng prng_;
   Instant now_ = Instant::FromNanos(1);
   std::vector<NodeId> ids_;
+  Membership initial_;
+  // By the index it took effect at.
+  std::map<LogIndex, Membership> memberships_;
+  ReadId next_read_{1};
+  uint64_t reads_answered_ = 0;
   std::map<NodeId, NodeState> nodes_;
   std::multimap<Instant, Message> flights_;
   std::set<std::pair<NodeId, NodeId>> cut_;

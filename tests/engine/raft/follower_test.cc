@@ -43,16 +43,34 @@ TEST(Follower, S10_2_1_OneAcknowledgementPerWriteStandsForManyAppends) {
   EXPECT_EQ(Find<AppendReply>(second.messages, kTwo)->match, LogIndex{4});
 }
 
-TEST(Follower, AHeartbeatIsAnsweredAtOnceWithWhatIsDurable) {
+TEST(Follower, AnAppendIsAnsweredWhenAllItVerifiedIsDurable) {
   Member member({.state = {.term = Term{1}}, .log = {1}});
   const Effects idle = member.Receive(kTwo, 1, Append(1, 1, {}, 1));
   ASSERT_NE(Find<AppendReply>(idle.messages, kTwo), nullptr);
   EXPECT_EQ(Find<AppendReply>(idle.messages, kTwo)->match, LogIndex{1});
-  // While a write hangs the answer comes, and claims only what is on disk.
   member.Receive(kTwo, 1, Append(1, 1, {1}, 2));
   const Effects busy = member.Receive(kTwo, 1, Append(2, 1, {}, 3));
-  ASSERT_NE(Find<AppendReply>(busy.messages, kTwo), nullptr);
-  EXPECT_EQ(Find<AppendReply>(busy.messages, kTwo)->match, LogIndex{1});
+  EXPECT_EQ(Find<AppendReply>(busy.messages, kTwo), nullptr);
+  const Effects written = member.Persist();
+  ASSERT_NE(Find<AppendReply>(written.messages, kTwo), nullptr);
+  EXPECT_EQ(Find<AppendReply>(written.messages, kTwo)->match, LogIndex{2});
+  EXPECT_EQ(Find<AppendReply>(written.messages, kTwo)->sequence, 3u);
+}
+
+TEST(Follower, WithoutCumulativeAcknowledgementsEveryAppendGetsItsOwn) {
+  Config config = TestConfig();
+  config.cumulative_acks = false;
+  Member member({.config = config, .state = {.term = Term{1}}});
+  member.Receive(kTwo, 1, Append(0, 0, {1}, 1));
+  member.Receive(kTwo, 1, Append(1, 1, {1, 1}, 2));
+  member.Receive(kTwo, 1, Append(3, 1, {}, 3));
+  const Effects written = member.Persist();
+  const std::vector<AppendReply> replies = All<AppendReply>(written.messages, kTwo);
+  ASSERT_EQ(replies.size(), 3u);
+  EXPECT_EQ(replies[0].match, LogIndex{1});
+  EXPECT_EQ(replies[1].match, LogIndex{3});
+  EXPECT_EQ(replies[2].match, LogIndex{3});
+  EXPECT_EQ(replies[2].sequence, 3u);
 }
 
 TEST(Follower, ARepeatedAppendIsAcknowledgedAtOnceAndChangesNothing) {
@@ -127,6 +145,7 @@ TEST(Follower, S3_5_RefusesAGapWithAHintAtItsEnd) {
   EXPECT_FALSE(reply->success);
   EXPECT_EQ(reply->match, LogIndex{2});
   EXPECT_EQ(reply->hint_term, Term{2});
+  EXPECT_EQ(reply->refused, LogIndex{7});
   EXPECT_EQ(reply->sequence, 5u);
 }
 
@@ -215,13 +234,18 @@ TEST(Follower, AMessageWhoseOffsetsDoNotContinueTheLogIsNotStaged) {
   EXPECT_EQ(member.raft().counters().messages_ignored, 1u);
 }
 
-TEST(Follower, EntriesBelowARemovedPrefixAreSkipped) {
+// The leader does not know how far the logs agree; what lies behind that is a message of its own.
+TEST(Follower, WhatBeginsBeforeTheCommitIndexIsAnsweredWithIt) {
   Member member({.state = {.term = Term{2}}, .log = {1, 1, 1, 1}, .commit = LogIndex{4}});
   member.log().RemovePrefix(LogIndex{4});
   const Effects received = member.Receive(kTwo, 2, Append(1, 1, {1, 1, 1, 2}, 1));
-  EXPECT_TRUE(received.log_staged);
-  EXPECT_EQ(member.log().last_index(), LogIndex{5});
-  EXPECT_EQ(member.log().last_term(), Term{2});
+  EXPECT_FALSE(received.log_staged);
+  const Effects written = member.Persist();
+  const auto* reply =
+      Find<AppendReply>(received.messages.empty() ? written.messages : received.messages, kTwo);
+  ASSERT_NE(reply, nullptr);
+  EXPECT_TRUE(reply->success);
+  EXPECT_EQ(reply->match, LogIndex{4});
 }
 
 TEST(Follower, WithoutRoomItFollowsAndVotesButTakesNoRecords) {

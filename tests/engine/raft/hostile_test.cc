@@ -72,7 +72,7 @@ class Forger {
   void Step() {
     const NodeId from{prng_.Chance(1, 20) ? Number(2) : prng_.Between(2, 4)};
     const uint64_t term = NearTerm().value();
-    switch (prng_.Below(12)) {
+    switch (prng_.Below(18)) {
       case 0:
         member_.Receive(from, term,
                         VoteRequest{.pre_vote = prng_.Chance(1, 2),
@@ -105,10 +105,50 @@ class Forger {
                         AppendReply{.success = prng_.Chance(1, 2),
                                     .match = Index(),
                                     .hint_term = NearTerm(),
-                                    .sequence = Number(3)});
+                                    .refused = Index(),
+                                    .sequence = Number(3),
+                                    .no_room = prng_.Chance(1, 8)});
         return;
       case 8:
         member_.Receive(from, term, TimeoutNow{});
+        return;
+      case 12:
+        member_.Receive(from, term,
+                        Heartbeat{.commit = Index(),
+                                  .context = Number(1),
+                                  .all_durable = Index(),
+                                  .sent = Instant::FromNanos(static_cast<int64_t>(Number(7))),
+                                  .priority = static_cast<uint32_t>(Number(1))});
+        return;
+      case 13:
+        member_.Receive(from, term,
+                        HeartbeatReply{.context = Number(1),
+                                       .sent = Instant::FromNanos(static_cast<int64_t>(Number(7))),
+                                       .no_room = prng_.Chance(1, 8),
+                                       .unverified = prng_.Chance(1, 2),
+                                       .installing = Index()});
+        return;
+      case 14: {
+        const Effects effects = member_.Receive(
+            from, term,
+            InstallSnapshot{
+                .meta = {.index = Index(),
+                         .term = NearTerm(),
+                         .membership = {.voters = {.incoming = MajorityConfig({kOne, kTwo, kThree}),
+                                                   .outgoing = {}}}},
+                .sequence = Number(3)});
+        Effects none;
+        if (effects.install && prng_.Chance(3, 4)) {
+          member_.raft().OnSnapshotFailed(member_.now(), *effects.install, none);
+        }
+        return;
+      }
+      case 15:
+        member_.Receive(from, term, ReadIndexRequest{.id = ReadId{Number(1)}});
+        return;
+      case 16:
+        member_.Receive(from, term, ReadIndexReply{.id = ReadId{Number(1)}, .index = Index()});
+        if (prng_.Chance(1, 4)) member_.Read(Number(9));
         return;
       case 9:
         member_.Persist();

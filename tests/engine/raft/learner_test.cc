@@ -33,17 +33,30 @@ TEST(Learner, IsNotAskedForItsVote) {
   EXPECT_EQ(Find<VoteRequest>(member.PeerReset(kFour).messages, kFour), nullptr);
 }
 
-TEST(Learner, CannotVoteLeadOrCampaign) {
+TEST(Learner, ItsVoteDoesNotCount) {
   Member member = VoterBesideLearners();
-  const uint64_t before = member.raft().counters().messages_ignored;
   member.Timeout();
   member.Receive(kFour, 1, VoteReply{.pre_vote = true, .granted = true});
-  member.Receive(kFour, 7, VoteRequest{});
-  member.Receive(kFour, 7, AppendRequest{.sequence = 1});
-  member.Receive(kFour, 7, TimeoutNow{});
-  EXPECT_EQ(member.raft().counters().messages_ignored, before + 4);
+  member.Receive(kFive, 1, VoteReply{.pre_vote = true, .granted = true});
   EXPECT_EQ(member.raft().role(), Role::kPreCandidate);
-  EXPECT_EQ(member.raft().term(), Term{0});
+}
+
+// It may be a voter already, as those know who have applied more.
+TEST(Learner, VotesWhenItIsAskedButNeverCampaigns) {
+  TestLog log;
+  Config config = WithLearners({kFour});
+  config.self = kFour;
+  config.voters = {kOne, kTwo, kThree};
+  Raft raft(config, {}, {}, &log, Prng(1));
+  Effects effects;
+  raft.Start(Instant::FromNanos(1), effects);
+  EXPECT_EQ(raft.next_deadline(), Instant::Never());
+  EXPECT_EQ(raft.Campaign(Instant::FromNanos(1), effects).code(),
+            absl::StatusCode::kFailedPrecondition);
+  raft.OnMessage(Instant::FromNanos(2),
+                 Message{.from = kOne, .to = kFour, .term = Term{1}, .body = VoteRequest{}},
+                 effects);
+  EXPECT_NE(Find<VoteReply>(effects.messages_after_persist, kOne), nullptr);
 }
 
 TEST(Learner, GetsEntriesButDoesNotCountTowardsCommit) {

@@ -37,9 +37,7 @@ void Member::Track(Effects& effects) {
   for (const Message& message : effects.messages_after_persist) held_.push_back(message);
 }
 
-Effects Member::Receive(
-    NodeId from, uint64_t term,
-    std::variant<VoteRequest, VoteReply, AppendRequest, AppendReply, TimeoutNow> body) {
+Effects Member::Receive(NodeId from, uint64_t term, decltype(Message::body) body) {
   Effects effects;
   raft_->OnMessage(now_,
                    Message{.from = from, .to = kOne, .term = Term{term}, .body = std::move(body)},
@@ -101,11 +99,33 @@ Effects Member::PeerReset(NodeId peer) {
   return effects;
 }
 
+Effects Member::Apply() {
+  Effects effects;
+  raft_->OnApplied(now_, raft_->commit(), effects);
+  Track(effects);
+  return effects;
+}
+
+Effects Member::Change(const ConfChange& change, absl::Status* status) {
+  Effects effects;
+  const absl::Status result = raft_->ProposeConfChange(now_, change, effects);
+  if (status != nullptr) *status = result;
+  Track(effects);
+  return effects;
+}
+
+Effects Member::Read(uint64_t id) {
+  Effects effects;
+  raft_->ReadIndex(now_, ReadId{id}, effects);
+  Track(effects);
+  return effects;
+}
+
 Effects Member::Elect() {
   Timeout();
   const auto answer = [this](Term term, bool pre_vote) {
     Effects last;
-    for (const NodeId voter : raft_->config().voters) {
+    for (const NodeId voter : raft_->membership().voters.Voters()) {
       if (voter == kOne || raft_->role() == Role::kLeader) continue;
       if (pre_vote && raft_->role() != Role::kPreCandidate) continue;
       last = Receive(voter, term.value(), VoteReply{.pre_vote = pre_vote, .granted = true});

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "engine/base/ids.h"
 #include "engine/base/prng.h"
 #include "engine/base/time.h"
@@ -38,9 +39,7 @@ class Member {
   explicit Member(Setup setup);
 
   // Each returns what the step wanted done.
-  Effects Receive(
-      NodeId from, uint64_t term,
-      std::variant<VoteRequest, VoteReply, AppendRequest, AppendReply, TimeoutNow> body);
+  Effects Receive(NodeId from, uint64_t term, decltype(Message::body) body);
   // The write of everything staged so far completes; what was held for it is in sent().
   Effects Persist();
   // The write begins (later appends are not part of it) and ends.
@@ -52,6 +51,10 @@ class Member {
   Effects Propose(const std::string& payload);
   Effects ReadDone(NodeId to, std::vector<Entry> entries);
   Effects PeerReset(NodeId peer);
+  // Everything committed is applied.
+  Effects Apply();
+  Effects Change(const ConfChange& change, absl::Status* status = nullptr);
+  Effects Read(uint64_t id);
 
   // Wins an election with the votes of everybody; leaves it durable. The append messages it sent.
   Effects Elect();

@@ -11,6 +11,25 @@
 namespace tidemark::raft {
 namespace {
 
+// By trying all sets: no quorum of one leaves the others a quorum of the other.
+bool AlwaysIntersect(const JointConfig& a, const JointConfig& b, const std::vector<NodeId>& ids) {
+  for (uint64_t set = 0; set < uint64_t{1} << ids.size(); ++set) {
+    const auto quorum_within = [&](const MajorityConfig& half, bool inside) {
+      const NodeSet& voters = half.voters();
+      const auto counts = [&](NodeId voter) {
+        return ((set >> (voter.value() - 1) & 1) == 1) == inside;
+      };
+      const auto count = std::count_if(voters.begin(), voters.end(), counts);
+      return voters.empty() || static_cast<size_t>(count) * 2 > voters.size();
+    };
+    if (quorum_within(a.incoming, true) && quorum_within(a.outgoing, true) &&
+        quorum_within(b.incoming, false) && quorum_within(b.outgoing, false)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 std::string Payload(const Entry& entry) { return std::string(entry.frame.view()); }
 
 }  // namespace
@@ -39,18 +58,18 @@ void Cluster::CheckPromise(NodeId id, const Message& message) {
   } else if (const auto* ack = std::get_if<AppendReply>(&message.body)) {
     if (!ack->success) return;
     if (message.term > node.promised.term) node.promised = HardState{.term = message.term};
-    const uint64_t match = ack->match.value();
-    if (node.disk_log.size() < match || node.disk_state.term < message.term) {
-      Fail(absl::StrCat("ack implies durable: node ", id.value(), " acknowledged ", match));
+    if (DiskLast(id) < ack->match || node.disk_state.term < message.term) {
+      Fail(absl::StrCat("ack implies durable: node ", id.value(), " acknowledged ",
+                        ack->match.value()));
       return;
     }
     const NodeState& to = Node(message.to);
-    if (match == 0 || to.raft == nullptr || to.raft->term() != message.term ||
-        to.raft->role() != Role::kLeader) {
+    if (to.raft == nullptr || to.raft->term() != message.term || to.raft->role() != Role::kLeader ||
+        ack->match + 1 < to.log.first_index()) {
       return;
     }
-    if (to.log.TermAt(ack->match) != node.disk_log[match - 1].term) {
-      Fail(absl::StrCat("acknowledged entry ", match, " of node ", id.value(),
+    if (to.log.TermAt(ack->match) != DiskTerm(id, ack->match)) {
+      Fail(absl::StrCat("acknowledged entry ", ack->match.value(), " of node ", id.value(),
                         " is not the leader's"));
     }
   }
@@ -67,7 +86,7 @@ void Cluster::CheckRole(NodeId id) {
   }
   if (!fresh) return;
   for (const auto& [index, committed] : committed_) {
-    if (committed.in_term >= raft.term()) continue;
+    if (committed.in_term >= raft.term() || index < Node(id).log.first_index()) continue;
     if (Node(id).log.TermAt(index) != committed.term) {
       Fail(absl::StrCat("leader completeness: the leader of term ", raft.term().value(),
                         " lacks committed entry ", index.value()));
@@ -83,14 +102,15 @@ void Cluster::CheckCommit(NodeId id) {
   if (commit < node.commit) Fail(absl::StrCat("commit of node ", id.value(), " fell"));
   if (commit > node.commit && node.raft->role() == Role::kLeader) {
     const Term term = *node.log.TermAt(commit);
-    const auto holds = [&](NodeId voter) {
-      const std::vector<Entry>& disk = Node(voter).disk_log;
-      return disk.size() >= commit.value() && disk[commit.value() - 1].term == term;
+    const auto decided = [&](const MajorityConfig& half) {
+      const NodeSet& voters = half.voters();
+      const auto holds = [&](NodeId voter) { return DiskTerm(voter, commit) == term; };
+      const auto holders = std::count_if(voters.begin(), voters.end(), holds);
+      return voters.empty() || static_cast<size_t>(holders) * 2 > voters.size();
     };
-    const auto holders = std::count_if(ids_.begin(), ids_.end(), holds);
-    if (static_cast<size_t>(holders) * 2 <= ids_.size()) {
-      Fail(absl::StrCat("committed on a durable quorum: entry ", commit.value(), " is on ", holders,
-                        " of ", ids_.size(), " disks"));
+    const JointConfig& voters = node.raft->membership().voters;
+    if (!decided(voters.incoming) || !decided(voters.outgoing)) {
+      Fail(absl::StrCat("committed on a durable quorum: entry ", commit.value()));
     }
   }
   for (LogIndex index = node.commit + 1; index <= commit; ++index) {
@@ -104,6 +124,51 @@ void Cluster::CheckCommit(NodeId id) {
     }
   }
   node.commit = commit;
+}
+
+// The same members everywhere at the same place of the log, and quorums that intersect those of the
+// members before.
+void Cluster::CheckMembership(NodeId id) {
+  const Raft& raft = *Node(id).raft;
+  const auto before = std::prev(memberships_.upper_bound(raft.applied()));
+  if (before->second == raft.membership()) return;
+  if (before->first == raft.applied()) {
+    Fail(absl::StrCat("one membership: node ", id.value(), " has others at index ",
+                      raft.applied().value()));
+    return;
+  }
+  if (!AlwaysIntersect(before->second.voters, raft.membership().voters, ids_)) {
+    Fail(absl::StrCat("quorums intersect: not those before and after index ",
+                      raft.applied().value()));
+  }
+  memberships_.emplace(raft.applied(), raft.membership());
+}
+
+// Everything committed anywhere when a read was asked for is at or below the index it gets; and
+// every read gets an answer.
+void Cluster::CheckReads(NodeId id, const Effects& effects) {
+  auto& reads = Node(id).reads;
+  for (const ReadResult& result : effects.reads) {
+    const auto read = reads.find(result.id);
+    if (read == reads.end()) {
+      Fail(absl::StrCat("a read of node ", id.value(), " was answered twice"));
+      continue;
+    }
+    if (result.index.has_value()) {
+      ++reads_answered_;
+      if (*result.index < read->second.floor) {
+        Fail(absl::StrCat("linearizable reads: node ", id.value(), " reads at ",
+                          result.index->value(), " though ", read->second.floor.value(),
+                          " was committed when it asked"));
+      }
+    }
+    reads.erase(read);
+  }
+  if (reads.empty()) return;
+  const Duration timeout = options_.config.election_timeout;
+  if (now_ - reads.begin()->second.asked > timeout * 2 + Duration::Millis(1)) {
+    Fail(absl::StrCat("a read of node ", id.value(), " was not answered in time"));
+  }
 }
 
 // Log matching, by induction over (index, term), and a well-formed log.

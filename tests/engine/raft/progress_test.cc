@@ -60,14 +60,15 @@ TEST(Progress, AnAcknowledgementNeverLowersMatchOrNext) {
 TEST(Progress, ANewSessionForgetsWhatWasInFlightAndOutdatesEarlierSequences) {
   Progress peer(NodeId{2}, 4, 100);
   peer.ResetForTerm(LogIndex{10}, Instant());
-  peer.EnterPipeline();
+  peer.Acknowledge(LogIndex{10});
+  peer.EnterReplicate();
   peer.inflights.Add(LogIndex{11}, 5);
   peer.sequence = 42;
-  peer.EnterProbe(LogIndex{5}, true);
+  peer.EnterProbe();
   EXPECT_TRUE(peer.inflights.empty());
   EXPECT_EQ(peer.session, 43u);
-  EXPECT_EQ(peer.next, LogIndex{5});
-  EXPECT_FALSE(peer.probe_sent);
+  EXPECT_EQ(peer.next, LogIndex{11});
+  EXPECT_FALSE(peer.paused);
 }
 
 TEST(Progress, SequencesRunOnWhenAnotherLeadershipBegins) {
@@ -76,6 +77,41 @@ TEST(Progress, SequencesRunOnWhenAnotherLeadershipBegins) {
   peer.ResetForTerm(LogIndex{10}, Instant());
   EXPECT_EQ(peer.sequence, 42u);
   EXPECT_EQ(peer.session, 43u);
+}
+
+TEST(Progress, ARefusedProbeGoesBackToTheGuessButNeverBeforeTheMatch) {
+  Progress peer(NodeId{2}, 4, 100);
+  peer.ResetForTerm(LogIndex{10}, Instant());
+  EXPECT_FALSE(peer.Refused(LogIndex{9}, LogIndex{2})) << "of an earlier probe";
+  EXPECT_TRUE(peer.Refused(LogIndex{10}, LogIndex{6}));
+  EXPECT_EQ(peer.next, LogIndex{7});
+  peer.Acknowledge(LogIndex{5});
+  EXPECT_TRUE(peer.Refused(LogIndex{6}, LogIndex{1}));
+  EXPECT_EQ(peer.next, LogIndex{6});
+  EXPECT_FALSE(peer.Refused(LogIndex{5}, LogIndex{1})) << "of what it acknowledged";
+}
+
+TEST(Progress, ARefusalWhileStreamingGoesBackToTheMatch) {
+  Progress peer(NodeId{2}, 4, 100);
+  peer.ResetForTerm(LogIndex{10}, Instant());
+  peer.Acknowledge(LogIndex{8});
+  peer.EnterReplicate();
+  peer.next = LogIndex{15};
+  EXPECT_FALSE(peer.Refused(LogIndex{8}, LogIndex{2}));
+  EXPECT_TRUE(peer.Refused(LogIndex{12}, LogIndex{2}));
+  EXPECT_EQ(peer.state, Progress::State::kProbe);
+  EXPECT_EQ(peer.next, LogIndex{9});
+}
+
+TEST(Progress, AfterASnapshotThePeerIsProbedBehindIt) {
+  Progress peer(NodeId{2}, 4, 100);
+  peer.ResetForTerm(LogIndex{30}, Instant());
+  peer.EnterSnapshot(LogIndex{20}, Instant());
+  EXPECT_EQ(peer.next, LogIndex{21});
+  EXPECT_FALSE(peer.Refused(LogIndex{20}, LogIndex{0}));
+  peer.EnterProbe();
+  EXPECT_EQ(peer.next, LogIndex{21});
+  EXPECT_EQ(peer.pending_snapshot, LogIndex{0});
 }
 
 }  // namespace

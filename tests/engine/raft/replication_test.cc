@@ -12,10 +12,11 @@ AppendReply Ack(uint64_t match, uint64_t sequence) {
   return AppendReply{.success = true, .match = LogIndex{match}, .sequence = sequence};
 }
 
-AppendReply Refusal(uint64_t hint, uint64_t hint_term, uint64_t sequence) {
+AppendReply Refusal(uint64_t hint, uint64_t hint_term, uint64_t sequence, uint64_t refused) {
   return AppendReply{.success = false,
                      .match = LogIndex{hint},
                      .hint_term = Term{hint_term},
+                     .refused = LogIndex{refused},
                      .sequence = sequence};
 }
 
@@ -99,27 +100,27 @@ TEST(Replication, MessagesKeepTheirLimitsOfBytesAndEntries) {
   EXPECT_EQ(All<AppendRequest>(answered.messages, kTwo).size(), 3u);
 }
 
-TEST(Replication, HeartbeatsGoEveryIntervalAlsoWhenThePipelineIsFull) {
+TEST(Replication, AnAnsweredHeartbeatAsksAFullPipelineWhetherAnythingWasLost) {
   Config config = TestConfig();
   config.inflight_messages_max = 1;
   Member member = Streaming(config);
   member.Propose("a");
   member.Propose("b");
-  const Effects ticked = member.Advance(config.heartbeat_interval);
-  const auto* beat = Find<AppendRequest>(ticked.messages, kTwo);
-  ASSERT_NE(beat, nullptr);
-  EXPECT_TRUE(beat->entries.empty());
-  // It checks that nothing sent so far was lost.
-  EXPECT_EQ(beat->prev_index, LogIndex{2});
-  EXPECT_NE(Find<AppendRequest>(ticked.messages, kThree), nullptr);
+  EXPECT_TRUE(All<AppendRequest>(member.Advance(config.heartbeat_interval).messages, kTwo).empty());
+  const Effects answered = member.Receive(kTwo, 1, HeartbeatReply{});
+  const auto* probe = Find<AppendRequest>(answered.messages, kTwo);
+  ASSERT_NE(probe, nullptr);
+  EXPECT_TRUE(probe->entries.empty());
+  EXPECT_EQ(probe->prev_index, LogIndex{2});
 }
 
 TEST(Replication, ALostMessageIsNoticedAtTheNextHeartbeatAndSentAgain) {
   Member member = Streaming();
   member.Propose("lost");
-  const Effects ticked = member.Advance(Duration::Millis(15));
-  const uint64_t sequence = Find<AppendRequest>(ticked.messages, kTwo)->sequence;
-  const Effects refused = member.Receive(kTwo, 1, Refusal(1, 1, sequence));
+  member.Advance(Duration::Millis(15));
+  const Effects answered = member.Receive(kTwo, 1, HeartbeatReply{});
+  const uint64_t sequence = Find<AppendRequest>(answered.messages, kTwo)->sequence;
+  const Effects refused = member.Receive(kTwo, 1, Refusal(1, 1, sequence, 2));
   const auto* again = Find<AppendRequest>(refused.messages, kTwo);
   ASSERT_NE(again, nullptr);
   EXPECT_EQ(again->prev_index, LogIndex{1});
@@ -127,12 +128,26 @@ TEST(Replication, ALostMessageIsNoticedAtTheNextHeartbeatAndSentAgain) {
   EXPECT_EQ(member.raft().counters().pipeline_breaks, 1u);
 }
 
+TEST(Replication, APeerThatIsNotReachableIsProbedAfterTheNextHeartbeat) {
+  Member member = Streaming();
+  Effects effects;
+  member.raft().ReportUnreachable(member.now(), kTwo, effects);
+  EXPECT_TRUE(effects.messages.empty());
+  const Effects answered = member.Receive(kTwo, 1, HeartbeatReply{});
+  const auto* probe = Find<AppendRequest>(answered.messages, kTwo);
+  ASSERT_NE(probe, nullptr);
+  EXPECT_EQ(probe->prev_index, LogIndex{1});
+  member.Receive(kTwo, 1, Ack(1, probe->sequence));
+  EXPECT_EQ(member.raft().Peers(member.now())[1].state, PeerStatus::State::kReplicate);
+}
+
 TEST(Replication, RefusalsOfOneLossBreakThePipelineOnce) {
   Member member = Streaming();
   for (int i = 0; i < 5; ++i) member.Propose("x");  // sequences 2..6, the first is lost
-  EXPECT_EQ(member.Receive(kTwo, 1, Refusal(1, 1, 3)).messages.size(), 1u);
+  EXPECT_EQ(member.Receive(kTwo, 1, Refusal(1, 1, 3, 2)).messages.size(), 1u);
   for (uint64_t sequence = 4; sequence <= 6; ++sequence) {
-    EXPECT_TRUE(member.Receive(kTwo, 1, Refusal(1, 1, sequence)).messages.empty());
+    const Effects late = member.Receive(kTwo, 1, Refusal(1, 1, sequence, sequence - 1));
+    EXPECT_TRUE(late.messages.empty());
   }
   EXPECT_EQ(member.raft().counters().pipeline_breaks, 1u);
 }
@@ -142,35 +157,30 @@ TEST(Replication, S3_5_ARefusalSkipsWholeTerms) {
   Member member({.state = {.term = Term{2}}, .log = {1, 1, 2, 2, 2, 2, 2}});
   const Effects won = member.Elect();
   const Effects refused =
-      member.Receive(kTwo, 3, Refusal(7, 1, Find<AppendRequest>(won.messages, kTwo)->sequence));
+      member.Receive(kTwo, 3, Refusal(7, 1, Find<AppendRequest>(won.messages, kTwo)->sequence, 7));
   const auto* probe = Find<AppendRequest>(refused.messages, kTwo);
   ASSERT_NE(probe, nullptr);
   EXPECT_EQ(probe->prev_index, LogIndex{2});
   EXPECT_EQ(probe->prev_term, Term{1});
-  // A guess: no entries before it is confirmed.
-  EXPECT_TRUE(probe->entries.empty());
-  const Effects agreed = member.Receive(kTwo, 3, Ack(2, probe->sequence));
-  const auto* stream = Find<AppendRequest>(agreed.messages, kTwo);
-  ASSERT_NE(stream, nullptr);
-  EXPECT_EQ(stream->entries.size(), 6u);
+  EXPECT_EQ(probe->entries.size(), 6u);
 }
 
 TEST(Replication, LateRepliesOfAnEarlierSessionMeanNothing) {
   Member member = Streaming();
   member.Propose("a");
   member.PeerReset(kTwo);
-  EXPECT_TRUE(member.Receive(kTwo, 1, Refusal(0, 0, 1)).messages.empty());
+  EXPECT_TRUE(member.Receive(kTwo, 1, Refusal(0, 0, 1, 1)).messages.empty());
   EXPECT_EQ(member.raft().MatchOf(kTwo), LogIndex{1});
 }
 
 TEST(Replication, ALateRefusalDoesNotBreakThePipelineThatFollowedIt) {
   Member member = Streaming();
   for (int i = 0; i < 4; ++i) member.Propose("x");  // sequences 2..5, the first is lost
-  member.Receive(kTwo, 1, Refusal(1, 1, 3));
+  member.Receive(kTwo, 1, Refusal(1, 1, 3, 2));
   member.Receive(kTwo, 1, Ack(3, 6));  // the new session streams; entries 4 and 5 are in flight
-  EXPECT_TRUE(member.Receive(kTwo, 1, Refusal(1, 1, 4)).messages.empty());
+  EXPECT_TRUE(member.Receive(kTwo, 1, Refusal(1, 1, 4, 3)).messages.empty());
   member.Propose("y");
-  EXPECT_TRUE(member.Receive(kTwo, 1, Refusal(3, 1, 5)).messages.empty());
+  EXPECT_TRUE(member.Receive(kTwo, 1, Refusal(3, 1, 5, 4)).messages.empty());
   EXPECT_EQ(member.raft().counters().pipeline_breaks, 1u);
 }
 
@@ -203,7 +213,7 @@ TEST(Replication, APeerThatRefusesWhatItAcknowledgedIsAskedAtThePaceOfHeartbeats
   uint64_t sequence = 2;
   int sent = 0;
   for (int i = 0; i < 10; ++i) {
-    const Effects refused = member.Receive(kTwo, 1, Refusal(0, 0, sequence));
+    const Effects refused = member.Receive(kTwo, 1, Refusal(0, 0, sequence, 2));
     for (const AppendRequest& append : All<AppendRequest>(refused.messages, kTwo)) {
       sequence = append.sequence;
       ++sent;
@@ -257,6 +267,7 @@ TEST(Replication, AFailedReadIsRetriedAtTheNextHeartbeatOnly) {
   member.Propose("more");
   EXPECT_TRUE(member.log().reads.empty());
   member.Advance(Duration::Millis(15));
+  member.Receive(kTwo, 1, HeartbeatReply{});
   EXPECT_EQ(member.log().reads.size(), 1u);
 }
 
@@ -279,45 +290,67 @@ TEST(Replication, APeerThatNeedsRemovedEntriesGetsHeartbeatsOnly) {
   Member member({.state = {.term = Term{1}}, .log = {1, 1, 1, 1}, .commit = LogIndex{4}});
   member.log().RemovePrefix(LogIndex{4});
   const Effects won = member.Elect();
-  uint64_t sequence = Find<AppendRequest>(won.messages, kTwo)->sequence;
-  Effects step = member.Receive(kTwo, 2, Refusal(1, 1, sequence));
+  const uint64_t sequence = Find<AppendRequest>(won.messages, kTwo)->sequence;
+  EXPECT_TRUE(member.Receive(kTwo, 2, Refusal(1, 1, sequence, 4)).messages.empty());
   for (int i = 0; i < 5; ++i) {
-    for (const AppendRequest& append : All<AppendRequest>(step.messages, kTwo)) {
-      EXPECT_TRUE(append.entries.empty() || append.prev_index >= LogIndex{3});
-      sequence = append.sequence;
-      step = member.Receive(kTwo, 2, Refusal(1, 1, sequence));
-      break;
-    }
-    step = member.Advance(Duration::Millis(15));
-    EXPECT_NE(Find<AppendRequest>(step.messages, kTwo), nullptr);
+    EXPECT_NE(Find<Heartbeat>(member.Advance(Duration::Millis(15)).messages, kTwo), nullptr);
+    EXPECT_TRUE(member.Receive(kTwo, 2, HeartbeatReply{}).messages.empty());
   }
   EXPECT_TRUE(member.raft().PeerActive(member.now(), kTwo));
 }
 
-TEST(Replication, APeerWithoutRoomGetsHeartbeatsAloneUntilItHasRoom) {
+TEST(Replication, APeerWithoutRoomGetsNoEntriesUntilItHasRoom) {
   Member member = Streaming();
   const Effects sent = member.Propose("a");
   AppendReply full = Ack(1, Find<AppendRequest>(sent.messages, kTwo)->sequence);
   full.no_room = true;
   member.Receive(kTwo, 1, full);
   EXPECT_EQ(Find<AppendRequest>(member.Propose("b").messages, kTwo), nullptr);
-  uint64_t sequence = 0;
   for (int i = 0; i < 3; ++i) {
     const Effects beat = member.Advance(TestConfig().heartbeat_interval);
-    const std::vector<AppendRequest> appends = All<AppendRequest>(beat.messages, kTwo);
-    ASSERT_EQ(appends.size(), 1u);
-    EXPECT_TRUE(appends.front().entries.empty());
-    // It has not what the heartbeat speaks of; then it is asked about what it has.
-    sequence = appends.front().sequence;
-    const bool knows = appends.front().prev_index == LogIndex{1};
-    full.sequence = sequence;
-    const Effects answered = member.Receive(kTwo, 1, knows ? full : Refusal(1, 1, sequence));
-    EXPECT_EQ(Find<AppendRequest>(answered.messages, kTwo), nullptr);
+    EXPECT_NE(Find<Heartbeat>(beat.messages, kTwo), nullptr);
+    const Effects answered = member.Receive(kTwo, 1, HeartbeatReply{.no_room = true});
+    for (const AppendRequest& append : All<AppendRequest>(answered.messages, kTwo)) {
+      EXPECT_TRUE(append.entries.empty());
+    }
   }
-  const Effects room = member.Receive(kTwo, 1, Ack(1, sequence));
+  const Effects room = member.Receive(kTwo, 1, HeartbeatReply{});
   const auto* append = Find<AppendRequest>(room.messages, kTwo);
   ASSERT_NE(append, nullptr);
-  EXPECT_EQ(append->entries.size(), 2u);
+  EXPECT_EQ(append->entries.size(), 1u);
+  // What was in flight when the room ended is missing.
+  const Effects refused = member.Receive(kTwo, 1, Refusal(1, 1, append->sequence, 2));
+  ASSERT_NE(Find<AppendRequest>(refused.messages, kTwo), nullptr);
+  EXPECT_EQ(Find<AppendRequest>(refused.messages, kTwo)->entries.size(), 2u);
+}
+
+// SCENARIOS R12: removed and added again within a term, and an answer of the time before arrives.
+TEST(Replication, R12_AnAnswerFromBeforeAPeerWasRemovedSaysNothingOfTheOneAddedAgain) {
+  Member member({});
+  member.Elect();
+  member.Persist();
+  member.Receive(kTwo, 1, Ack(1, 1));
+  member.Receive(kThree, 1, Ack(1, 1));
+  member.Apply();
+  const auto change = [&](Change::Kind kind) {
+    absl::Status status;
+    member.Change({.changes = {{.kind = kind, .node = kThree}}}, &status);
+    ASSERT_TRUE(status.ok()) << status;
+    member.Persist();
+    const LogIndex last = member.log().last_index();
+    member.Receive(kTwo, 1, Ack(last.value(), member.raft().term().value()));
+    ASSERT_EQ(member.raft().commit(), last);
+    member.Apply();
+  };
+  member.Propose("before");
+  const uint64_t late = 2;  // the message to node 3 that carried it
+  member.Persist();
+  change(Change::Kind::kRemove);
+  EXPECT_EQ(member.raft().Peers(member.now()).size(), 2u);
+  change(Change::Kind::kAddVoter);
+  ASSERT_EQ(member.raft().Peers(member.now()).size(), 3u);
+  member.Receive(kThree, 1, Ack(2, late));
+  EXPECT_EQ(member.raft().MatchOf(kThree), LogIndex{0});
 }
 
 }  // namespace
