@@ -217,7 +217,11 @@ void Replica::AskForMore(Now now, Effects& out) {
   if (now.instant < install.next_at || now.instant < shared_->snapshot_next_at) return;
   const std::optional<SnapshotReceiver::Want> want = install.receiver->Next();
   const NodeId source = raft_.leader();
-  if (!want.has_value() || source == kNoNode || source == raft_.self() || !has_room()) return;
+  if (!want.has_value()) return;
+  if (source == kNoNode || source == raft_.self() || !has_room()) {
+    install.next_at = now.instant + Duration::Millis(kSnapshotRetryMillis);
+    return;
+  }
   // One request is under way; without an answer it is asked again, whoever leads by then.
   install.asked = ++shared_->last_snapshot_request;
   install.next_at = now.instant + Duration::Millis(kSnapshotRetryMillis);
@@ -407,9 +411,11 @@ void Replica::FinishInstall(Now now, RecoveredGroup recovered, Effects& out) {
 
 Instant Replica::install_deadline() const {
   if (!install_.has_value() || !active()) return Instant::Never();
-  if (!install_->receiver.has_value() || !install_->receiver->Next().has_value()) {
-    return Instant::Never();  // the disk
-  }
+  // Else it waits for the disk.
+  const bool asks = install_->receiver.has_value() &&
+                    install_->receiver->end_index() <= install_->meta.index &&
+                    install_->receiver->Next().has_value();
+  if (!asks) return Instant::Never();
   return std::max(install_->next_at, shared_->snapshot_next_at);
 }
 
