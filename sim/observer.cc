@@ -210,12 +210,14 @@ void Observer::AdvanceCommit(NodeId id, const GroupView& view, Replica& replica)
   const raft::JointConfig& counted = replica.voters.Voters().empty() ? now : replica.voters;
   const std::vector<NodeId> incoming = listed(counted.incoming);
   const std::vector<NodeId> outgoing = listed(counted.outgoing);
+  // Which of the two an entry was counted among cannot be told.
+  const bool counts = counted == now;
   const LogIndex to = std::min(view.raft->commit(), LogIndex{replica.log.size()});
   while (replica.commit < to) {
     const EntryFact& entry = replica.log[replica.commit.value()];
     if (committed_.OnCommitted(view.group, id, view.raft->term(), entry)) {
-      durable_.OnCommitted(view.group, incoming, entry);
-      if (!outgoing.empty()) durable_.OnCommitted(view.group, outgoing, entry);
+      if (counts) durable_.OnCommitted(view.group, incoming, entry);
+      if (counts && !outgoing.empty()) durable_.OnCommitted(view.group, outgoing, entry);
       compaction_.OnCommitted(view.group, entry);
       if (ledger_groups_.contains(view.group)) acked_.OnCommitted(view.group, entry);
     }

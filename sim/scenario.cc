@@ -127,6 +127,10 @@ void DrawClients(const Draw& draw, Scenario& s) {
   s.consumers_late = Duration::Millis(draw.OneOf<int64_t>("consumers_late", {0, 0, 0, 4000}));
   s.client_break = draw.Rate("client_break", 50, {500, 5000});
   s.topic_churn = draw.Percent("topic_churn", 30);
+  // A new replica cannot be sent what retention or compaction let go.
+  const bool all_kept = !s.compact && s.retention_bytes == 0 && s.retention_ms == 0;
+  s.moves = s.nodes.size() >= 3 && all_kept && draw.Percent("moves", 40);
+  if (s.moves) s.replication_factor = static_cast<uint32_t>(s.nodes.size() - 1);
   s.batches_in_flight = draw.OneOf<uint32_t>("in_flight", {1, 4, 16, 64});
   // Most seeds are light, a few hundred batches of up to a KiB or so: what goes wrong is a matter
   // of order, seldom of quantity, and the time that one heavy seed takes is worth many light ones.

@@ -101,6 +101,9 @@ struct Scenario {
   uint32_t record_bytes_max = 0;
   uint32_t client_break = 0;
   bool topic_churn = false;
+  // Partitions begin on all nodes but one and get a replica there, too, under load; and leadership
+  // is handed around.
+  bool moves = false;
 
   // Phases.
   Duration fault_phase = Duration::Seconds(10);

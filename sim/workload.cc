@@ -11,6 +11,7 @@ namespace {
 constexpr uint32_t kAdminActor = 0;
 constexpr uint32_t kChurnActor = 1;
 constexpr uint32_t kWatchActor = 2;
+constexpr uint32_t kMoveActor = 3;
 constexpr uint32_t kFirstProducer = 8;
 constexpr uint32_t kFirstConsumer = 16;
 
@@ -70,15 +71,31 @@ void Admin::DeleteTopic(std::string name, std::function<void()> done) {
          });
 }
 
+void Admin::MovePartition(MovePartitionRequest move, std::function<void()> done) {
+  Insist(std::move(move), [done = std::move(done)](const Response& response) {
+    if (!std::holds_alternative<MovePartitionResponse>(response)) return false;
+    done();
+    return true;
+  });
+}
+
+void Admin::TryTransfer(TransferLeadershipRequest transfer) {
+  const std::optional<balancer::Target> target = picker_.PickAny(now(), view_);
+  TIDEMARK_CHECK(target.has_value());
+  Call(*target, std::move(transfer), [](const Response&) {});
+}
+
 void Admin::WatchPlacement() {
   Insist(ListTopicsRequest{}, [this](const Response& response) {
     const auto* list = std::get_if<ListTopicsResponse>(&response);
     if (list == nullptr) return false;
     placement_.clear();
+    moving_ = false;
     placement_[kCatalogGroup] = world_->scenario().nodes;
     for (const TopicInfo& topic : list->topics) {
       for (const PartitionInfo& partition : topic.partitions) {
         placement_[partition.group] = partition.replicas;
+        moving_ = moving_ || !partition.target.empty();
       }
     }
     return false;  // for ever
@@ -89,7 +106,8 @@ Workload::Workload(World* world)
     : world_(world),
       admin_(world, kAdminActor),
       churner_(world, kChurnActor),
-      watcher_(world, kWatchActor) {}
+      watcher_(world, kWatchActor),
+      mover_(world, kMoveActor) {}
 
 void Workload::Start() {
   world_->on_node_down = [this](size_t node) {
@@ -135,6 +153,10 @@ void Workload::Begin(const TopicInfo& topic) {
     if (stopped_) producers_.back()->Stop();
   }
   topic_ = topic;
+  if (scenario.moves) {
+    Move();
+    HandAround();
+  }
   consumers_.resize(scenario.consumers);
   for (size_t i = 0; i < consumers_.size(); ++i) {
     world_->scheduler().After(scenario.consumers_late, [this, i] { Consume(i, Offset()); });
@@ -167,6 +189,37 @@ void Workload::Churn(uint64_t round) {
                        });
 }
 
+void Workload::Move() {
+  for (const PartitionInfo& partition : topic_.partitions) {
+    ++moves_to_begin_;
+    const Duration wait = world_->decisions().Between(Site::kAdmin, kMoveActor, Duration::Millis(1),
+                                                      world_->scenario().fault_phase / 2);
+    world_->scheduler().After(wait, [this, number = partition.partition] {
+      mover_.MovePartition({topic_.name, number, world_->scenario().nodes},
+                           [this] { --moves_to_begin_; });
+    });
+  }
+}
+
+void Workload::HandAround() {
+  const Duration wait = world_->decisions().Between(Site::kAdmin, kMoveActor, Duration::Millis(100),
+                                                    Duration::Seconds(2));
+  world_->scheduler().After(wait, [this] {
+    if (stopped_) return;
+    const std::vector<NodeId>& nodes = world_->scenario().nodes;
+    const uint64_t to = world_->decisions().Below(Site::kAdmin, kMoveActor, nodes.size());
+    const uint64_t group =
+        world_->decisions().Below(Site::kAdmin, kMoveActor, 1 + topic_.partitions.size());
+    TransferLeadershipRequest transfer{.to = nodes[to]};
+    if (group > 0) {
+      transfer.topic = topic_.name;
+      transfer.partition = topic_.partitions[group - 1].partition;
+    }
+    mover_.TryTransfer(std::move(transfer));
+    HandAround();
+  });
+}
+
 void Workload::Stop() {
   stopped_ = true;
   for (const auto& producer : producers_) producer->Stop();
@@ -177,6 +230,8 @@ void Workload::AddTo(ClusterFacts& facts) const {
   facts.placement = watcher_.placement();
   if (facts.placement.empty()) facts.clients.push_back({"the operator", "a list of topics"});
   if (!running()) facts.clients.push_back({"the operator", "its topic to be created"});
+  if (moves_to_begin_ > 0) facts.clients.push_back({"the operator", "a move to begin"});
+  if (watcher_.moving()) facts.clients.push_back({"the operator", "a move to end"});
   if (churning_) facts.clients.push_back({"the operator", "a topic to come or go"});
   for (size_t i = 0; i < producers_.size(); ++i) {
     if (producers_[i]->drained()) continue;

@@ -20,9 +20,15 @@ class Admin : public Client {
   // Repeats until it is answered for good; then `done`, with the topic as created or found.
   void CreateTopic(CreateTopicRequest create, std::function<void(TopicInfo)> done);
   void DeleteTopic(std::string name, std::function<void()> done);
+  // Repeats until the move has begun.
+  void MovePartition(MovePartitionRequest move, std::function<void()> done);
+  // Once, whoever is asked; what comes of it does not matter.
+  void TryTransfer(TransferLeadershipRequest transfer);
   // Asks a catalog leader again and again which groups exist and where.
   void WatchPlacement();
   const std::map<GroupId, std::vector<NodeId>>& placement() const { return placement_; }
+  // Whether a partition was last seen on its way.
+  bool moving() const { return moving_; }
 
   void OnNodeDown(size_t) override {}
 
@@ -31,6 +37,7 @@ class Admin : public Client {
   void Insist(Request request, std::function<bool(const Response&)> accept);
 
   std::map<GroupId, std::vector<NodeId>> placement_;
+  bool moving_ = false;
 };
 
 // Everything clients do in a run: one topic with producers and consumers on it, and, in some
@@ -51,11 +58,15 @@ class Workload {
   // The `i`-th consumer begins at `from`: for the first time, or because retention left it behind.
   void Consume(size_t i, Offset from);
   void Churn(uint64_t round);
+  // Gives each partition of the topic a replica on every node.
+  void Move();
+  void HandAround();
 
   World* world_;
   Admin admin_;
   Admin churner_;
   Admin watcher_;
+  Admin mover_;
   std::vector<std::unique_ptr<Producer>> producers_;
   TopicInfo topic_;
   std::vector<std::unique_ptr<Consumer>> consumers_;
@@ -63,6 +74,7 @@ class Workload {
   std::vector<std::unique_ptr<Consumer>> retired_;
   bool stopped_ = false;
   bool churning_ = false;
+  uint32_t moves_to_begin_ = 0;
 };
 
 }  // namespace tidemark::sim
