@@ -59,11 +59,15 @@ struct BodyEncoder {
     to.set_last_index(from.last_index.value());
     to.set_last_term(from.last_term.value());
     to.set_leadership_transfer(from.leadership_transfer);
+    to.set_commit(from.commit.value());
+    to.set_commit_term(from.commit_term.value());
   }
   void operator()(const raft::VoteReply& from) const {
     peer::v1::VoteReply& to = *envelope.mutable_vote_reply();
     to.set_pre_vote(from.pre_vote);
     to.set_granted(from.granted);
+    to.set_commit(from.commit.value());
+    to.set_commit_term(from.commit_term.value());
   }
   void operator()(const raft::AppendRequest& from) const {
     peer::v1::AppendRequest& to = *envelope.mutable_append_request();
@@ -170,6 +174,19 @@ absl::StatusOr<raft::AppendRequest> DecodeAppend(const peer::v1::AppendRequest& 
   return to;
 }
 
+absl::StatusOr<raft::VoteRequest> DecodeVoteRequest(const peer::v1::VoteRequest& from) {
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("last_index", from.last_index()));
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("last_term", from.last_term(), kTermMax));
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("commit", from.commit()));
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("commit_term", from.commit_term(), kTermMax));
+  return raft::VoteRequest{.pre_vote = from.pre_vote(),
+                           .last_index = LogIndex(from.last_index()),
+                           .last_term = Term(from.last_term()),
+                           .leadership_transfer = from.leadership_transfer(),
+                           .commit = LogIndex(from.commit()),
+                           .commit_term = Term(from.commit_term())};
+}
+
 absl::StatusOr<raft::AppendReply> DecodeAppendReply(const peer::v1::AppendReply& from) {
   TIDEMARK_RETURN_IF_ERROR(CheckNumber("match", from.match()));
   TIDEMARK_RETURN_IF_ERROR(CheckNumber("refused", from.refused()));
@@ -234,19 +251,19 @@ absl::Status DecodeBody(const peer::v1::Envelope& envelope, Bytes rest, raft::Me
   }
   switch (envelope.body_case()) {
     case Envelope::kVoteRequest: {
-      const peer::v1::VoteRequest& from = envelope.vote_request();
-      TIDEMARK_RETURN_IF_ERROR(CheckNumber("last_index", from.last_index()));
-      TIDEMARK_RETURN_IF_ERROR(CheckNumber("last_term", from.last_term(), kTermMax));
-      message.body = raft::VoteRequest{.pre_vote = from.pre_vote(),
-                                       .last_index = LogIndex(from.last_index()),
-                                       .last_term = Term(from.last_term()),
-                                       .leadership_transfer = from.leadership_transfer()};
+      TIDEMARK_ASSIGN_OR_RETURN(message.body, DecodeVoteRequest(envelope.vote_request()));
       return absl::OkStatus();
     }
-    case Envelope::kVoteReply:
-      message.body = raft::VoteReply{.pre_vote = envelope.vote_reply().pre_vote(),
-                                     .granted = envelope.vote_reply().granted()};
+    case Envelope::kVoteReply: {
+      const peer::v1::VoteReply& from = envelope.vote_reply();
+      TIDEMARK_RETURN_IF_ERROR(CheckNumber("commit", from.commit()));
+      TIDEMARK_RETURN_IF_ERROR(CheckNumber("commit_term", from.commit_term(), kTermMax));
+      message.body = raft::VoteReply{.pre_vote = from.pre_vote(),
+                                     .granted = from.granted(),
+                                     .commit = LogIndex(from.commit()),
+                                     .commit_term = Term(from.commit_term())};
       return absl::OkStatus();
+    }
     case Envelope::kAppendRequest: {
       TIDEMARK_ASSIGN_OR_RETURN(message.body,
                                 DecodeAppend(envelope.append_request(), std::move(rest)));

@@ -36,8 +36,10 @@ void AddMessage(TraceHash& hash, const PeerMessage& peer) {
           hash.Add(body.last_index.value());
           hash.Add(body.last_term.value() << 2 | uint64_t{body.pre_vote} << 1 |
                    uint64_t{body.leadership_transfer});
+          hash.Add(body.commit.value());
         } else if constexpr (std::is_same_v<B, raft::VoteReply>) {
-          hash.Add(uint64_t{body.pre_vote} << 1 | uint64_t{body.granted});
+          hash.Add(body.commit.value() << 2 | uint64_t{body.pre_vote} << 1 |
+                   uint64_t{body.granted});
         } else if constexpr (std::is_same_v<B, raft::AppendRequest>) {
           hash.Add(body.prev_index.value());
           hash.Add(body.prev_term.value());

@@ -33,9 +33,6 @@ absl::Status Raft::Impl::MayCampaign() const {
   if (role_ == Role::kLeader) return refuse("this node leads already");
   if (!is_voter_) return refuse("this node is no voter of the group");
   if (install_.has_value()) return refuse("a snapshot is being installed here");
-  // While the last promise is not on disk (a slow or hanging one), a further one only raises the
-  // term without any chance to win.
-  if (!hard_state_durable()) return refuse("the last vote of this node is not durable yet");
   if (state_.term.value() >= kTermMax) return refuse("there are no terms left");
   // It could be elected by a quorum of members that are none any more.
   if (HasUnappliedChange()) return refuse("a committed change of members is not applied here yet");
@@ -50,6 +47,15 @@ absl::Status Raft::Impl::CampaignUnasked(Instant now, Effects& out) {
         "leadership instead");
   }
   return Campaign(now, /*leadership_transfer=*/false, out);
+}
+
+absl::Status Raft::Impl::CampaignAtTimeout(Instant now, Effects& out) {
+  if (hard_state_durable()) return Campaign(now, /*leadership_transfer=*/false, out);
+  // While the last promise is not on disk (a slow or hanging one), a further one only raises the
+  // term without any chance to win.
+  election_wait_ = Duration();
+  ArmElection(now);
+  return absl::FailedPreconditionError("the last vote of this node is not durable yet");
 }
 
 absl::Status Raft::Impl::Campaign(Instant now, bool leadership_transfer, Effects& out) {
@@ -70,7 +76,9 @@ absl::Status Raft::Impl::Campaign(Instant now, bool leadership_transfer, Effects
 VoteRequest Raft::Impl::MakeVoteRequest() const {
   return VoteRequest{.pre_vote = role_ == Role::kPreCandidate,
                      .last_index = log_->last_index(),
-                     .last_term = log_->last_term()};
+                     .last_term = log_->last_term(),
+                     .commit = commit_,
+                     .commit_term = log_->TermAt(commit_).value_or(Term{})};
 }
 
 void Raft::Impl::BecomePreCandidate(Instant now, Effects& out) {
@@ -169,25 +177,28 @@ void Raft::Impl::OnVoteRequest(Instant now, NodeId from, Term term, const VoteRe
   // As if it had not arrived: not even its term counts, or a node that merely lost its leader from
   // sight could depose it.
   if (term > state_.term && !request.leadership_transfer && StickyToLeader(now)) return;
-  const VoteReply refusal{.pre_vote = request.pre_vote, .granted = false};
+  LearnCommit(now, request.commit, request.commit_term, out);
+  VoteReply reply{.pre_vote = request.pre_vote,
+                  .granted = false,
+                  .commit = commit_,
+                  .commit_term = log_->TermAt(commit_).value_or(Term{})};
   if (request.pre_vote) {
     // Changes nothing here, whatever the answer.
     const bool may = term > state_.term || (term == state_.term && FreeToVoteFor(from));
-    Message message = Make(from, refusal);
-    if (may && UpToDate(request.last_index, request.last_term)) {
-      message.term = term;
-      message.body = VoteReply{.pre_vote = true, .granted = true};
-    }
+    reply.granted = may && UpToDate(request.last_index, request.last_term);
+    Message message = Make(from, reply);
+    if (reply.granted) message.term = term;
     out.messages.push_back(std::move(message));
     return;
   }
   if (term < state_.term) return;
   if (term > state_.term) BecomeFollower(now, term, kNoNode, out);
   if (!FreeToVoteFor(from) || !UpToDate(request.last_index, request.last_term)) {
-    out.messages.push_back(Make(from, refusal));
+    out.messages.push_back(Make(from, reply));
     return;
   }
-  Message grant = Make(from, VoteReply{.pre_vote = false, .granted = true});
+  reply.granted = true;
+  Message grant = Make(from, reply);
   if (state_.vote == from) {
     // Asked again. If the vote is not durable yet, the first answer still hangs on its write.
     if (hard_state_durable()) out.messages.push_back(std::move(grant));
@@ -199,8 +210,20 @@ void Raft::Impl::OnVoteRequest(Instant now, NodeId from, Term term, const VoteRe
   ArmElection(now);
 }
 
+void Raft::Impl::LearnCommit(Instant now, LogIndex commit, Term term, Effects& out) {
+  if (!config_.votes_tell_commit || role_ == Role::kLeader) return;
+  if (commit <= commit_ || log_->TermAt(commit) != term) return;
+  // Same index, same term: the same entry, and it is committed for ever.
+  SetCommit(commit, out);
+  // Elected by members that are none any more it must not be.
+  if (role_ != Role::kFollower && HasUnappliedChange()) {
+    BecomeFollower(now, state_.term, kNoNode, out);
+  }
+}
+
 void Raft::Impl::OnVoteReply(Instant now, NodeId from, Term term, const VoteReply& reply,
                              Effects& out) {
+  LearnCommit(now, reply.commit, reply.commit_term, out);
   // The reply that grants a pre-vote carries the term asked for, which nobody has reached yet.
   const bool pre_grant = reply.pre_vote && reply.granted;
   if (!pre_grant && term > state_.term) return BecomeFollower(now, term, kNoNode, out);

@@ -21,9 +21,10 @@ void Raft::Impl::SendHeartbeats(Instant now, Effects& out) {
                  .all_durable = all_durable_,
                  .sent = now,
                  .priority = HighestPriority(now)};
-  for (const Progress& peer : peers_) {
-    // Beyond its match this node does not know that the peer has what is committed.
-    beat.commit = std::min(peer.match, commit_);
+  for (Progress& peer : peers_) {
+    // Beyond its match this node does not know that the peer has what is committed. What it was
+    // told before may be lost: the next occasion tells it again.
+    beat.commit = peer.commit_sent = std::min(peer.match, commit_);
     out.messages.push_back(Make(peer.id, beat));
   }
 }

@@ -78,7 +78,21 @@ bool Raft::Impl::HasUnappliedChange() const {
   return false;
 }
 
+void Raft::Impl::CommitAllButTheLastChange() {
+  LogIndex last;
+  for (LogIndex index = applied_ + 1; index <= log_->last_index(); ++index) {
+    if (!log_->ConfChangeAt(index).has_value()) continue;
+    commit_ = std::max(commit_, last);
+    last = index;
+  }
+}
+
 void Raft::Impl::OnApplied(Instant now, LogIndex applied, Effects& out) {
+  ApplyChanges(now, applied, out);
+  LeaveJointIfDue(now, out);
+}
+
+void Raft::Impl::ApplyChanges(Instant now, LogIndex applied, Effects& out) {
   TIDEMARK_CHECK_LE(applied, commit_);
   while (applied_ < applied) {
     ++applied_;
@@ -86,7 +100,6 @@ void Raft::Impl::OnApplied(Instant now, LogIndex applied, Effects& out) {
       ApplyChange(now, *change, out);
     }
   }
-  LeaveJointIfDue(now, out);
 }
 
 void Raft::Impl::ApplyChange(Instant now, const ConfChange& change, Effects& out) {

@@ -66,6 +66,10 @@ absl::Status Raft::ProposeConfChange(Instant now, const ConfChange& change, Effe
   impl_->CheckInvariants();
   return status;
 }
+void Raft::ApplyConfChanges(Instant now, LogIndex applied, Effects& out) {
+  impl_->ApplyChanges(now, applied, out);
+  impl_->CheckInvariants();
+}
 void Raft::OnApplied(Instant now, LogIndex applied, Effects& out) {
   impl_->OnApplied(now, applied, out);
   impl_->CheckInvariants();

@@ -55,6 +55,9 @@ struct Config {
   // Whenever the commit index rises every peer that may be sent to gets an append, empty if need
   // be. Otherwise the news rides on what is sent anyway, and only who is idle is told.
   bool eager_commit = false;
+  // Whoever asks for a vote or gives one also tells how far it knows the log to be committed. Off
+  // only where votes shall change nothing else, as in etcd.
+  bool votes_tell_commit = true;
   // Acknowledgements that wait for one write leave as one, if it still is to the present leader.
   // Otherwise each append gets its own with the write that makes it true, in
   // Effects::messages_after_persist.
@@ -100,7 +103,8 @@ class RaftLog {
   // Builds the control frame of a change of members and stages it at last_index() + 1.
   virtual void AppendConfChange(Term term, const ConfChange& change) = 0;
   // The change of members that the entry at `index` is, nullopt if it is none. Asked only for
-  // entries that are committed and not applied, which the log must know without IO.
+  // entries that are not applied (at the start for all of them, else for committed ones), which the
+  // log must know without IO.
   virtual std::optional<ConfChange> ConfChangeAt(LogIndex /*index*/) const { return std::nullopt; }
   // What could be sent to a peer instead of entries the log does not have any more; nullopt if
   // nothing is ready. Then such a peer gets heartbeats alone.
@@ -186,7 +190,8 @@ struct Counters {
 //           against this.
 class Raft {
  public:
-  // `state` and `log` are what recovery found. `commit` may be 0 or any index known committed.
+  // `state` and `log` are what recovery found. `commit` may be 0 or any index known committed; if
+  // the log has several changes of members behind Config::applied, all but the last are, too.
   // A commit index recorded for a restart must not have been above log.durable_index() at that
   // time: what lay behind it may have been rewritten in memory only. `log` outlives this object.
   //   Checks  dies if `config` makes no sense: voters not ascending, no self, a heartbeat interval
@@ -221,7 +226,7 @@ class Raft {
   void ReportSnapshot(Instant now, NodeId peer, bool ok, Effects& out);
   // Campaigns now instead of waiting for the timeout.
   //   Errors  kFailedPrecondition with the reason: leads already, is no voter, has changes of
-  //           members to apply or a snapshot to install first, its last vote is not durable.
+  //           members to apply or a snapshot to install first.
   absl::Status Campaign(Instant now, Effects& out);
   // Follows nobody until a leader is heard again, and helps whoever campaigns meanwhile: for a
   // caller that knows better that the leader is gone. No effect on leaders and candidates, and with
@@ -242,6 +247,9 @@ class Raft {
   // among them take effect now, in order. Call it as entries are applied, often; a leader leaves a
   // joint configuration from here.
   void OnApplied(Instant now, LogIndex applied, Effects& out);
+  // The first half of it, for a caller that applies in one place and reports in another: the
+  // changes take effect, and leaving a joint configuration waits for OnApplied.
+  void ApplyConfChanges(Instant now, LogIndex applied, Effects& out);
 
   // The snapshot asked for by Effects::install, or one that reaches further, is durable, and the log
   // ends with its index, everything it had before discarded: from this call on, not before. It may

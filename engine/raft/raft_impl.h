@@ -63,6 +63,7 @@ struct Raft::Impl {
   // Campaigns, by way of a pre-vote if configured.
   //   Errors  as Raft::Campaign.
   absl::Status Campaign(Instant now, bool leadership_transfer, Effects& out);
+  absl::Status CampaignAtTimeout(Instant now, Effects& out);
   // As somebody other than the timer or the leader wants it.
   absl::Status CampaignUnasked(Instant now, Effects& out);
   absl::Status MayCampaign() const;
@@ -76,6 +77,9 @@ struct Raft::Impl {
   void AskAgain(const Progress& peer, Effects& out) const;
   void OnVoteRequest(Instant now, NodeId from, Term term, const VoteRequest& request, Effects& out);
   void OnVoteReply(Instant now, NodeId from, Term term, const VoteReply& reply, Effects& out);
+  // From somebody who has `commit` committed. The last leader may have left, demoted by that entry,
+  // before everybody knew: then nobody else could tell.
+  void LearnCommit(Instant now, LogIndex commit, Term term, Effects& out);
   void DecideElection(Instant now, Effects& out);
   // Whether a leader is so recent that nobody may be helped to depose it.
   bool StickyToLeader(Instant now) const;
@@ -164,6 +168,11 @@ struct Raft::Impl {
   absl::Status CheckConfChange(const ConfChange& change) const;
   void AppendConfChange(Instant now, const ConfChange& change, Effects& out);
   void OnApplied(Instant now, LogIndex applied, Effects& out);
+  void ApplyChanges(Instant now, LogIndex applied, Effects& out);
+  // At the start: a leader appends a change only when it has applied the one before, so that one is
+  // committed whatever this node remembered of it. Otherwise it could be elected by members that
+  // are two changes old.
+  void CommitAllButTheLastChange();
   void ApplyChange(Instant now, const ConfChange& change, Effects& out);
   void SwitchTo(Instant now, Membership membership, Effects& out);
   void LeaderSwitched(Instant now, Effects& out);

@@ -34,7 +34,8 @@ void Raft::Impl::OnInstallSnapshot(Instant now, NodeId from, const InstallSnapsh
     ack_.verified = std::max(ack_.verified, meta.index);
     SetCommit(meta.index, out);
   }
-  if (meta.index <= commit_ || !MembersOf(meta.membership).Contains(config_.self)) {
+  // One that was made before this node was added is as good as any: what follows adds it.
+  if (meta.index <= commit_) {
     install_.reset();
     return Owe(commit_, message.sequence, out);
   }

@@ -93,6 +93,7 @@ Raft::Impl::Impl(Config config, HardState state, LogIndex commit, RaftLog* log, 
   // A crash between the two files of one write can leave entries of a term whose hard state was
   // lost. Nothing was promised in that term: promises leave only after the whole write.
   if (log_->last_term() > state_.term) state_ = HardState{.term = log_->last_term()};
+  if (config_.validate_conf_change) CommitAllButTheLastChange();
   AdoptPeers(Instant());
   reads_.next_name = prng_.Next() >> 1;
 }
@@ -178,7 +179,9 @@ void Raft::Impl::OnTimer(Instant now, Effects& out) {
   RefuseOldReads(now, out);
   if (role_ != Role::kLeader) {
     // Whoever cannot campaign has lost its leader nevertheless.
-    if (now >= election_deadline_ && !Campaign(now, false, out).ok()) SetLeader(now, kNoNode, out);
+    if (now >= election_deadline_ && !CampaignAtTimeout(now, out).ok()) {
+      SetLeader(now, kNoNode, out);
+    }
     return;
   }
   if (CheckQuorum(now, out)) return;

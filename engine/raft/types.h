@@ -33,11 +33,19 @@ struct VoteRequest {
   Term last_term;
   // Set when the leader asked for it (TimeoutNow): overrides the receiver's leader stickiness.
   bool leadership_transfer = false;
+  // The sender's commit index and the term of the entry there: who has that entry, too, knows by it
+  // that it is committed.
+  LogIndex commit = LogIndex{0};
+  Term commit_term = Term{0};
 };
 
 struct VoteReply {
   bool pre_vote = false;
   bool granted = false;
+  // As in VoteRequest. A candidate that is refused may lack nothing but this to see that the voter
+  // is none any more.
+  LogIndex commit = LogIndex{0};
+  Term commit_term = Term{0};
 };
 
 // AppendEntries; without entries it is a probe, or tells of a commit.

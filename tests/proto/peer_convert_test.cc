@@ -84,8 +84,15 @@ RC_GTEST_PROP(PeerConvert, EverySmallMessageComesBackAsItWas,
   index &= (uint64_t{1} << 62) - 1;
   term &= 0x7fffffff;
   const std::vector<decltype(raft::Message::body)> bodies = {
-      raft::VoteRequest{flag, LogIndex(index), Term(term), other}, raft::VoteReply{flag, other},
-      raft::AppendReply{flag, LogIndex(index), Term(term), sequence, other}, raft::TimeoutNow{}};
+      raft::VoteRequest{flag, LogIndex(index), Term(term), other, LogIndex(index), Term(term)},
+      raft::VoteReply{flag, other, LogIndex(index), Term(term)},
+      raft::AppendReply{flag, LogIndex(index), Term(term), LogIndex(index), sequence, other},
+      raft::TimeoutNow{},
+      raft::Heartbeat{LogIndex(index), sequence, LogIndex(index), Instant::FromNanos(term), 7},
+      raft::HeartbeatReply{sequence, Instant::FromNanos(term), flag, other, LogIndex(index), 9},
+      raft::ReadIndexRequest{raft::ReadId(sequence)},
+      raft::ReadIndexReply{raft::ReadId(sequence),
+                           flag ? std::optional(LogIndex(index)) : std::nullopt}};
   for (const auto& body : bodies) {
     const PeerMessage sent{
         .group = GroupId(index),
@@ -98,16 +105,65 @@ RC_GTEST_PROP(PeerConvert, EverySmallMessageComesBackAsItWas,
     if (const auto* vote = std::get_if<raft::VoteRequest>(&got->message.body)) {
       RC_ASSERT(vote->pre_vote == flag && vote->leadership_transfer == other);
       RC_ASSERT(vote->last_index == LogIndex(index) && vote->last_term == Term(term));
+      RC_ASSERT(vote->commit == LogIndex(index) && vote->commit_term == Term(term));
     }
     if (const auto* vote = std::get_if<raft::VoteReply>(&got->message.body)) {
       RC_ASSERT(vote->pre_vote == flag && vote->granted == other);
+      RC_ASSERT(vote->commit == LogIndex(index) && vote->commit_term == Term(term));
     }
     if (const auto* reply = std::get_if<raft::AppendReply>(&got->message.body)) {
       RC_ASSERT(reply->success == flag && reply->match == LogIndex(index));
       RC_ASSERT(reply->hint_term == Term(term) && reply->sequence == sequence);
-      RC_ASSERT(reply->no_room == other);
+      RC_ASSERT(reply->no_room == other && reply->refused == LogIndex(index));
+    }
+    if (const auto* beat = std::get_if<raft::Heartbeat>(&got->message.body)) {
+      RC_ASSERT(beat->commit == LogIndex(index) && beat->all_durable == LogIndex(index));
+      RC_ASSERT(beat->context == sequence && beat->sent == Instant::FromNanos(term));
+      RC_ASSERT(beat->priority == 7u);
+    }
+    if (const auto* alive = std::get_if<raft::HeartbeatReply>(&got->message.body)) {
+      RC_ASSERT(alive->context == sequence && alive->sent == Instant::FromNanos(term));
+      RC_ASSERT(alive->no_room == flag && alive->unverified == other);
+      RC_ASSERT(alive->installing == LogIndex(index) && alive->priority == 9u);
+    }
+    if (const auto* read = std::get_if<raft::ReadIndexRequest>(&got->message.body)) {
+      RC_ASSERT(read->id == raft::ReadId(sequence));
+    }
+    if (const auto* read = std::get_if<raft::ReadIndexReply>(&got->message.body)) {
+      RC_ASSERT(read->id == raft::ReadId(sequence));
+      RC_ASSERT(read->index == std::get<raft::ReadIndexReply>(body).index);
     }
   }
+}
+
+raft::InstallSnapshot Snapshot(size_t voters) {
+  raft::InstallSnapshot snapshot{.meta = {.index = LogIndex(9), .term = Term(3), .membership = {}},
+                                 .sequence = 4};
+  raft::Membership& who = snapshot.meta.membership;
+  for (uint64_t id = 1; id <= voters; ++id) who.voters.incoming.voters().Insert(NodeId(id << 40));
+  who.voters.outgoing = raft::MajorityConfig({NodeId(5)});
+  who.learners_next = raft::NodeSet({NodeId(5)});
+  who.auto_leave = true;
+  return snapshot;
+}
+
+absl::StatusOr<PeerMessage> ThereAndBack(const raft::InstallSnapshot& snapshot) {
+  const PeerMessage sent{
+      .group = GroupId(1),
+      .message = {.from = NodeId(7), .to = NodeId(8), .term = Term(3), .body = snapshot}};
+  return DecodePeer(Bytes::From(Join(EncodePeer(sent))));
+}
+
+TEST(PeerConvert, ASnapshotComesBackWithItsMembersHoweverMany) {
+  for (const size_t voters : {size_t{0}, size_t{3}, kNodesMax - 1}) {
+    const raft::InstallSnapshot sent = Snapshot(voters);
+    const absl::StatusOr<PeerMessage> got = ThereAndBack(sent);
+    ASSERT_TRUE(got.ok()) << got.status();
+    const auto& back = std::get<raft::InstallSnapshot>(got->message.body);
+    EXPECT_EQ(back.meta, sent.meta);
+    EXPECT_EQ(back.sequence, sent.sequence);
+  }
+  EXPECT_FALSE(ThereAndBack(Snapshot(kNodesMax)).ok()) << "with the outgoing one, one too many";
 }
 
 TEST(PeerConvert, EveryTruncationIsRefused) {

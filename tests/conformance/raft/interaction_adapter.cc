@@ -216,6 +216,7 @@ raft::Config EtcdConfig() {
   config.inflight_messages_max = kUnlimitedMessages;
   config.single_voter_campaigns_at_start = false;
   config.eager_commit = true;
+  config.votes_tell_commit = false;
   config.cumulative_acks = false;
   config.step_down_on_removal = false;
   return config;
@@ -269,6 +270,10 @@ absl::Status InteractionAdapter::AddNodes(const Arguments& arguments) {
   if (bootstrap && nodes.index <= 1) {
     return Printed("index must be specified as > 1 due to bootstrap");
   }
+  if (config.inflight_messages_max == 0) {
+    return Printed("max number of inflight messages must be greater than 0");
+  }
+  if (nodes.setup.applied_bytes_max == 0) nodes.setup.applied_bytes_max = UINT64_MAX;
   if (config.lease_reads && !config.check_quorum) {
     return Printed("CheckQuorum must be enabled when ReadOnlyOption is ReadOnlyLeaseBased");
   }

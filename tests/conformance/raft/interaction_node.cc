@@ -207,6 +207,8 @@ absl::Status InteractionNode::Propose(Payload payload) {
 }
 
 void InteractionNode::Campaign() {
+  // The engine believes that it is installed already.
+  if (log_.has_snapshot()) return;
   raft::Effects effects;
   // A refusal is a line in etcd's log and nothing else.
   raft_.Campaign(now_, effects).IgnoreError();

@@ -207,7 +207,7 @@ void InteractionNode::Apply(const std::vector<Entry>& entries) {
   for (const Entry& entry : entries) {
     if (IsConfChange(entry)) {
       raft::Effects effects;
-      raft_.OnApplied(now_, entry.index, effects);
+      raft_.ApplyConfChanges(now_, entry.index, effects);
       LogMembership();
       Absorb(effects);
     }

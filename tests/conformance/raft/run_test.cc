@@ -106,7 +106,9 @@ TEST(RunScript, TheFolderTellsTheFamilyWhereTheFirstDirectiveDoesNot) {
   EXPECT_EQ(RunScript("a/confchange/b.txt", "what\n----\nunknown command\n").verdict,
             Verdict::kPass);
   EXPECT_EQ(RunScript("a/quorum/b.txt", "what\n----\nx\n").verdict, Verdict::kDiffer);
-  EXPECT_EQ(RunScript("a/interaction/b.txt", "what\n----\nx\n").verdict, Verdict::kUnsupported);
+  EXPECT_EQ(RunScript("a/interaction/b.txt", "what\n----\nunknown command\n").verdict,
+            Verdict::kPass);
+  EXPECT_EQ(RunScript("a/b.txt", "what\n----\nx\n").verdict, Verdict::kUnsupported);
 }
 
 TEST(RunScript, NothingToRunAndNothingReadableAreNoPass) {

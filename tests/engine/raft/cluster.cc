@@ -39,7 +39,9 @@ void Cluster::Start(NodeId id) {
   config.self = id;
   config.membership = node.disk_snapshot.membership;
   config.applied = node.disk_snapshot.index;
-  node.log.Restore(node.disk_log, node.disk_snapshot.index, node.disk_snapshot.term);
+  node.log.Restore(node.disk_log, {.index = node.disk_snapshot.index,
+                                   .term = node.disk_snapshot.term,
+                                   .end_offset = snapshot_offsets_[node.disk_snapshot.index]});
   if (node.disk_snapshot.index > LogIndex{0}) node.log.snapshot = node.disk_snapshot;
   node.commit = node.disk_commit;
   node.raft =
@@ -138,6 +140,7 @@ void Cluster::Heal() {
   for (const NodeId id : ids_) {
     Node(id).disk_stalled = false;
     Restart(id);
+    Apply(id);
   }
 }
 
@@ -210,6 +213,7 @@ void Cluster::Compact(NodeId id) {
   node.disk_log.erase(node.disk_log.begin(),
                       node.disk_log.begin() + static_cast<ptrdiff_t>(index - gone));
   node.disk_commit = std::max(node.disk_commit, index);
+  snapshot_offsets_[index] = node.log.EndOffset(index);
   node.log.RemovePrefix(index + 1);
   node.log.snapshot = node.disk_snapshot;
 }
@@ -406,7 +410,9 @@ void Cluster::FinishInstall(NodeId id) {
     node.disk_snapshot = meta;
     node.disk_log.clear();
     node.disk_commit = meta.index;
-    node.log.Restore({}, meta.index, meta.term);
+    node.log.Restore(
+        {},
+        {.index = meta.index, .term = meta.term, .end_offset = snapshot_offsets_.at(meta.index)});
     node.log.snapshot = meta;
     node.commit = meta.index;
     node.raft->OnSnapshotInstalled(now_, meta, effects);
@@ -476,6 +482,38 @@ Counters Cluster::totals() const {
     if (up(id)) add(Node(id).raft->counters());
   }
   return sum;
+}
+
+std::string Cluster::Describe() const {
+  std::string out;
+  for (const NodeId id : ids_) {
+    const NodeState& node = Node(id);
+    if (node.raft == nullptr) {
+      absl::StrAppend(&out, "\n", id.value(), ": down");
+      continue;
+    }
+    const Raft& raft = *node.raft;
+    absl::StrAppend(&out, "\n", id.value(), ": role ", static_cast<int>(raft.role()), " term ",
+                    raft.term().value(), " leader ", raft.leader().value(), " log ",
+                    node.log.first_index().value(), "..", node.log.last_index().value(),
+                    " durable ", node.log.durable_index().value(), " commit ",
+                    raft.commit().value(), " applied ", raft.applied().value(),
+                    node.installing ? " installing" : "", " voters");
+    const Membership& who = raft.membership();
+    for (const NodeId voter : who.voters.incoming.voters()) {
+      absl::StrAppend(&out, " ", voter.value());
+    }
+    for (const NodeId voter : who.voters.outgoing.voters()) {
+      absl::StrAppend(&out, " -", voter.value());
+    }
+    for (const NodeId learner : who.learners) absl::StrAppend(&out, " L", learner.value());
+    for (const PeerStatus& peer : raft.Peers(now_)) {
+      absl::StrAppend(&out, "\n    peer ", peer.id.value(), " state ", static_cast<int>(peer.state),
+                      " match ", peer.match.value(), " next ", peer.next.value(),
+                      peer.paused ? " paused" : "", peer.active ? "" : " inactive");
+    }
+  }
+  return out;
 }
 
 void Cluster::Fail(const std::string& what) {

@@ -62,8 +62,17 @@ class TestLog final : public RaftLog {
   // Appends and cuts so far.
   uint64_t changes() const { return changes_; }
 
-  // The image after a crash, behind a prefix that is gone up to `before`, of `before_term`.
-  void Restore(std::vector<Entry> disk, LogIndex before = LogIndex{0}, Term before_term = Term{});
+  // What is behind a prefix that is gone.
+  struct Before {
+    LogIndex index;
+    Term term;
+    Offset end_offset;
+  };
+  // The image after a crash.
+  void Restore(std::vector<Entry> disk, const Before& before = {});
+  Offset EndOffset(LogIndex index) const {
+    return index == first_ - 1 ? before_offset_ : At(index).end_offset();
+  }
 
   // What could be sent instead of what is gone.
   std::optional<SnapshotMeta> snapshot;
@@ -80,10 +89,11 @@ class TestLog final : public RaftLog {
   std::function<void(LogIndex)> on_truncate;
 
  private:
-  Offset NextOffset() const { return entries_.empty() ? Offset{} : entries_.back().end_offset(); }
+  Offset NextOffset() const { return EndOffset(last_index()); }
 
   LogIndex first_{1};
   Term before_first_;
+  Offset before_offset_;
   std::vector<Entry> entries_;
   LogIndex durable_;
   // What the outstanding write will make durable; lowered by truncation.
@@ -176,6 +186,8 @@ class Cluster {
   std::function<bool(const Message&)> filter;
   uint64_t messages_delivered() const { return delivered_; }
   const std::vector<std::string>& failures() const { return failures_; }
+  // For a person: what every node is at.
+  std::string Describe() const;
   // Entries committed anywhere, by index: term and payload.
   struct Committed {
     Term term;
@@ -253,6 +265,8 @@ class Cluster {
   Membership initial_;
   // By the index it took effect at.
   std::map<LogIndex, Membership> memberships_;
+  // Behind the entry a snapshot ends with.
+  std::map<LogIndex, Offset> snapshot_offsets_;
   ReadId next_read_{1};
   uint64_t reads_answered_ = 0;
   std::map<NodeId, NodeState> nodes_;

@@ -21,6 +21,7 @@ Facts Follower() {
                .verified = LogIndex{6},
                .acked = LogIndex{5},
                .is_voter = true,
+               .may_lead = true,
                .peers = {}};
 }
 

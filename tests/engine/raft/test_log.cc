@@ -79,13 +79,13 @@ void TestLog::ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) {
 }
 
 bool TestLog::Fits(const Entry& entry) const {
-  if (entry.index == first_) return entry.base_offset == Offset{} || first_ > LogIndex{1};
-  return At(entry.index - 1).end_offset() == entry.base_offset;
+  return EndOffset(entry.index - 1) == entry.base_offset;
 }
 
 void TestLog::RemovePrefix(LogIndex first) {
   TIDEMARK_CHECK_LE(first, durable_ + 1);
   before_first_ = *TermAt(first - 1);
+  before_offset_ = EndOffset(first - 1);
   entries_.erase(entries_.begin(), entries_.begin() + static_cast<ptrdiff_t>(first - first_));
   first_ = first;
 }
@@ -97,9 +97,10 @@ std::vector<TestLog::Op> TestLog::TakeStaged() {
 
 void TestLog::WriteDone() { durable_ = std::max(durable_, writing_); }
 
-void TestLog::Restore(std::vector<Entry> disk, LogIndex before, Term before_term) {
-  first_ = before + 1;
-  before_first_ = before_term;
+void TestLog::Restore(std::vector<Entry> disk, const Before& before) {
+  first_ = before.index + 1;
+  before_first_ = before.term;
+  before_offset_ = before.end_offset;
   entries_ = std::move(disk);
   staged_.clear();
   reads.clear();
