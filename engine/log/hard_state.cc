@@ -21,11 +21,10 @@ constexpr size_t kRecordBytes = kHardStateRecordBytes;
 
 // Nothing for a replica that has nothing to say there: zeros.
 void AppendExtra(const HardStateRecord& record, std::string& slot) {
-  if (record.snapshot == SnapshotFiles() && record.votes_from == LogIndex(0)) return;
+  if (record.snapshot == SnapshotFiles()) return;
   AppendLittle<uint64_t>(slot, record.snapshot.first);
   AppendLittle<uint64_t>(slot, record.snapshot.end);
   AppendLittle<uint64_t>(slot, record.snapshot.live);
-  AppendLittle<uint64_t>(slot, record.votes_from.value());
   AppendLittle<uint32_t>(slot, Crc32c(slot));
 }
 
@@ -39,7 +38,6 @@ bool DecodeExtra(std::string_view slot, HardStateRecord& record) {
   record.snapshot = {.first = LoadLittle<uint64_t>(extra.data()),
                      .end = LoadLittle<uint64_t>(extra.data() + 8),
                      .live = LoadLittle<uint64_t>(extra.data() + 16)};
-  record.votes_from = LogIndex(LoadLittle<uint64_t>(extra.data() + 24));
   return record.snapshot.first <= record.snapshot.end && record.snapshot.end <= UINT64_MAX / 2 &&
          record.snapshot.live <= UINT64_MAX / 2;
 }

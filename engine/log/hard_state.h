@@ -26,9 +26,6 @@ struct HardStateRecord {
   LogIndex start;
   // What of the log came, or is coming, with a snapshot.
   SnapshotFiles snapshot = {};
-  // The first index this replica must have again before it votes: it came back without its files.
-  // 0: it votes.
-  LogIndex votes_from = LogIndex(0);
 
   friend bool operator==(const HardStateRecord&, const HardStateRecord&) = default;
 };
@@ -38,7 +35,7 @@ inline constexpr size_t kHardStateCopyBytes = 2048;
 inline constexpr size_t kHardStateCopies = 4;
 inline constexpr size_t kHardStateRecordBytes = 6 * 8 + 4;
 // Behind it: what most replicas never need (zeros), with a checksum of its own.
-inline constexpr size_t kHardStateExtraBytes = 4 * 8 + 4;
+inline constexpr size_t kHardStateExtraBytes = 3 * 8 + 4;
 // One copy; nullopt if it is damaged or was never written.
 std::optional<HardStateRecord> DecodeHardStateCopy(std::string_view copy);
 

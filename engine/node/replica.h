@@ -20,12 +20,12 @@
 #include "engine/log/hard_state.h"
 #include "engine/log/log.h"
 #include "engine/log/segment_scrub.h"
-#include "engine/log/snapshot_receiver.h"
 #include "engine/node/effect.h"
 #include "engine/node/membership_log.h"
 #include "engine/node/node.h"
 #include "engine/node/producers.h"
 #include "engine/node/recovered_group.h"
+#include "engine/node/snapshot_install.h"
 #include "engine/node/snapshot_message.h"
 #include "engine/raft/raft.h"
 
@@ -269,21 +269,6 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void ApplyMembers(Now now, Effects& out);
   void RestartRaft(Now now, Effects& out);
   void AppendControl(Term term, std::string_view payload);
-  // A snapshot that is being received.
-  struct Install {
-    raft::SnapshotMeta meta;  // what raft asked for: up to there, at least
-    std::optional<SnapshotReceiver> receiver = std::nullopt;  // once numbers are set aside
-    uint64_t asked = 0;                                       // the request under way; 0: none
-    Instant next_at = {};                                     // of the next request
-    std::optional<raft::HardState> saved = std::nullopt;      // with the switch
-  };
-  // What retention leaves to those who receive it.
-  struct Pin {
-    LogIndex from;
-    Instant begun;
-    Instant asked;  // last
-    Instant moved;  // when somebody last asked for `from`
-  };
 
   // raft::RaftLog
   // What was compacted is gone for raft, as a removed prefix is: every voter has had it, and it
@@ -365,8 +350,6 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void OnSnapshotRequest(Now now, NodeId from, const SnapshotRequest& request, Effects& out);
   void OnSnapshotRead(SnapshotRead read, const FileRange& range, const absl::StatusOr<Bytes>& bytes,
                       Effects& out);
-  void PinFor(Now now, LogIndex index);
-  LogIndex PinnedFrom(Now now) const;
   void BeginInstall(Now now, const raft::SnapshotMeta& meta, Effects& out);
   void ReserveForInstall();
   void AskForMore(Now now, Effects& out);
@@ -428,13 +411,13 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   LogIndex all_durable_;  // what every voter was known to have durable when the files were reopened
   Compaction compaction_;
   std::optional<raft::SnapshotMeta> install_wanted_;  // by raft
-  std::optional<Install> install_;
+  std::optional<SnapshotInstall> install_;
   std::optional<IoToken> snapshot_flush_;   // of the receiver
   std::optional<SnapshotFiles> new_files_;  // for the next hard state
   ReceivedSegments received_;               // while nobody goes on receiving
   bool switching_ = false;
   mutable bool snapshot_wanted_ = false;  // and nothing could be shipped
-  std::optional<Pin> pin_;
+  SnapshotPin pin_;
   // Who was a member from which applied entry on.
   std::deque<std::pair<LogIndex, raft::Membership>> memberships_;
   // Of a removal: what is on the disk is known again, the hard state says so, the log's files are

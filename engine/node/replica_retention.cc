@@ -33,8 +33,7 @@ void Replica::DecideRetention(Now now, Effects& out) {
   kept_from_ = std::max(kept_from_, log_->RetentionPoint(options_.retention, now.wall, limit));
   // What a replica lacks is kept twice as long: then it gets a snapshot. But for one that is
   // getting one.
-  const LogIndex pinned = PinnedFrom(now);
-  const LogIndex unpinned = pinned > here ? here : pinned - 1;
+  const LogIndex unpinned = std::min(here, pin_.From(now.instant).value_or(here + 1) - 1);
   kept_from_ = std::max(kept_from_,
                         log_->RetentionPoint(ForLaggards(options_.retention), now.wall, unpinned));
   if (!by_time) return;
@@ -63,8 +62,8 @@ void Replica::NoteHeldBack(LogIndex wanted, Effects& out) {
                       {"durable_there", absl::StrCat(raft_.MatchOf(slowest).value())},
                       {"wanted_from", absl::StrCat(wanted.value())},
                       {"hint",
-                       "what a replica still lacks is kept, whatever the topic's retention says; "
-                       "bring that node back"}}});
+                       "what a replica still lacks is kept until there is twice what the topic "
+                       "keeps; bring that node back, or it will need a snapshot"}}});
 }
 
 }  // namespace tidemark

@@ -88,7 +88,7 @@ void Replica::OnSnapshotRequest(Now now, NodeId from, const SnapshotRequest& req
     SendSnapshot(from, SnapshotChunk{.id = request.id}, out);
     return;
   }
-  PinFor(now, segment->base_index);
+  pin_.Ask(now.instant, segment->base_index);
   SnapshotChunk chunk{.id = request.id,
                       .segment = ShippedSegment::Of(*segment),
                       .part = request.part,
@@ -126,26 +126,6 @@ void Replica::OnSnapshotRead(SnapshotRead read, const FileRange& range,
   SendSnapshot(read.to, std::move(read.chunk), out);
 }
 
-void Replica::PinFor(Now now, LogIndex index) {
-  const Duration quiet = Duration::Seconds(kSnapshotPinSeconds);
-  if (!pin_.has_value() || now.instant - pin_->asked >= quiet) {
-    pin_ = Pin{.from = index, .begun = now.instant, .asked = now.instant, .moved = now.instant};
-  }
-  pin_->asked = now.instant;
-  // Of two receivers the one that is behind counts, as long as it asks.
-  if (index <= pin_->from || now.instant - pin_->moved >= quiet) {
-    pin_->from = index;
-    pin_->moved = now.instant;
-  }
-}
-
-LogIndex Replica::PinnedFrom(Now now) const {
-  const bool holds = pin_.has_value() &&
-                     now.instant - pin_->asked < Duration::Seconds(kSnapshotPinSeconds) &&
-                     now.instant - pin_->begun < Duration::Seconds(kSnapshotPinSecondsMax);
-  return holds ? pin_->from : LogIndex(UINT64_MAX);
-}
-
 // Receiving.
 
 void Replica::BeginInstall(Now now, const raft::SnapshotMeta& meta, Effects& out) {
@@ -153,7 +133,7 @@ void Replica::BeginInstall(Now now, const raft::SnapshotMeta& meta, Effects& out
     install_->meta = meta;
     return;
   }
-  install_.emplace(Install{.meta = meta, .next_at = now.instant});
+  install_.emplace(SnapshotInstall{.meta = meta, .next_at = now.instant});
   out.push_back(Note{Note::Level::kInfo,
                      "snapshot_begins",
                      {{"group", absl::StrCat(options_.group.value())},
@@ -163,7 +143,7 @@ void Replica::BeginInstall(Now now, const raft::SnapshotMeta& meta, Effects& out
 }
 
 void Replica::ReserveForInstall() {
-  Install& install = *install_;
+  SnapshotInstall& install = *install_;
   if (install.receiver.has_value() || new_files_.has_value()) return;
   // What is on the disk counts, not what is on its way there.
   const SnapshotFiles& files = durable_files_;
@@ -182,7 +162,7 @@ void Replica::DriveInstall(Now now, Effects& out) {
     DiscardReceived();
     return;
   }
-  Install& install = *install_;
+  SnapshotInstall& install = *install_;
   // Another leader had it all the same.
   if (raft_.commit() >= install.meta.index) {
     EndInstall(now, out);
@@ -213,7 +193,7 @@ void Replica::DriveInstall(Now now, Effects& out) {
 }
 
 void Replica::AskForMore(Now now, Effects& out) {
-  Install& install = *install_;
+  SnapshotInstall& install = *install_;
   if (now.instant < install.next_at || now.instant < shared_->snapshot_next_at) return;
   const std::optional<SnapshotReceiver::Want> want = install.receiver->Next();
   const NodeId source = raft_.leader();
@@ -359,7 +339,7 @@ void Replica::OnSwitched(std::optional<raft::HardState> saved, Effects& out) {
 }
 
 void Replica::FinishInstall(Now now, RecoveredGroup recovered, Effects& out) {
-  const Install install = *std::exchange(install_, std::nullopt);
+  const SnapshotInstall install = *std::exchange(install_, std::nullopt);
   const LogIndex index = recovered.log->last_index();
   members_ = std::move(recovered.members);
   if (recovered.log->first_index() == LogIndex(1)) members_.SetOrigin(options_.origin);

@@ -91,8 +91,7 @@ void InspectHardState(std::string_view bytes, const Write& write) {
                            " term=", record->term.value(), " vote=", record->vote.value(),
                            " commit=", record->commit.value(), " start=", record->start.value(),
                            " snapshot=", record->snapshot.first, "-", record->snapshot.end, "/",
-                           record->snapshot.live, " votes_from=", record->votes_from.value(),
-                           "\n")
+                           record->snapshot.live, "\n")
             : absl::StrCat("  copy ", i, ": ", AllZeros(copy) ? "never written" : "damaged", "\n"));
   }
 }
