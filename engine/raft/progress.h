@@ -90,6 +90,13 @@ struct Progress {
     session = sequence + 1;
   }
 
+  // The connection broke. A probe that was out asked the right question: it is asked again.
+  void Reset() {
+    if (state != State::kProbe) return EnterProbe();
+    paused = false;
+    session = sequence + 1;
+  }
+
   void EnterReplicate() {
     next = match + 1;
     Enter(State::kReplicate);

@@ -224,7 +224,7 @@ void Raft::Impl::OnPeerReset(Instant now, NodeId id, Effects& out) {
   Progress* peer = FindPeer(id);
   if (peer == nullptr) return;
   if (role_ == Role::kLeader) {
-    peer->EnterProbe();
+    peer->Reset();
     SendAppend(now, *peer, /*also_empty=*/true, out);
   } else if (voters().Contains(id) && now < election_deadline_) {
     AskAgain(*peer, out);
