@@ -31,12 +31,12 @@ void Raft::Impl::OnInstallSnapshot(Instant now, NodeId from, const InstallSnapsh
   const SnapshotMeta& meta = message.meta;
   if (meta.index > commit_ && log_->TermAt(meta.index) == meta.term) {
     // The log has it all, and the snapshot says that it is committed.
-    ack_.verified = std::max(ack_.verified, meta.index);
     SetCommit(meta.index, out);
   }
   // One that was made before this node was added is as good as any: what follows adds it.
   if (meta.index <= commit_) {
     install_.reset();
+    ack_.verified = std::max(ack_.verified, commit_);
     return Owe(commit_, message.sequence, out);
   }
   const bool known = install_.has_value() && install_->meta == meta;
