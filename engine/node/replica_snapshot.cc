@@ -149,8 +149,8 @@ void Replica::ReserveForInstall() {
   const SnapshotFiles& files = durable_files_;
   if (files.receiving()) {
     install.receiver.emplace(options_.group, files, std::exchange(received_, {}));
-  } else if (!log_->has_leftovers()) {
-    // What the numbers there are now keep out is gone for good.
+  } else if (hard_record_.snapshot == files && !log_->has_leftovers()) {
+    // None are on their way, and what the numbers there are now keep out is gone for good.
     new_files_ = log_->ReserveForSnapshot(kSnapshotSegmentsMax);
   }
 }
