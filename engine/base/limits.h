@@ -127,8 +127,8 @@ inline constexpr uint64_t kSnapshotSegmentsMax = uint64_t{1} << 20;
 // that whoever is served by the source and the receiver does not notice.
 inline constexpr uint64_t kSnapshotBytesPerSecond = 64u << 20;
 inline constexpr uint64_t kSnapshotRateMin = 64u << 10;
-// A receiver that hears nothing asks again, whoever leads by then, after this long; and goes on this
-// long after what it got was refused.
+// A receiver that hears nothing asks again, whoever leads by then, after this long; and goes on
+// this long after what it got was refused.
 inline constexpr int64_t kSnapshotRetryMillis = 1000;
 // Reads of segments under way for others that receive them, of one group.
 inline constexpr size_t kSnapshotReadsMax = 8;

@@ -178,7 +178,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool OnCompactionFlushed(Now now, IoToken token, const absl::Status& status, Effects& out);
   bool OnCompactionRead(Now now, IoToken token, const absl::StatusOr<Bytes>& bytes, Effects& out);
 
-  // replica_snapshot.cc. A part of a snapshot, or the wish for one.
+  // replica_snapshot.cc
   void OnSnapshotMessage(Now now, NodeId from, const SnapshotMessage& message, Effects& out);
   // Once a step: goes on receiving, if raft asked for it, with one request and one flush under way,
   // beside the flushes of the log and not at the same time as one of compaction.
@@ -225,10 +225,6 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   struct WaitingFetch {
     RequestId request;
     FetchRequest fetch;
-  };
-  struct SnapshotRead {
-    NodeId to;
-    SnapshotChunk chunk;  // without the bytes
   };
   struct PendingRead {
     FileRange range;
@@ -354,9 +350,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void ReserveForInstall();
   void AskForMore(Now now, Effects& out);
   void OnSnapshotChunk(Now now, NodeId from, const SnapshotChunk& chunk, Effects& out);
-  // It is not wanted any more, or not to be had.
   void EndInstall(Now now, Effects& out);
-  // Removes what was received for nothing.
   void DiscardReceived();
   std::vector<FileId> ReceivedFiles() const;
   void BeginSwitch(Effects& out);

@@ -149,8 +149,8 @@ void Replica::ReserveForInstall() {
   const SnapshotFiles& files = durable_files_;
   if (files.receiving()) {
     install.receiver.emplace(options_.group, files, std::exchange(received_, {}));
-  } else if (!log_->has_leftovers()) {
-    // What the numbers there are now keep out is gone for good.
+  } else if (hard_record_.snapshot == files && !log_->has_leftovers()) {
+    // None are on their way, and what the numbers there are now keep out is gone for good.
     new_files_ = log_->ReserveForSnapshot(kSnapshotSegmentsMax);
   }
 }
@@ -245,6 +245,7 @@ void Replica::OnSnapshotChunk(Now now, NodeId from, const SnapshotChunk& chunk, 
   if (!chunk.segment.has_value()) EndInstall(now, out);
 }
 
+// It is not wanted any more, or not to be had.
 void Replica::EndInstall(Now now, Effects& out) {
   if (snapshot_flush_.has_value()) return;  // then
   const raft::SnapshotMeta meta = install_->meta;
@@ -255,6 +256,7 @@ void Replica::EndInstall(Now now, Effects& out) {
   Absorb(std::move(fx), out);
 }
 
+// What was received for nothing.
 void Replica::DiscardReceived() {
   const bool useless =
       !received_.segments.empty() && raft_.commit() >= received_.segments.back().end_index - 1;

@@ -7,6 +7,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/time.h"
 #include "engine/log/snapshot_receiver.h"
+#include "engine/node/snapshot_message.h"
 #include "engine/raft/types.h"
 
 namespace tidemark {
@@ -19,6 +20,12 @@ struct SnapshotInstall {
   Instant next_at = {};                                     // of the next request
   // Written with what made it the log.
   std::optional<raft::HardState> saved = std::nullopt;
+};
+
+// A part of a segment that is being read for another replica.
+struct SnapshotRead {
+  NodeId to;
+  SnapshotChunk chunk;  // without the bytes
 };
 
 // What of a log retention leaves to those who receive it: from what they ask for on, for

@@ -62,7 +62,10 @@ void Retention::OnDecision(GroupId group, std::span<const NodeId> voters,
   for (LogIndex index = before; index < decision.from && !holds(twice); ++index) {
     const EntryFact& entry = committed[index.value() - 1].entry;
     for (const NodeId voter : voters) {
+      // What it let go of, or took over with a snapshot as gone, it does not need.
+      const auto gone = let_go_.find({voter, group});
       if (durable_->Holds(group, voter, entry)) continue;
+      if (gone != let_go_.end() && index < gone->second) continue;
       return fail(absl::StrCat("although index ", index.value(), " is not durable on node ",
                                voter.value()));
     }
