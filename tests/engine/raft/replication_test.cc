@@ -41,6 +41,18 @@ TEST(Replication, ANewLeaderProbesEveryPeerWithItsNoop) {
   }
 }
 
+// Simulated seeds 1 and 48: it went back to the match, which a new leader does not know yet, and so
+// to what retention had removed.
+TEST(Replication, AProbeIsAskedAgainWhenItsConnectionBreaks) {
+  Member member({.state = {.term = Term{1}}, .log = {1, 1, 1, 1}, .commit = LogIndex{4}});
+  member.log().RemovePrefix(LogIndex{4});
+  member.Elect();
+  const Effects reset = member.PeerReset(kTwo);
+  const auto* again = Find<AppendRequest>(reset.messages, kTwo);
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(again->prev_index, LogIndex{4});
+}
+
 TEST(Replication, AProbeIsOneMessageUntilItIsAnswered) {
   Member member({});
   member.Elect();
