@@ -50,7 +50,8 @@ void DrawCluster(const Draw& draw, Scenario& s) {
   s.check_quorum = !draw.Percent("check_quorum_off", 15);
   s.append_entries_max = draw.OneOf<uint64_t>("append_entries_max", {1, 8, 64, 0, 0});
   s.append_bytes_max = draw.OneOf<uint64_t>("append_bytes_max", {1, 4096, 65536, 65536, 0, 0});
-  s.segment_bytes = draw.OneOf<uint64_t>("segment_bytes", {16u << 10, 24u << 10, 64u << 10});
+  s.segment_bytes =
+      draw.OneOf<uint64_t>("segment_bytes", {16u << 10, 16u << 10, 24u << 10, 64u << 10});
   if (draw.Percent("retention_bytes.on", 35)) {
     s.retention_bytes = draw.OneOf<uint64_t>("retention_bytes", {1, 40'000, 100'000});
   }
@@ -124,7 +125,7 @@ void DrawFaults(const Draw& draw, Scenario& s) {
 void DrawClients(const Draw& draw, Scenario& s) {
   s.producers = static_cast<uint32_t>(draw.Between("producers", 1, 4));
   s.consumers = static_cast<uint32_t>(draw.Between("consumers", 1, 3));
-  s.consumers_late = Duration::Millis(draw.OneOf<int64_t>("consumers_late", {0, 0, 0, 4000}));
+  s.consumers_late = Duration::Millis(draw.OneOf<int64_t>("consumers_late", {0, 0, 0, 4000, 6000}));
   s.client_break = draw.Rate("client_break", 50, {500, 5000});
   s.topic_churn = draw.Percent("topic_churn", 30);
   // A new replica cannot be sent what retention or compaction let go.
@@ -144,8 +145,8 @@ void DrawClients(const Draw& draw, Scenario& s) {
   s.produce_gap_max = Duration::Millis(12) * (s.producers * (1 + s.burst_max));
   s.records_max = draw.OneOf<uint32_t>("records_max", {1, 3, 20});
   s.record_bytes_max = s.records_max == 20
-                           ? draw.OneOf<uint32_t>("record_bytes_max", {1, 100})
-                           : draw.OneOf<uint32_t>("record_bytes_max", {1, 100, 1000});
+                           ? draw.OneOf<uint32_t>("record_bytes_max", {1, 100, 100})
+                           : draw.OneOf<uint32_t>("record_bytes_max", {1, 100, 1000, 1000});
 }
 
 }  // namespace
