@@ -11,6 +11,7 @@
 #include "engine/base/endpoint.h"
 #include "engine/base/ids.h"
 #include "engine/node/request.h"
+#include "engine/node/snapshot_message.h"
 #include "engine/raft/types.h"
 
 // Everything a node can be told. A recorded list of (now, events) replays a node exactly.
@@ -19,10 +20,12 @@ namespace tidemark {
 
 struct RecoveredGroup;  // recovered_group.h
 
-// A raft message of one group.
+// A raft message of one group; or, if there is one, a part of a snapshot: then of `message` only
+// the addresses and the term count.
 struct PeerMessage {
   GroupId group;
   raft::Message message;
+  std::shared_ptr<const SnapshotMessage> snapshot = nullptr;
 };
 
 // From an authenticated peer; the transport vouches for `from`.

@@ -169,7 +169,11 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
           const auto at = replicas.find(e.message.group);
           // Unknown: deleted here, or created and not yet applied here. Raft repeats itself.
           if (at == replicas.end() || e.message.message.from != e.from) return;
-          at->second->OnMessage(now, std::move(e.message.message), out);
+          if (e.message.snapshot != nullptr) {
+            at->second->OnSnapshotMessage(now, e.from, *e.message.snapshot, out);
+          } else {
+            at->second->OnMessage(now, std::move(e.message.message), out);
+          }
         } else if constexpr (std::is_same_v<E, PeerLink>) {
           for (const auto& [group, replica] : replicas) replica->OnPeerReset(now, e.peer, out);
         } else if constexpr (std::is_same_v<E, DatagramReceived>) {
@@ -202,6 +206,7 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
           if (at == replicas.end()) return;
           if constexpr (std::is_same_v<E, IoDone>) {
             if (at->second->OnCompactionFlushed(now, e.token, e.status, out)) return;
+            if (at->second->OnSnapshotFlushed(now, e.token, e.status, out)) return;
             at->second->OnFlushed(now, e.status, out);
           } else if constexpr (std::is_same_v<E, GroupReopened>) {
             OnGroupReopened(now, *at->second, std::move(e), out);
@@ -274,6 +279,7 @@ void Node::Impl::Settle(Now now, Effects& out) {
   DecideCompaction(now);
   for (auto at = replicas.begin(); at != replicas.end();) {
     Replica& replica = *at->second;
+    replica.DriveInstall(now, out);
     replica.DriveCompaction(now, out);
     if (at->first != kCatalogGroup) replica.Settle(now, out);
     if (replica.leadership_changed()) {

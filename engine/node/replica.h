@@ -24,6 +24,8 @@
 #include "engine/node/node.h"
 #include "engine/node/producers.h"
 #include "engine/node/recovered_group.h"
+#include "engine/node/snapshot_install.h"
+#include "engine/node/snapshot_message.h"
 #include "engine/raft/raft.h"
 
 namespace tidemark {
@@ -46,6 +48,10 @@ struct NodeShared {
   bool no_room = false;
   // To logs, since the space was last judged.
   uint64_t written_bytes = 0;
+  // Of all receivers together: the rate, when the next one may ask, and what it last asked.
+  uint64_t snapshot_bytes_per_second = 0;
+  Instant snapshot_next_at;
+  uint64_t last_snapshot_request = 0;
   // When the files of a group that failed are read again.
   Duration reopen_delay_min;
   Duration reopen_delay_max;
@@ -149,6 +155,15 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool OnCompactionFlushed(Now now, IoToken token, const absl::Status& status, Effects& out);
   bool OnCompactionRead(Now now, IoToken token, const absl::StatusOr<Bytes>& bytes, Effects& out);
 
+  // replica_snapshot.cc
+  void OnSnapshotMessage(Now now, NodeId from, const SnapshotMessage& message, Effects& out);
+  // Once a step: goes on receiving, if raft asked for it, with one request and one flush under way,
+  // beside the flushes of the log and not at the same time as one of compaction.
+  void DriveInstall(Now now, Effects& out);
+  bool OnSnapshotFlushed(Now now, IoToken token, const absl::Status& status, Effects& out);
+  // What was received becomes the log, and the files are read again: it takes no part meanwhile.
+  bool switching() const { return switching_; }
+
   Instant next_deadline() const;
   // Nothing staged, nothing in flight.
   bool idle_disk() const;
@@ -188,7 +203,8 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   };
   struct PendingRead {
     FileRange range;
-    std::optional<PeerRead> peer;  // entries for it
+    std::optional<SnapshotRead> snapshot;  // a part of a segment for it
+    std::optional<PeerRead> peer;          // entries for it
     // Of a sidecar: what goes on when it is known.
     std::vector<PeerRead> peers;
     std::vector<WaitingFetch> fetches;
@@ -198,6 +214,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
     std::optional<FileBatch> identity;
     bool has_log = false;
     bool has_replacement = false;  // of a segment's files
+    bool switches = false;         // makes what was received the log
     std::optional<raft::HardState> hard_state;
     // The start in the hard state that goes with it, if it goes.
     std::optional<LogIndex> start;
@@ -230,6 +247,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   std::optional<raft::ConfChange> ConfChangeAt(LogIndex index) const override;
   std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
   void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) override;
+  std::optional<raft::SnapshotMeta> Snapshot() const override;
 
   // CheckpointSource
   void AppendState(std::string& out) const override;
@@ -241,7 +259,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   raft::Config RaftConfig(const std::optional<raft::Membership>& recovered) const;
   void DropAppliedChanges();
 
-  bool active() const { return verified_ && failure_.empty() && !removing_; }
+  bool active() const { return verified_ && failure_.empty() && !removing_ && !switching_; }
   bool failed() const { return !failure_.empty(); }
   LogIndex visible_index() const;
   // Whether there is nothing committed behind visible_end(), or about to be shown by others.
@@ -286,6 +304,27 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool has_retention() const;
   void DecideRetention(Now now, Effects& out);
   void NoteHeldBack(LogIndex wanted, Effects& out);
+  // replica_snapshot.cc
+  raft::Membership MembershipAt(LogIndex index) const;
+  void NoteMembership();
+  // The leader's log has nothing to ship where somebody needs it: what is being written is ended.
+  void BeginSegmentForSnapshot();
+  void SendSnapshot(NodeId to, SnapshotMessage message, Effects& out);
+  void OnSnapshotRequest(Now now, NodeId from, const SnapshotRequest& request, Effects& out);
+  void OnSnapshotRead(SnapshotRead read, const FileRange& range, const absl::StatusOr<Bytes>& bytes,
+                      Effects& out);
+  void BeginInstall(Now now, const raft::SnapshotMeta& meta, Effects& out);
+  void ReserveForInstall();
+  void AskForMore(Now now, Effects& out);
+  void OnSnapshotChunk(Now now, NodeId from, const SnapshotChunk& chunk, Effects& out);
+  void EndInstall(Now now, Effects& out);
+  void DiscardReceived();
+  std::vector<FileId> ReceivedFiles() const;
+  void BeginSwitch(Effects& out);
+  void OnSwitched(std::optional<raft::HardState> saved, Effects& out);
+  void FinishInstall(Now now, RecoveredGroup recovered, Effects& out);
+  Instant install_deadline() const;
+  void ContinueRemovalBeside();  // when what ran beside it is over
   // replica_compaction.cc
   LogIndex CompactionLimit(Now now) const;
   void NoteFailedCompaction(Now now, const absl::Status& status, Effects& out);
@@ -330,6 +369,16 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   NodeId held_back_by_;   // as last noted
   LogIndex all_durable_;  // what every voter was known to have durable when the files were reopened
   Compaction compaction_;
+  std::optional<raft::SnapshotMeta> install_wanted_;  // by raft
+  std::optional<SnapshotInstall> install_;
+  std::optional<IoToken> snapshot_flush_;   // of the receiver
+  std::optional<SnapshotFiles> new_files_;  // for the next hard state
+  ReceivedSegments received_;               // while nobody goes on receiving
+  bool switching_ = false;
+  mutable bool snapshot_wanted_ = false;  // and nothing could be shipped
+  SnapshotPin pin_;
+  // Who was a member from which applied entry on.
+  std::deque<std::pair<LogIndex, raft::Membership>> memberships_;
   // Of a removal: what is on the disk is known again, the hard state says so, the log's files are
   // gone, the hard state is gone.
   enum class Removal : uint8_t { kReopen, kMark, kLog, kHardState };
@@ -338,6 +387,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool removing_ = false;
   bool removed_ = false;
   uint64_t durable_generation_ = 0;  // of hard_record_
+  SnapshotFiles durable_files_;      // likewise
   bool verified_ = false;            // the hard state is known to be on the disk
   Instant healthy_since_ = Instant::Never();
   std::string failure_;
