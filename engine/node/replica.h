@@ -84,8 +84,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // replica_members.cc. Both as of raft::Raft; kUnavailable while the storage has failed.
   absl::Status TransferLeadershipTo(Now now, NodeId to, Effects& out);
   absl::Status ProposeConfChange(Now now, const raft::ConfChange& change, Effects& out);
-  // Leader: writes who founded the group into its log, unless that is there or a later change of
-  // members is.
+  // Leader: writes who founded the group into its log, unless a change of members is there.
   void RecordOrigin(Now now, Effects& out);
   // Why nothing can be proposed here; nullopt: it can.
   std::optional<RpcError> RefusalOfProposal() const;
@@ -222,7 +221,6 @@ class Replica : private raft::RaftLog, private CheckpointSource {
     CompactionTotals counted;  // of the log's, in the node's counters
   };
 
-  // What an unwilling member says to `message`: nothing, if this is true.
   bool MustIgnore(const raft::Message& message, Effects& out);
   // Added to a running group, and without all of it up to that addition yet.
   bool fenced() const { return log_->durable_index() < options_.fence.index; }
