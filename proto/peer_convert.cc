@@ -12,6 +12,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/status_macros.h"
 #include "engine/log/batch.h"
+#include "proto/snapshot_convert.h"
 #include "tidemark/peer/v1/peer.pb.h"
 
 namespace tidemark {
@@ -302,6 +303,8 @@ absl::Status DecodeBody(const peer::v1::Envelope& envelope, Bytes rest, raft::Me
       // Beside `message`: nothing of it is raft's.
       message.body = raft::TimeoutNow{};
       return absl::OkStatus();
+    case Envelope::kSnapshotRequest:
+    case Envelope::kSnapshotChunk:
     case Envelope::BODY_NOT_SET:
       break;
   }
@@ -318,6 +321,8 @@ std::vector<Bytes> EncodePeer(const PeerMessage& message) {
   envelope.set_term(message.message.term.value());
   if (message.command != nullptr) {
     envelope.set_catalog_command(*message.command);
+  } else if (message.snapshot != nullptr) {
+    EncodeSnapshotPart(*message.snapshot, envelope);
   } else {
     std::visit(BodyEncoder{envelope}, message.message.body);
   }
@@ -329,7 +334,10 @@ std::vector<Bytes> EncodePeer(const PeerMessage& message) {
 
   std::vector<Bytes> parts;
   parts.push_back(Bytes::From(std::move(head)));
-  if (const auto* append = std::get_if<raft::AppendRequest>(&message.message.body)) {
+  if (message.snapshot != nullptr) {
+    const auto* chunk = std::get_if<SnapshotChunk>(message.snapshot.get());
+    if (chunk != nullptr && !chunk->bytes.empty()) parts.push_back(chunk->bytes);
+  } else if (const auto* append = std::get_if<raft::AppendRequest>(&message.message.body)) {
     parts.reserve(1 + append->entries.size());
     LogIndex expected = append->prev_index;
     for (const Entry& entry : append->entries) {
@@ -361,9 +369,13 @@ absl::StatusOr<PeerMessage> DecodePeer(const Bytes& frame) {
   message.message.from = NodeId(envelope.from());
   message.message.to = NodeId(envelope.to());
   message.message.term = Term(envelope.term());
-  const size_t rest = 4 + size_t{bytes};
-  TIDEMARK_RETURN_IF_ERROR(
-      DecodeBody(envelope, frame.Slice(rest, frame.size() - rest), message.message));
+  Bytes rest = frame.Slice(4 + size_t{bytes}, frame.size() - 4 - bytes);
+  if (envelope.has_snapshot_request() || envelope.has_snapshot_chunk()) {
+    TIDEMARK_ASSIGN_OR_RETURN(SnapshotMessage part, DecodeSnapshotPart(envelope, std::move(rest)));
+    message.snapshot = std::make_shared<const SnapshotMessage>(std::move(part));
+    return message;
+  }
+  TIDEMARK_RETURN_IF_ERROR(DecodeBody(envelope, std::move(rest), message.message));
   if (envelope.body_case() == peer::v1::Envelope::kCatalogCommand) {
     message.command = std::make_shared<const std::string>(envelope.catalog_command());
   }

@@ -6,12 +6,13 @@
 #include "engine/base/bytes.h"
 #include "engine/node/event.h"
 
-// Raft messages as bytes of one peer transport frame, and back. Pure; both worlds use it.
+// Raft messages, and parts of snapshots, as bytes of one peer transport frame, and back. Pure; both
+// worlds use it.
 //
 //   u32 LE  n, length of the envelope
 //   n       tidemark.peer.v1.Envelope (protobuf)
 //   rest    only after an AppendRequest: the frames of its entries, exactly as they are on disk, of
-//           consecutive indexes from prev_index + 1
+//           consecutive indexes from prev_index + 1; after a SnapshotChunk: its bytes
 
 namespace tidemark {
 

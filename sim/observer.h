@@ -42,6 +42,7 @@ class Observer {
   void OnReopened(NodeId id, GroupId group);
   // A message leaves its node.
   void OnSent(const PeerMessage& message) {
+    if (message.snapshot != nullptr) return;
     if (!deleted_.contains(message.group)) votes_.OnSent(message.group, message.message);
   }
   // `id` removes its files of `group`: its topic was deleted, which is committed, and from here on

@@ -8,6 +8,20 @@
 namespace tidemark::sim {
 namespace {
 
+void AddSnapshot(TraceHash& hash, const SnapshotMessage& message) {
+  if (const auto* request = std::get_if<SnapshotRequest>(&message)) {
+    hash.Add(request->id);
+    hash.Add(request->index.value());
+    hash.Add(request->pos.value() << 1 | static_cast<uint64_t>(request->part));
+    return;
+  }
+  const SnapshotChunk& chunk = std::get<SnapshotChunk>(message);
+  hash.Add(chunk.id);
+  hash.Add(chunk.segment.has_value() ? chunk.segment->digest : 0);
+  hash.Add(chunk.pos.value() << 1 | static_cast<uint64_t>(chunk.part));
+  hash.Add(chunk.bytes.size());
+}
+
 void AddMessage(TraceHash& hash, const PeerMessage& peer) {
   const raft::Message& message = peer.message;
   hash.Add(peer.group.value());
@@ -15,6 +29,7 @@ void AddMessage(TraceHash& hash, const PeerMessage& peer) {
   hash.Add(message.to.value());
   if (peer.command != nullptr) hash.Add(*peer.command);
   hash.Add(message.term.value() << 4 | message.body.index());
+  if (peer.snapshot != nullptr) return AddSnapshot(hash, *peer.snapshot);
   std::visit(
       [&](const auto& body) {
         using B = std::decay_t<decltype(body)>;

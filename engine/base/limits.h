@@ -118,6 +118,24 @@ inline constexpr size_t kScrubFindingsMax = 64;
 inline constexpr int kScrubTriesMax = 3;
 // What replacing a segment takes at a time, and writes before it waits for the disk.
 inline constexpr size_t kReplacementPieceBytes = 1u << 20;
+// Bytes of a segment that a snapshot's receiver asks for at a time, with one request under way; the
+// largest sidecar it takes; numbers set aside for the segments of one snapshot.
+inline constexpr size_t kSnapshotChunkBytes = 256u << 10;
+inline constexpr uint64_t kSidecarBytesMax = uint64_t{1} << 30;
+inline constexpr uint64_t kSnapshotSegmentsMax = uint64_t{1} << 20;
+// How fast a node takes snapshots unless told otherwise: a part of what disks and networks do, so
+// that whoever is served by the source and the receiver does not notice.
+inline constexpr uint64_t kSnapshotBytesPerSecond = 64u << 20;
+inline constexpr uint64_t kSnapshotRateMin = 64u << 10;
+// A receiver that hears nothing asks again, whoever leads by then, after this long; and goes on
+// this long after what it got was refused.
+inline constexpr int64_t kSnapshotRetryMillis = 1000;
+// Reads of segments under way for others that receive them, of one group.
+inline constexpr size_t kSnapshotReadsMax = 8;
+// A segment is not removed from under a receiver for this long after it last asked, all in all this
+// long.
+inline constexpr int64_t kSnapshotPinSeconds = 30;
+inline constexpr int64_t kSnapshotPinSecondsMax = 3600;
 // How much of a pass a node does between other work, and the pause after it.
 inline constexpr int64_t kCompactionStepBytes = 256 << 10;
 inline constexpr int64_t kCompactionPauseMicros = 1000;

@@ -100,8 +100,9 @@ class Sorter {
 
 }  // namespace
 
-absl::StatusOr<GroupFiles> GroupFiles::Read(GroupId group, LogIndex start,
+absl::StatusOr<GroupFiles> GroupFiles::Read(GroupId group, const HardStateRecord& hard_state,
                                             const DirectoryView& directory) {
+  const SnapshotFiles& snapshot = hard_state.snapshot;
   GroupFiles files;
   Sorter sorter(files);
   std::set<uint64_t> sidecars;
@@ -110,6 +111,12 @@ absl::StatusOr<GroupFiles> GroupFiles::Read(GroupId group, LogIndex start,
     if (file.number > UINT64_MAX / 2) {
       return absl::FailedPreconditionError(
           absl::StrCat(PathOf(file), " was not written by this program; move it away"));
+    }
+    const bool numbered = file.kind == FileKind::kIndex || file.kind == FileKind::kSegment;
+    if (numbered && !snapshot.counts(file.number)) {
+      // What is being received goes on being received.
+      if (snapshot.installed()) files.leftovers.push_back(file);
+      continue;
     }
     if (file.kind == FileKind::kIndex) sidecars.insert(file.number);
     if (file.kind == FileKind::kSegment) segments.insert(file.number);
@@ -127,7 +134,7 @@ absl::StatusOr<GroupFiles> GroupFiles::Read(GroupId group, LogIndex start,
       sorter.Leftover(found);
     }
   }
-  sorter.DropRemovedPrefix(start);
+  sorter.DropRemovedPrefix(hard_state.start);
   for (const uint64_t number : sidecars) {
     if (!segments.contains(number)) {
       files.orphans.push_back({.group = group, .kind = FileKind::kIndex, .number = number});

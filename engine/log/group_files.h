@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "engine/log/hard_state.h"
 #include "engine/log/scan.h"
 
 namespace tidemark {
@@ -28,10 +29,10 @@ struct GroupFiles {
   LogIndex durable;
   LogIndex committed;
 
-  // `start` is the hard state's.
+  // `hard_state` tells where the log begins, and which files are no part of it.
   //   Errors  kFailedPrecondition: another format version, or a file of another group.
   //   Lives   as long as `directory`.
-  static absl::StatusOr<GroupFiles> Read(GroupId group, LogIndex start,
+  static absl::StatusOr<GroupFiles> Read(GroupId group, const HardStateRecord& hard_state,
                                          const DirectoryView& directory);
 };
 

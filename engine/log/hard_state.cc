@@ -19,6 +19,29 @@ static_assert(kCopyBytes == kSlotBytes / 2);
 constexpr uint64_t kMagic = 0x3253484b52414d54;  // "TMARKHS2"
 constexpr size_t kRecordBytes = kHardStateRecordBytes;
 
+// Nothing for a replica that has nothing to say there: zeros.
+void AppendExtra(const HardStateRecord& record, std::string& slot) {
+  if (record.snapshot == SnapshotFiles()) return;
+  AppendLittle<uint64_t>(slot, record.snapshot.first);
+  AppendLittle<uint64_t>(slot, record.snapshot.end);
+  AppendLittle<uint64_t>(slot, record.snapshot.live);
+  AppendLittle<uint32_t>(slot, Crc32c(slot));
+}
+
+// False: damaged. All of a copy lies in one sector, but disks do as they please.
+bool DecodeExtra(std::string_view slot, HardStateRecord& record) {
+  if (slot.size() < kRecordBytes + kHardStateExtraBytes) return false;
+  const std::string_view extra = slot.substr(kRecordBytes, kHardStateExtraBytes);
+  if (AllZeros(extra)) return true;
+  const size_t covered = kRecordBytes + kHardStateExtraBytes - 4;
+  if (Crc32c(slot.substr(0, covered)) != LoadLittle<uint32_t>(slot.data() + covered)) return false;
+  record.snapshot = {.first = LoadLittle<uint64_t>(extra.data()),
+                     .end = LoadLittle<uint64_t>(extra.data() + 8),
+                     .live = LoadLittle<uint64_t>(extra.data() + 16)};
+  return record.snapshot.first <= record.snapshot.end && record.snapshot.end <= UINT64_MAX / 2 &&
+         record.snapshot.live <= UINT64_MAX / 2;
+}
+
 // The record twice, in different sectors: one bad sector never makes a replica forget a promise.
 std::string EncodeSlot(const HardStateRecord& record) {
   std::string slot;
@@ -29,6 +52,7 @@ std::string EncodeSlot(const HardStateRecord& record) {
   AppendLittle<uint64_t>(slot, record.commit.value());
   AppendLittle<uint64_t>(slot, record.start.value());
   AppendLittle<uint32_t>(slot, Crc32c(slot));
+  AppendExtra(record, slot);
   slot.resize(kCopyBytes, '\0');
   return slot + slot;
 }
@@ -51,11 +75,13 @@ std::optional<HardStateRecord> DecodeHardStateCopy(std::string_view slot) {
   }
   const uint32_t crc = LoadLittle<uint32_t>(slot.data() + kRecordBytes - 4);
   if (Crc32c(slot.substr(0, kRecordBytes - 4)) != crc) return std::nullopt;
-  return HardStateRecord{.generation = LoadLittle<uint64_t>(slot.data() + 8),
+  HardStateRecord record{.generation = LoadLittle<uint64_t>(slot.data() + 8),
                          .term = Term(LoadLittle<uint64_t>(slot.data() + 16)),
                          .vote = NodeId(LoadLittle<uint64_t>(slot.data() + 24)),
                          .commit = LogIndex(LoadLittle<uint64_t>(slot.data() + 32)),
                          .start = LogIndex(LoadLittle<uint64_t>(slot.data() + 40))};
+  if (!DecodeExtra(slot, record)) return std::nullopt;
+  return record;
 }
 
 absl::StatusOr<HardStateRecord> DecodeHardState(std::string_view file) {

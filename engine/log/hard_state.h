@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "engine/base/ids.h"
 #include "engine/log/file.h"
+#include "engine/log/snapshot_files.h"
 
 namespace tidemark {
 
@@ -23,6 +24,8 @@ struct HardStateRecord {
   // The first index kept when a prefix of the log was last removed; 0 or 1: never; kRemovedGroup:
   // all of it is being removed, with the group.
   LogIndex start;
+  // What of the log came, or is coming, with a snapshot.
+  SnapshotFiles snapshot = {};
 
   friend bool operator==(const HardStateRecord&, const HardStateRecord&) = default;
 };
@@ -31,6 +34,8 @@ struct HardStateRecord {
 inline constexpr size_t kHardStateCopyBytes = 2048;
 inline constexpr size_t kHardStateCopies = 4;
 inline constexpr size_t kHardStateRecordBytes = 6 * 8 + 4;
+// Behind it: what most replicas never need (zeros), with a checksum of its own.
+inline constexpr size_t kHardStateExtraBytes = 3 * 8 + 4;
 // One copy; nullopt if it is damaged or was never written.
 std::optional<HardStateRecord> DecodeHardStateCopy(std::string_view copy);
 

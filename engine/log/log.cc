@@ -283,6 +283,11 @@ void Log::OnBatchDurable(FileBatch spent) {
     log.staged.ops.push_back(RemoveFile{file});
   }
   log.RaiseFloor();
+  const auto removes = [](const FileOp& op) { return std::holds_alternative<RemoveFile>(op); };
+  if (log.leftovers && log.replaced.empty() && log.replaced_staged.empty() &&
+      std::none_of(log.staged.ops.begin(), log.staged.ops.end(), removes)) {
+    log.leftovers = false;
+  }
   log.StageFooters();
   log.EvictCache();
 }
@@ -307,6 +312,20 @@ void Log::SetSegmentBytes(uint64_t segment_bytes) {
   TIDEMARK_CHECK_LE(segment_bytes, kSegmentBytesMax);
   impl_->options.segment_bytes = segment_bytes;
 }
+
+SnapshotFiles Log::ReserveForSnapshot(uint64_t count) {
+  const uint64_t first = impl_->next_number;
+  impl_->next_number += count;
+  return {.first = first, .end = impl_->next_number};
+}
+
+uint64_t Log::next_number() const { return impl_->next_number; }
+
+void Log::RemoveStrangers(const std::vector<FileId>& files) {
+  impl_->unstaged_removals.insert(impl_->unstaged_removals.end(), files.begin(), files.end());
+}
+
+bool Log::has_leftovers() const { return impl_->leftovers; }
 
 std::vector<FileId> Log::Files() const {
   std::vector<FileId> files;

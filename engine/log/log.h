@@ -18,6 +18,7 @@
 #include "engine/log/file.h"
 #include "engine/log/key_table.h"
 #include "engine/log/sealed_segment.h"
+#include "engine/log/snapshot_files.h"
 
 namespace tidemark {
 
@@ -105,6 +106,7 @@ class Log {
   // Rebuilds the log of `group` from the files in `directory` (FORMAT.md, "Recovery").
   // `committed` is a commit index the hard state vouches for: a bad frame at or below it is rot,
   // never a torn tail. `start` is the first index kept when a prefix was last removed (1: never).
+  // `snapshot` tells which of the files are part of it.
   // `observer`, if given, is told what to derive from the entries.
   //   Cost    a few kilobytes of each full segment, and the entries behind the last usable
   //           checkpoint; all entries for an observer that needs them.
@@ -116,7 +118,8 @@ class Log {
   static absl::StatusOr<Log> Recover(GroupId group, const LogOptions& options,
                                      const DirectoryView& directory, LogIndex committed,
                                      RecoveryObserver* observer = nullptr,
-                                     LogIndex start = LogIndex(1));
+                                     LogIndex start = LogIndex(1),
+                                     const SnapshotFiles& snapshot = {});
 
   // Where checkpoints come from; none by default. Must outlive the log. Append and TakeBatch ask
   // it: its state is that after last_index().
@@ -264,6 +267,12 @@ class Log {
   // The first of the segments that are full, committed and durable with their footers that ends
   // behind entry `index`: what a scrubber looks at (scrub.h).
   std::optional<SealedSegment> SealedSegmentAfter(LogIndex index) const;
+  // Behind the last full segment that could be sent to somebody who has nothing, all before it as
+  // well, and that compaction has left alone; 0: there is none.
+  LogIndex ShippableEnd() const;
+  // Makes the next append begin a segment, so that the last one becomes full. False: it has
+  // nothing, or one before it is about to be sealed.
+  bool EndSegment();
   // Whether `segment`, which that gave, is still part of the log.
   bool Holds(const SealedSegment& segment) const;
   // Bytes of the frames and sidecars of all of them.
@@ -294,6 +303,15 @@ class Log {
   void OnReplacementBatchDurable();
   // Ends the replacement, if there is one. What has its name by then stays.
   void CancelReplacement();
+
+  // Numbers for `count` segments that come with a snapshot; none of the log's own gets one of them.
+  SnapshotFiles ReserveForSnapshot(uint64_t count);
+  // What the next segment of the log gets for a number.
+  uint64_t next_number() const;
+  // Removes `files`, which are none of the log's, with the next batch.
+  void RemoveStrangers(const std::vector<FileId>& files);
+  // Whether files that recovery did not want may still be there, or come back in a crash.
+  bool has_leftovers() const;
 
   // Whole files of the log (to remove the group's data).
   std::vector<FileId> Files() const;

@@ -226,6 +226,8 @@ struct Log::Impl {
   std::vector<FileId> replaced_staged;       // it is staged
   std::vector<FileId> replaced_outstanding;  // it is in the outstanding batch
   std::vector<FileId> unstaged_removals;     // of a removed prefix, for the next batch
+  // Recovery wanted some files gone, and the batch that removes them is not durable yet.
+  bool leftovers = false;
   // Segments that get no more frames and have no footer yet.
   std::vector<uint64_t> unsealed;
   // The next append begins a segment: a suffix was cut, or recovery found a torn tail.

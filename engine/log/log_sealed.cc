@@ -51,6 +51,28 @@ std::optional<SealedSegment> Log::SealedSegmentAfter(LogIndex index) const {
   return sealed;
 }
 
+LogIndex Log::ShippableEnd() const {
+  const Impl& log = *impl_;
+  LogIndex end;
+  for (const Segment& segment : log.segments) {
+    if (!log.IsSealed(segment)) break;
+    // What is derived from the log is not known behind a sparse segment: what follows knows it.
+    if (!segment.sparse.has_value()) end = segment.end_index();
+  }
+  return end;
+}
+
+bool Log::EndSegment() {
+  Impl& log = *impl_;
+  if (log.segments.empty() || log.segments.back().count == 0) return false;
+  for (size_t i = 0; i + 1 < log.segments.size(); ++i) {
+    if (!log.IsSealed(log.segments[i])) return false;
+  }
+  log.EndRun();
+  log.seal = true;
+  return true;
+}
+
 bool Log::Holds(const SealedSegment& segment) const {
   const Impl& log = *impl_;
   if (segment.base_index < first_index() || segment.base_index > last_index()) return false;

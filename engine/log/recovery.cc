@@ -22,11 +22,12 @@ namespace tidemark {
 class Recoverer {
  public:
   Recoverer(Log::Impl* log, const DirectoryView& directory, LogIndex committed, LogIndex start,
-            RecoveryObserver* observer)
+            const SnapshotFiles& snapshot, RecoveryObserver* observer)
       : log_(*log),
         directory_(directory),
         known_committed_(committed),
         start_(start),
+        snapshot_(snapshot),
         observer_(observer) {}
 
   absl::Status Run() {
@@ -75,10 +76,17 @@ class Recoverer {
             absl::StrCat(PathOf(file), " was not written by this program; move it away"));
       }
       log_.next_number = std::max(log_.next_number, file.number + 1);
+      const bool numbered = file.kind == FileKind::kIndex || file.kind == FileKind::kSegment;
+      if (numbered && !snapshot_.counts(file.number)) {
+        // What is being received is not the log's to remove.
+        if (snapshot_.installed()) unwanted_.push_back(file);
+        continue;
+      }
       if (file.kind == FileKind::kIndex) sidecars.insert(file.number);
       if (file.kind == FileKind::kSegment) segments.insert(file.number);
       if (file.kind == FileKind::kTemporary) unwanted_.push_back(file);
     }
+    log_.next_number = std::max({log_.next_number, snapshot_.end, snapshot_.live});
     for (const uint64_t number : segments) {
       TIDEMARK_RETURN_IF_ERROR(ReadFiles(number, sidecars.contains(number)));
     }
@@ -498,6 +506,7 @@ class Recoverer {
       // What a sidecar holds beyond the data could be taken for the index of what is appended next.
       if (!segment.has_index || segment.index_stale || !segment.unwritten.empty()) log_.seal = true;
     }
+    log_.leftovers = !unwanted_.empty();
     // Files that a younger segment replaces go when that one is durable, see Log::Impl::replaced.
     if (log_.staged.ops.empty()) {
       for (const FileId& file : unwanted_) log_.staged.ops.push_back(RemoveFile{file});
@@ -511,6 +520,7 @@ class Recoverer {
   LogIndex known_committed_;
   LogIndex known_durable_;  // entries up to here were durable
   const LogIndex start_;
+  const SnapshotFiles snapshot_;
   RecoveryObserver* const observer_;
   std::vector<FoundSegment> all_;   // in order of creation
   std::vector<FoundSegment> live_;  // in order of the log
@@ -530,10 +540,12 @@ class Recoverer {
 
 absl::StatusOr<Log> Log::Recover(GroupId group, const LogOptions& options,
                                  const DirectoryView& directory, LogIndex committed,
-                                 RecoveryObserver* observer, LogIndex start) {
+                                 RecoveryObserver* observer, LogIndex start,
+                                 const SnapshotFiles& snapshot) {
   TIDEMARK_CHECK_LE(options.segment_bytes, kSegmentBytesMax);
   auto impl = std::make_unique<Impl>(group, options);
-  TIDEMARK_RETURN_IF_ERROR(Recoverer(impl.get(), directory, committed, start, observer).Run());
+  TIDEMARK_RETURN_IF_ERROR(
+      Recoverer(impl.get(), directory, committed, start, snapshot, observer).Run());
   return Log(std::move(impl));
 }
 

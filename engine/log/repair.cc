@@ -195,8 +195,7 @@ absl::StatusOr<RepairPlan> PlanRepair(const GroupVerification& verification,
         "there is nothing to accept the loss of: no frame is damaged; leave out --accept-loss");
   }
   TIDEMARK_ASSIGN_OR_RETURN(
-      GroupFiles files,
-      GroupFiles::Read(verification.group, verification.hard_state.start, directory));
+      GroupFiles files, GroupFiles::Read(verification.group, verification.hard_state, directory));
   return Planner(verification, directory, std::move(files)).Run();
 }
 

@@ -25,8 +25,8 @@ class Verifier {
       result_.leftover_files = directory_.List(result_.group).size();
       return std::move(result_);
     }
-    TIDEMARK_ASSIGN_OR_RETURN(
-        files_, GroupFiles::Read(result_.group, result_.hard_state.start, directory_));
+    TIDEMARK_ASSIGN_OR_RETURN(files_,
+                              GroupFiles::Read(result_.group, result_.hard_state, directory_));
     result_.leftover_files = files_.leftovers.size();
     result_.known_committed = std::max(files_.committed, result_.hard_state.commit);
     result_.known_durable = std::max(files_.durable, result_.known_committed);
@@ -72,7 +72,7 @@ class Verifier {
     for (size_t i = 0; i < kHardStateCopies; ++i) {
       const size_t at = i * kHardStateCopyBytes;
       const std::string_view copy = bytes.substr(std::min(at, bytes.size()), kHardStateCopyBytes);
-      const std::string_view used = copy.substr(0, kHardStateRecordBytes);
+      const std::string_view used = copy.substr(0, kHardStateRecordBytes + kHardStateExtraBytes);
       if (DecodeHardStateCopy(copy).has_value()) continue;
       if (AllZeros(used) &&
           (i >= kHardStateCopies / 2 ? record->generation < 2 : record->generation == 0)) {

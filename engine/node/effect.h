@@ -53,7 +53,7 @@ struct Reply {
 };
 
 // File operations of one group, made durable together; answered by IoDone. At most one per group is
-// under way, and beside it one of compaction, which names other files.
+// under way, and beside it one of compaction or of a snapshot's receiver, which name other files.
 struct Flush {
   IoToken token;
   GroupId group;

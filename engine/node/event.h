@@ -11,6 +11,7 @@
 #include "engine/base/endpoint.h"
 #include "engine/base/ids.h"
 #include "engine/node/request.h"
+#include "engine/node/snapshot_message.h"
 #include "engine/raft/types.h"
 
 // Everything a node can be told. A recorded list of (now, events) replays a node exactly.
@@ -19,11 +20,13 @@ namespace tidemark {
 
 struct RecoveredGroup;  // recovered_group.h
 
-// A raft message of one group; or, if there is one, a command for the catalog (catalog.h), which is
-// sent to the node that leads it: then of `message` only the addresses count.
+// A raft message of one group. Or, if there is one, a part of a snapshot (then of `message` only
+// the addresses and the term count), or a command for the catalog (catalog.h), which is sent to the
+// node that leads it (then only the addresses).
 struct PeerMessage {
   GroupId group;
   raft::Message message;
+  std::shared_ptr<const SnapshotMessage> snapshot = nullptr;
   std::shared_ptr<const std::string> command = nullptr;
 };
 

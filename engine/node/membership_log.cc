@@ -114,6 +114,14 @@ void MembershipLog::SetOrigin(const std::vector<NodeId>& voters) {
   known_ = true;
 }
 
+void MembershipLog::StartAt(raft::Membership membership, LogIndex index) {
+  *this = MembershipLog();
+  base_ = std::move(membership);
+  folded_ = index;
+  known_ = true;
+  changed_ = true;
+}
+
 absl::Status MembershipLog::Append(LogIndex index, std::string_view payload) {
   if (raft::IsConfChange(payload)) {
     TIDEMARK_ASSIGN_OR_RETURN(raft::ConfChange change, raft::DecodeConfChange(payload));

@@ -46,6 +46,8 @@ class MembershipLog {
 
   // Who founded the group, unless the log says it already. Ascending.
   void SetOrigin(const std::vector<NodeId>& voters);
+  // Whatever it knew before: all entries up to `index`, committed, amount to `membership`.
+  void StartAt(raft::Membership membership, LogIndex index);
   // Whether it is known who the members are.
   bool known() const { return known_; }
   // Whether a roster or a change of members is in the log, so far as it was not cut.

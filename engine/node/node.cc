@@ -189,7 +189,11 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
           // Unknown: deleted here, or created and not yet applied here. Raft repeats itself.
           if (at == replicas.end() || e.message.message.from != e.from) return;
           agenda.Touch(at->first);
-          at->second->OnMessage(now, std::move(e.message.message), out);
+          if (e.message.snapshot != nullptr) {
+            at->second->OnSnapshotMessage(now, e.from, *e.message.snapshot, out);
+          } else {
+            at->second->OnMessage(now, std::move(e.message.message), out);
+          }
         } else if constexpr (std::is_same_v<E, PeerLink>) {
           for (const auto& [group, replica] : replicas) replica->OnPeerReset(now, e.peer, out);
           TouchAll();
@@ -224,6 +228,7 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
           if (at == replicas.end()) return;
           if constexpr (std::is_same_v<E, IoDone>) {
             if (at->second->OnCompactionFlushed(now, e.token, e.status, out)) return;
+            if (at->second->OnSnapshotFlushed(now, e.token, e.status, out)) return;
             at->second->OnFlushed(now, e.status, out);
           } else if constexpr (std::is_same_v<E, GroupReopened>) {
             OnGroupReopened(now, *at->second, std::move(e), out);
@@ -310,6 +315,7 @@ void Node::Impl::Settle(Now now, Effects& out) {
     const auto at = replicas.find(group);
     if (at == replicas.end()) continue;
     Replica& replica = *at->second;
+    replica.DriveInstall(now, out);
     replica.DriveCompaction(now, out);
     if (group != kCatalogGroup) replica.Settle(now, out);
     if (replica.leadership_changed()) {

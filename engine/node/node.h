@@ -55,6 +55,8 @@ struct NodeOptions {
   size_t append_entries_max = 0;
   // Divides all gossip intervals; simulations and the demo use it to converge sooner.
   int64_t gossip_speed = 1;
+  // How fast this node takes snapshots of all its groups together; 0: as fast as they come.
+  uint64_t snapshot_bytes_per_second = kSnapshotBytesPerSecond;
   // How often, besides whenever a segment begins, it is looked at what retention may remove.
   Duration retention_interval = Duration::Seconds(10);
   // How often it is looked for a log worth compacting, besides whenever a pass has ended.
@@ -98,6 +100,9 @@ struct NodeCounters {
   uint64_t compaction_passes = 0;
   uint64_t compaction_records_removed = 0;
   uint64_t compaction_bytes_removed = 0;
+  uint64_t snapshot_bytes_sent = 0;
+  uint64_t snapshot_bytes_received = 0;
+  uint64_t snapshots_installed = 0;
 };
 
 // One server: catalog, partitions, gossip, access control, composed into a state machine. Pure and

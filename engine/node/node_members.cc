@@ -48,6 +48,7 @@ Node::Impl::Impl(NodeOptions options_in, acl::Enforcer enforcer_in, Now now, Prn
       swim(GossipConfig(options), static_cast<uint64_t>(now.wall.millis()), prng.Fork()) {
   shared.reopen_delay_min = options.reopen_delay_min;
   shared.reopen_delay_max = options.reopen_delay_max;
+  shared.snapshot_bytes_per_second = options.snapshot_bytes_per_second;
 }
 
 void Node::Impl::StartGossip(Now now, Effects& out) {

@@ -22,7 +22,8 @@ class ReplicaLogs final : public ScrubLogs {
   }
   const Log* Find(GroupId group) const override {
     const auto at = replicas_.find(group);
-    if (at == replicas_.end() || at->second->removing() || !at->second->failure().empty()) {
+    if (at == replicas_.end() || at->second->removing() || at->second->switching() ||
+        !at->second->failure().empty()) {
       return nullptr;
     }
     return &at->second->log();

@@ -92,10 +92,14 @@ absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& opt
   TIDEMARK_ASSIGN_OR_RETURN(
       recovered.log,
       Log::Recover(group, options, directory, std::max(recovered.hard_state.commit, committed),
-                   &rebuild, std::max(recovered.hard_state.start, LogIndex(1))));
+                   &rebuild, std::max(recovered.hard_state.start, LogIndex(1)),
+                   recovered.hard_state.snapshot));
   if (!rebuild.status().ok()) {
     return absl::FailedPreconditionError(
         absl::StrCat("group ", group.value(), ": ", rebuild.status().message()));
+  }
+  if (recovered.hard_state.snapshot.receiving()) {
+    recovered.received = RecoverReceived(group, recovered.hard_state.snapshot, directory);
   }
   if (recovered.hard_state.generation == 0 && recovered.log->durable_index() > LogIndex(0)) {
     return absl::DataLossError(absl::StrCat(

@@ -13,6 +13,7 @@
 #include "engine/log/file.h"
 #include "engine/log/hard_state.h"
 #include "engine/log/log.h"
+#include "engine/log/snapshot_receiver.h"
 #include "engine/node/membership_log.h"
 #include "engine/node/producers.h"
 
@@ -26,6 +27,8 @@ struct RecoveredGroup {
   MembershipLog members;
   // Group 0 only: every entry, for the catalog to apply once they are committed.
   std::deque<Entry> entries;
+  // What of a snapshot had been received when the node stopped.
+  ReceivedSegments received;
   // The group was being removed: what is left of its files (the log is then empty).
   std::vector<FileId> leftover;
   bool removed() const { return hard_state.start == kRemovedGroup; }

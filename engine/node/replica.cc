@@ -26,6 +26,8 @@ Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, 
       unapplied_(std::move(recovered.entries)),
       kept_from_(recovered.kept_from()) {
   leftover_ = std::move(recovered.leftover);
+  received_ = std::move(recovered.received);
+  durable_files_ = hard_record_.snapshot;
   log_->SetCheckpointSource(this);
 }
 
@@ -70,6 +72,11 @@ void Replica::OnFlushed(Now now, const absl::Status& status, Effects& out) {
   }
   wall_ = now.wall;
   durable_generation_ = hard_record_.generation;
+  durable_files_ = hard_record_.snapshot;
+  if (done.switches) {
+    OnSwitched(done.hard_state, out);
+    return;
+  }
   if (done.verifies) {
     StartRaft(now, out);
     return;
@@ -93,6 +100,10 @@ void Replica::OnRead(Now now, IoToken token, absl::StatusOr<Bytes> bytes, Effect
   PendingRead read = std::move(found->second);
   reads_.erase(found);
   if (failed() || removing_) return;
+  if (read.snapshot.has_value()) {
+    OnSnapshotRead(*std::move(read.snapshot), read.range, bytes, out);
+    return;
+  }
   if (!read.peer.has_value()) {
     OnSidecarRead(now, std::move(read), bytes, out);
     return;
@@ -138,7 +149,7 @@ void Replica::OnSidecarRead(Now now, PendingRead read, const absl::StatusOr<Byte
 
 Replica::PendingRead& Replica::ReadSidecar(const FileRange& sidecar, Effects& out) {
   for (auto& [token, read] : reads_) {
-    if (read.range.file == sidecar.file) return read;
+    if (read.range.file == sidecar.file && !read.snapshot.has_value()) return read;
   }
   const IoToken token = shared_->NewToken(options_.group);
   out.push_back(ReadRange{token, sidecar.file, sidecar.pos, sidecar.length});
@@ -200,6 +211,7 @@ void Replica::Settle(Now now, Effects& out) {
   }
   if (active()) {
     ApplyMembers(now, out);
+    BeginSegmentForSnapshot();
     log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
     served_ = served_ || raft_.serving();
     AnswerCommitted(out);
@@ -212,6 +224,10 @@ void Replica::Settle(Now now, Effects& out) {
 
 void Replica::BeginFlush(Effects& out) {
   if (flush_.has_value() || reopening_ || (removing_ && removal_ == Removal::kReopen)) return;
+  if (switching_ && !removing_) {
+    BeginSwitch(out);
+    return;
+  }
   // The identity of the directory goes first and alone: a log without it would be nobody's.
   const bool identity = !removing_ && !node_files_.empty();
   const bool verifies = !verified_ && !removing_ && !identity;
@@ -219,9 +235,10 @@ void Replica::BeginFlush(Effects& out) {
   // Where room is short, what retention lets go may be what the log needs: it goes first.
   const bool first = moved && (shared_->no_room || failures_ > 0);
   const bool alone = identity || verifies || first;
+  const bool files = active() && !alone && new_files_.has_value();
   const bool has_log = !removing_ && !alone && log_->has_staged();
   const bool has_replacement = active() && !alone && log_->has_replacement_batch();
-  if (!has_log && !has_replacement && !verifies && !unsaved_.has_value() && !moved &&
+  if (!has_log && !has_replacement && !verifies && !unsaved_.has_value() && !moved && !files &&
       node_files_.empty()) {
     // Nothing has to become durable first: what is held hangs on nothing.
     for (raft::Message& message : std::exchange(held_, {})) Send(std::move(message), out);
@@ -244,7 +261,7 @@ void Replica::BeginFlush(Effects& out) {
     batch.sync.insert(batch.sync.end(), staged.sync.begin(), staged.sync.end());
   }
   if (has_replacement) AddReplacement(flush, batch);
-  if ((unsaved_.has_value() || moved) && !identity) {
+  if ((unsaved_.has_value() || moved || files) && !identity) {
     if (!first) flush.hard_state = std::exchange(unsaved_, std::nullopt);
     ++hard_record_.generation;
     if (flush.hard_state.has_value()) {
@@ -255,6 +272,7 @@ void Replica::BeginFlush(Effects& out) {
       hard_record_.start = kept_from_;
       flush.start = kept_from_;
     }
+    if (files) hard_record_.snapshot = *std::exchange(new_files_, std::nullopt);
     hard_record_.commit =
         std::max(hard_record_.commit, std::min(raft_.commit(), log_->durable_index()));
     AppendHardState(options_.group, hard_record_, batch);
@@ -277,16 +295,13 @@ void Replica::Absorb(raft::Effects fx, Effects& out) {
       ReadForPeer(read, out);
     }
   }
+  if (fx.install.has_value()) install_wanted_ = std::move(fx.install);
+  if (fx.membership_changed) NoteMembership();
   if (fx.role_changed) {
     leadership_changed_ = true;
     if (raft_.role() == raft::Role::kLeader) ++shared_->counters.elections_won;
   }
   membership_changed_ |= fx.membership_changed;
-  // Nothing here can install one yet; the leader tries again after a while.
-  if (fx.install.has_value()) {
-    raft::Effects none;
-    raft_.OnSnapshotFailed(Instant(), *fx.install, none);
-  }
 }
 
 void Replica::Send(raft::Message message, Effects& out) {
@@ -436,7 +451,10 @@ void Replica::Fetch(Now now, RequestId request, const FetchRequest& fetch, Effec
     }
     return;
   }
-  if (const std::optional<FileRange> sidecar = log_->IndexOfOffset(BeginningOf(fetch))) {
+  // While the files change nothing may be read of them.
+  const std::optional<FileRange> sidecar =
+      switching_ ? std::nullopt : log_->IndexOfOffset(BeginningOf(fetch));
+  if (sidecar.has_value()) {
     ReadSidecar(*sidecar, out).fetches.push_back({.request = request, .fetch = fetch});
   } else {
     FetchNow(request, fetch, out);
@@ -565,11 +583,12 @@ void Replica::StageNodeFiles(FileBatch batch) {
 Instant Replica::next_deadline() const {
   if (may_reopen()) return reopen_at_;
   if (!active()) return Instant::Never();
-  return std::min({raft_.next_deadline(), retention_deadline_, compaction_deadline()});
+  return std::min(
+      {raft_.next_deadline(), retention_deadline_, compaction_deadline(), install_deadline()});
 }
 
 bool Replica::idle_disk() const {
-  return !flush_.has_value() && !compaction_.flush.has_value() &&
+  return !flush_.has_value() && !compaction_.flush.has_value() && !snapshot_flush_.has_value() &&
          (failed() || removing_ || !log_->has_staged());
 }
 

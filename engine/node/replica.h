@@ -23,41 +23,14 @@
 #include "engine/node/effect.h"
 #include "engine/node/membership_log.h"
 #include "engine/node/node.h"
+#include "engine/node/node_shared.h"
 #include "engine/node/producers.h"
 #include "engine/node/recovered_group.h"
+#include "engine/node/snapshot_install.h"
+#include "engine/node/snapshot_message.h"
 #include "engine/raft/raft.h"
 
 namespace tidemark {
-
-// How the log of a compacted topic is compacted.
-struct CompactionSetting {
-  // Records are left alone until they are so old.
-  Duration min_lag;
-  Duration tombstone_retention;
-  CompactionPolicy policy = {};
-};
-
-// What the replicas of one node share: tokens and counters.
-struct NodeShared {
-  IoToken next_token{1};
-  // Which group an outstanding flush or read belongs to.
-  std::map<IoToken, GroupId> tokens;
-  NodeCounters counters;
-  // Too little space to store what leaders replicate here; group 0 goes on.
-  bool no_room = false;
-  // To logs, since the space was last judged.
-  uint64_t written_bytes = 0;
-  // When the files of a group that failed are read again.
-  Duration reopen_delay_min;
-  Duration reopen_delay_max;
-
-  IoToken NewToken(GroupId group) {
-    const IoToken token = next_token;
-    ++next_token;
-    tokens.emplace(token, group);
-    return token;
-  }
-};
 
 // One raft group at this node: consensus, log, producer table and the clients waiting on it.
 //
@@ -111,8 +84,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // replica_members.cc. Both as of raft::Raft; kUnavailable while the storage has failed.
   absl::Status TransferLeadershipTo(Now now, NodeId to, Effects& out);
   absl::Status ProposeConfChange(Now now, const raft::ConfChange& change, Effects& out);
-  // Leader: writes who founded the group into its log, unless that is there or a later change of
-  // members is.
+  // Leader: writes who founded the group into its log, unless a change of members is there.
   void RecordOrigin(Now now, Effects& out);
   // Why nothing can be proposed here; nullopt: it can.
   std::optional<RpcError> RefusalOfProposal() const;
@@ -172,6 +144,15 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool OnCompactionFlushed(Now now, IoToken token, const absl::Status& status, Effects& out);
   bool OnCompactionRead(Now now, IoToken token, const absl::StatusOr<Bytes>& bytes, Effects& out);
 
+  // replica_snapshot.cc
+  void OnSnapshotMessage(Now now, NodeId from, const SnapshotMessage& message, Effects& out);
+  // Once a step: goes on receiving, if raft asked for it, with one request and one flush under way,
+  // beside the flushes of the log and not at the same time as one of compaction.
+  void DriveInstall(Now now, Effects& out);
+  bool OnSnapshotFlushed(Now now, IoToken token, const absl::Status& status, Effects& out);
+  // What was received becomes the log, and the files are read again: it takes no part meanwhile.
+  bool switching() const { return switching_; }
+
   Instant next_deadline() const;
   // Whether Settle has left something to the next step, whatever that brings.
   bool wants_settling() const { return segment_begun_ && has_retention(); }
@@ -213,7 +194,8 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   };
   struct PendingRead {
     FileRange range;
-    std::optional<PeerRead> peer;  // entries for it
+    std::optional<SnapshotRead> snapshot;  // a part of a segment for it
+    std::optional<PeerRead> peer;          // entries for it
     // Of a sidecar: what goes on when it is known.
     std::vector<PeerRead> peers;
     std::vector<WaitingFetch> fetches;
@@ -223,6 +205,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
     std::optional<FileBatch> identity;
     bool has_log = false;
     bool has_replacement = false;  // of a segment's files
+    bool switches = false;         // makes what was received the log
     std::optional<raft::HardState> hard_state;
     // The start in the hard state that goes with it, if it goes.
     std::optional<LogIndex> start;
@@ -238,7 +221,6 @@ class Replica : private raft::RaftLog, private CheckpointSource {
     CompactionTotals counted;  // of the log's, in the node's counters
   };
 
-  // What an unwilling member says to `message`: nothing, if this is true.
   bool MustIgnore(const raft::Message& message, Effects& out);
   // Added to a running group, and without all of it up to that addition yet.
   bool fenced() const { return log_->durable_index() < options_.fence.index; }
@@ -270,11 +252,12 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   }
   std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
   void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) override;
+  std::optional<raft::SnapshotMeta> Snapshot() const override;
 
   // CheckpointSource
   void AppendState(std::string& out) const override { AppendGroupState(producers_, members_, out); }
 
-  bool active() const { return verified_ && failure_.empty() && !removing_; }
+  bool active() const { return verified_ && failure_.empty() && !removing_ && !switching_; }
   bool failed() const { return !failure_.empty(); }
   LogIndex visible_index() const;
   // Whether there is nothing committed behind visible_end(), or about to be shown by others.
@@ -319,6 +302,28 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool has_retention() const;
   void DecideRetention(Now now, Effects& out);
   void NoteHeldBack(LogIndex wanted, Effects& out);
+  // replica_snapshot.cc
+  raft::Membership MembershipAt(LogIndex index) const;
+  void NoteMembership();
+  // The leader's log has nothing to ship where somebody needs it: what is being written is ended.
+  void BeginSegmentForSnapshot();
+  void SendSnapshot(NodeId to, SnapshotMessage message, Effects& out);
+  void OnSnapshotRequest(Now now, NodeId from, const SnapshotRequest& request, Effects& out);
+  void OnSnapshotRead(SnapshotRead read, const FileRange& range, const absl::StatusOr<Bytes>& bytes,
+                      Effects& out);
+  void BeginInstall(Now now, const raft::SnapshotMeta& meta, Effects& out);
+  void ReserveForInstall();
+  void AskForMore(Now now, Effects& out);
+  void OnSnapshotChunk(Now now, NodeId from, const SnapshotChunk& chunk, Effects& out);
+  void EndInstall(Now now, Effects& out);
+  void DiscardReceived();
+  std::vector<FileId> ReceivedFiles() const;
+  void BeginSwitch(Effects& out);
+  void OnSwitched(std::optional<raft::HardState> saved, Effects& out);
+  void FinishInstall(Now now, RecoveredGroup recovered, Effects& out);
+  Instant install_deadline() const;
+  // The next step of a removal, when what ran beside it is over.
+  void ContinueRemovalBeside();
   // replica_compaction.cc
   LogIndex CompactionLimit(Now now) const;
   void NoteFailedCompaction(Now now, const absl::Status& status, Effects& out);
@@ -364,6 +369,16 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   NodeId held_back_by_;   // as last noted
   LogIndex all_durable_;  // what every voter was known to have durable when the files were reopened
   Compaction compaction_;
+  std::optional<raft::SnapshotMeta> install_wanted_;  // by raft
+  std::optional<SnapshotInstall> install_;
+  std::optional<IoToken> snapshot_flush_;   // of the receiver
+  std::optional<SnapshotFiles> new_files_;  // for the next hard state
+  ReceivedSegments received_;               // while nobody goes on receiving
+  bool switching_ = false;
+  mutable bool snapshot_wanted_ = false;  // and nothing could be shipped
+  SnapshotPin pin_;
+  // Who was a member from which applied entry on.
+  std::deque<std::pair<LogIndex, raft::Membership>> memberships_;
   // Of a removal: what is on the disk is known again, the hard state says so, the log's files are
   // gone, the hard state is gone.
   enum class Removal : uint8_t { kReopen, kMark, kLog, kHardState };
@@ -372,6 +387,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool removing_ = false;
   bool removed_ = false;
   uint64_t durable_generation_ = 0;  // of hard_record_
+  SnapshotFiles durable_files_;      // likewise
   bool verified_ = false;            // the hard state is known to be on the disk
   Instant healthy_since_ = Instant::Never();
   std::string failure_;

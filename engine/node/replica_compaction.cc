@@ -38,7 +38,7 @@ LogIndex Replica::CompactionLimit(Now now) const {
 }
 
 std::optional<CompactionSizes> Replica::CompactionWork(Now now) const {
-  if (!options_.compaction.has_value() || !active() || log_->compacting() ||
+  if (!options_.compaction.has_value() || !active() || log_->compacting() || install_.has_value() ||
       now.instant < compaction_.not_before) {
     return std::nullopt;
   }
@@ -56,7 +56,8 @@ void Replica::BeginCompaction(Now now, KeySeed seed) {
 
 void Replica::DriveCompaction(Now now, Effects& out) {
   if (!log_->compacting()) return;
-  if (!active()) log_->CancelCompaction();
+  // What is being received takes the place of all that could be compacted.
+  if (!active() || install_.has_value()) log_->CancelCompaction();
   if (compaction_.flush.has_value() || compaction_.read.has_value()) return;
   if (now.instant >= compaction_.next_step) {
     compaction_.next_step = now.instant + Duration::Micros(kCompactionPauseMicros);
@@ -89,9 +90,7 @@ bool Replica::OnCompactionFlushed(Now now, IoToken token, const absl::Status& st
   }
   CountCompaction();
   // Its files could not go while they were being written.
-  if (removing_ && removal_ != Removal::kReopen && !flush_.has_value() && node_files_.empty()) {
-    ContinueRemoval();
-  }
+  if (removing_) ContinueRemovalBeside();
   return true;
 }
 

@@ -10,6 +10,16 @@
 
 namespace tidemark {
 
+namespace {
+
+RetentionPolicy ForLaggards(RetentionPolicy policy) {
+  if (policy.bytes.has_value()) policy.bytes = *policy.bytes * 2;
+  if (policy.age.has_value()) policy.age = *policy.age * 2;
+  return policy;
+}
+
+}  // namespace
+
 bool Replica::has_retention() const {
   return options_.retention.bytes.has_value() || options_.retention.age.has_value();
 }
@@ -21,6 +31,11 @@ void Replica::DecideRetention(Now now, Effects& out) {
   const LogIndex here = std::min(raft_.commit(), log_->durable_index());
   const LogIndex limit = std::min(here, std::max(all_durable_, raft_.all_durable()));
   kept_from_ = std::max(kept_from_, log_->RetentionPoint(options_.retention, now.wall, limit));
+  // What a replica lacks is kept twice as long: then it gets a snapshot. But for one that is
+  // getting one.
+  const LogIndex unpinned = std::min(here, pin_.From(now.instant).value_or(here + 1) - 1);
+  kept_from_ = std::max(kept_from_,
+                        log_->RetentionPoint(ForLaggards(options_.retention), now.wall, unpinned));
   if (!by_time) return;
   retention_deadline_ = now.instant + options_.retention_interval;
   NoteHeldBack(log_->RetentionPoint(options_.retention, now.wall, here), out);
@@ -47,8 +62,8 @@ void Replica::NoteHeldBack(LogIndex wanted, Effects& out) {
                       {"durable_there", absl::StrCat(raft_.MatchOf(slowest).value())},
                       {"wanted_from", absl::StrCat(wanted.value())},
                       {"hint",
-                       "what a replica still lacks is kept, whatever the topic's retention says; "
-                       "bring that node back"}}});
+                       "what a replica still lacks is kept until there is twice what the topic "
+                       "keeps; bring that node back, or it will need a snapshot"}}});
 }
 
 }  // namespace tidemark

@@ -31,6 +31,7 @@ void Replica::StartRaft(Now now, Effects& out) {
   if (has_retention()) retention_deadline_ = now.instant;
   // The term of an admission becomes this replica's own promise.
   if (hard_record_.term < options_.fence.term) unsaved_ = raft_.hard_state();
+  NoteMembership();
   raft::Effects fx;
   raft_.Start(now.instant, fx);
   Absorb(std::move(fx), out);
@@ -64,6 +65,7 @@ void Replica::Fail(Now now, const absl::Status& status, Effects& out) {
   // Long ago counts no more.
   if (verified_ && now.instant - healthy_since_ >= shared_->reopen_delay_max) failures_ = 0;
   verified_ = false;
+  switching_ = false;
   failure_ = std::string(status.message());
   failure_code_ = status.code();
   ++shared_->counters.groups_failed;
@@ -90,7 +92,7 @@ bool Replica::may_reopen() const {
   const bool wanted = removing_ ? removal_ == Removal::kReopen : failed();
   return wanted && !reopening_ && !flush_.has_value() && reads_.empty() &&
          !compaction_.flush.has_value() && !compaction_.read.has_value() &&
-         reopen_at_ != Instant::Never();
+         !snapshot_flush_.has_value() && reopen_at_ != Instant::Never();
 }
 
 void Replica::Reopen(Effects& out) {
@@ -113,6 +115,14 @@ void Replica::OnReopened(Now now, absl::StatusOr<std::shared_ptr<RecoveredGroup>
   reopening_ = false;
   if (removing_) {
     RemoveReopened(now, std::move(recovered), out);
+    return;
+  }
+  if (switching_) {
+    if (recovered.ok()) {
+      FinishInstall(now, std::move(**recovered), out);
+    } else {
+      Fail(now, recovered.status(), out);
+    }
     return;
   }
   if (recovered.ok()) {
@@ -140,8 +150,11 @@ void Replica::OnReopened(Now now, absl::StatusOr<std::shared_ptr<RecoveredGroup>
 }
 
 absl::Status Replica::CheckAllThere(const RecoveredGroup& recovered) const {
+  // A snapshot, complete as recovery saw it, has another end than the log whose place it took.
+  const bool replaced = recovered.hard_state.generation > durable_generation_ &&
+                        recovered.hard_state.snapshot.installed();
   if (recovered.hard_state.generation >= durable_generation_ &&
-      recovered.log->last_index() >= log_->durable_index()) {
+      (replaced || recovered.log->last_index() >= log_->durable_index())) {
     return absl::OkStatus();
   }
   return absl::DataLossError(absl::StrCat(
@@ -164,9 +177,15 @@ void Replica::Reset(RecoveredGroup recovered) {
   wanted_from_ = LogIndex();
   held_back_by_ = kNoNode;
   leftover_ = std::move(recovered.leftover);
+  received_ = std::move(recovered.received);
+  install_.reset();
+  new_files_.reset();
+  memberships_.clear();
   log_ = std::move(recovered.log);
   log_->SetCheckpointSource(this);
   hard_record_ = recovered.hard_state;
+  durable_files_ = hard_record_.snapshot;
+  install_wanted_.reset();
   all_durable_ = std::max(all_durable_, raft_.all_durable());
   members_ = std::move(recovered.members);
   members_.SetOrigin(options_.origin);
@@ -198,7 +217,8 @@ void Replica::Remove(Now now, Effects& out) {
   held_.clear();
   node_files_ = {};
   // After a failure the disk may hold something else than was last written.
-  if (failed()) {
+  if (failed() || switching_ || reopening_) {
+    switching_ = false;
     removal_ = Removal::kReopen;
     failure_.clear();
     reopen_at_ = now.instant;
@@ -220,7 +240,14 @@ void Replica::OnRemovalFlushed(Now now, const absl::Status& status, Effects& out
   if (!status.ok()) {
     RemoveLater(now, status, out);
   } else if (node_files_.empty() && removal_ != Removal::kReopen &&
-             !compaction_.flush.has_value()) {
+             !compaction_.flush.has_value() && !snapshot_flush_.has_value()) {
+    ContinueRemoval();
+  }
+}
+
+void Replica::ContinueRemovalBeside() {
+  if (removal_ != Removal::kReopen && !flush_.has_value() && node_files_.empty() &&
+      !compaction_.flush.has_value() && !snapshot_flush_.has_value()) {
     ContinueRemoval();
   }
 }
@@ -247,6 +274,7 @@ void Replica::ContinueRemoval() {
       removal_ = Removal::kLog;
       for (const FileId& file : log_->Files()) remove(file);
       for (const FileId& file : leftover_) remove(file);
+      for (const FileId& file : ReceivedFiles()) remove(file);
       if (!node_files_.empty()) return;
       [[fallthrough]];
     case Removal::kLog:

@@ -64,6 +64,11 @@ void Raft::Impl::OnHeartbeatReply(Instant now, NodeId from, const HeartbeatReply
       now - peer.snapshot_sent >= config_.election_timeout) {
     peer.EnterProbe();
   }
+  // Nobody knows what it has, and what would be sent first is gone: perhaps it has what is left.
+  if (peer.state == Progress::State::kProbe && !log_->TermAt(peer.next - 1).has_value() &&
+      !log_->Snapshot().has_value()) {
+    peer.next = std::max(peer.next, log_->first_index());
+  }
   // Whether anything that was sent is missing shows only when something is sent again.
   if (peer.match < log_->last_index() || peer.state == Progress::State::kProbe ||
       reply.unverified) {

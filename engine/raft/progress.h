@@ -122,8 +122,18 @@ struct Progress {
   // The peer refused what follows `refused`, and may agree up to `guess`. Whether that is news: if
   // so, what is sent next is a probe.
   bool Refused(LogIndex refused, LogIndex guess) {
-    // What it once acknowledged is not asked for at the pace of its refusals.
-    if (state == State::kSnapshot || refused <= match) return false;
+    if (state == State::kSnapshot) return false;
+    if (refused <= match) {
+      if (state != State::kProbe || refused != next - 1) return false;
+      // In answer to a probe only a member refuses that which came back without its disk: it begins
+      // anew, and nothing that it said before means anything.
+      match = LogIndex{0};
+      next = std::max(std::min(refused, guess + 1), LogIndex{1});
+      commit_sent = std::min(commit_sent, next - 1);
+      paused = false;
+      born = session = sequence + 1;
+      return true;
+    }
     if (state == State::kReplicate) {
       EnterProbe();
       return true;

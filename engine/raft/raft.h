@@ -251,9 +251,10 @@ class Raft {
   // changes take effect, and leaving a joint configuration waits for OnApplied.
   void ApplyConfChanges(Instant now, LogIndex applied, Effects& out);
 
-  // The snapshot asked for by Effects::install is durable, and the log is what is behind its index
-  // (nothing), everything it had before discarded: from this call on, not before. If commit()
-  // meanwhile passed the snapshot, do not reset the log, and call OnSnapshotFailed.
+  // The snapshot asked for by Effects::install, or one that reaches further, is durable, and the
+  // log ends with its index, everything it had before discarded: from this call on, not before. It
+  // may have entries up to there, all of them the snapshot's. If commit() meanwhile passed the
+  // snapshot, do not reset the log, and call OnSnapshotFailed.
   void OnSnapshotInstalled(Instant now, const SnapshotMeta& meta, Effects& out);
   void OnSnapshotFailed(Instant now, const SnapshotMeta& meta, Effects& out);
 

@@ -47,7 +47,7 @@ void Raft::Impl::OnInstallSnapshot(Instant now, NodeId from, const InstallSnapsh
 
 void Raft::Impl::OnSnapshotInstalled(Instant now, const SnapshotMeta& meta, Effects& out) {
   TIDEMARK_CHECK_GT(meta.index, commit_);
-  TIDEMARK_CHECK_EQ(log_->first_index(), meta.index + 1);
+  TIDEMARK_CHECK_LE(log_->first_index(), meta.index + 1);
   TIDEMARK_CHECK_EQ(log_->last_index(), meta.index);
   TIDEMARK_CHECK_EQ(log_->durable_index(), meta.index);
   TIDEMARK_CHECK_EQ(log_->last_term(), meta.term);

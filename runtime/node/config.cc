@@ -93,6 +93,11 @@ absl::Status CheckNumbers(const ServerConfig& config) {
   }
   // Slower, and a large disk is not verified once in its life.
   constexpr uint64_t kScrubRateMin = 64u << 10;
+  if (config.snapshot_bytes_per_second != 0 &&
+      config.snapshot_bytes_per_second < kSnapshotRateMin) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "snapshot_bytes_per_second must be 0 (no bound) or at least ", kSnapshotRateMin));
+  }
   if (config.scrub_bytes_per_second != 0 && config.scrub_bytes_per_second < kScrubRateMin) {
     return absl::InvalidArgumentError(
         absl::StrCat("scrub_bytes_per_second must be 0 (off) or at least ", kScrubRateMin));
@@ -156,6 +161,7 @@ absl::StatusOr<NodeOptions> OptionsOf(const ServerConfig& config) {
   options.heartbeat_interval = Duration::Millis(static_cast<int64_t>(config.heartbeat_interval_ms));
   options.disk_headroom_bytes = config.disk_headroom_bytes;
   options.scrub.bytes_per_second = config.scrub_bytes_per_second;
+  options.snapshot_bytes_per_second = config.snapshot_bytes_per_second;
   options.shutdown_timeout = Duration::Millis(static_cast<int64_t>(config.shutdown_timeout_ms));
   return options;
 }

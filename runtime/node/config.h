@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/base/endpoint.h"
+#include "engine/base/limits.h"
 #include "engine/node/node.h"
 
 namespace tidemark {
@@ -45,6 +46,8 @@ struct ServerConfig {
   uint64_t disk_headroom_bytes = 256u << 20;
   // How fast full log files are verified in the background; 0: not at all.
   uint64_t scrub_bytes_per_second = 4u << 20;
+  // How fast snapshots of logs are taken from other nodes; 0: as fast as they come.
+  uint64_t snapshot_bytes_per_second = kSnapshotBytesPerSecond;
   uint64_t shutdown_timeout_ms = 3000;
   int io_threads = 4;
 

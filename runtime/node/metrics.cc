@@ -65,6 +65,12 @@ void AddCounters(const NodeCounters& counters, std::vector<prometheus::MetricFam
       counters.compaction_records_removed);
   add("tidemark_compaction_removed_bytes_total", "Bytes of segments that compaction has removed.",
       counters.compaction_bytes_removed);
+  add("tidemark_snapshot_sent_bytes_total",
+      "Bytes of full segments sent to replicas that lack them.", counters.snapshot_bytes_sent);
+  add("tidemark_snapshot_received_bytes_total", "Bytes of full segments received as snapshots.",
+      counters.snapshot_bytes_received);
+  add("tidemark_snapshots_installed_total", "Logs of this node that a snapshot has replaced.",
+      counters.snapshots_installed);
   add("tidemark_groups_failed_total", "Groups whose storage failed.", counters.groups_failed);
   add("tidemark_groups_reopened_total", "Groups whose files were read again after that.",
       counters.groups_reopened);

@@ -41,22 +41,36 @@ void Retention::OnDecision(GroupId group, std::span<const NodeId> voters,
   if (decision.from > decision.commit + 1 || decision.from.value() > committed.size() + 1) {
     return fail("which is not all committed");
   }
-  for (LogIndex index = before; index < decision.from; ++index) {
+  const auto elsewhere = [&](const auto& each) {
+    return each.first.second == group && each.first.first != decision.node &&
+           each.second >= decision.from;
+  };
+  // With a snapshot it takes over what others have let go of.
+  if (std::any_of(let_go_.begin(), let_go_.end(), elsewhere)) return;
+  const auto& appended = appended_[{decision.node, group}];
+  const auto last = appended.find(decision.from - 1);
+  const auto holds = [&](const RetentionPolicy& by) {
+    const bool large = by.bytes.has_value() && decision.kept_bytes >= *by.bytes;
+    const bool old = by.age.has_value() && last != appended.end() &&
+                     last->second.wall.millis() < decision.now.millis() - by.age->millis();
+    return large || old;
+  };
+  // Who lacks what is twice as old, or twice as much, gets a snapshot.
+  RetentionPolicy twice = policy->second;
+  if (twice.bytes.has_value()) twice.bytes = *twice.bytes * 2;
+  if (twice.age.has_value()) twice.age = *twice.age * 2;
+  for (LogIndex index = before; index < decision.from && !holds(twice); ++index) {
     const EntryFact& entry = committed[index.value() - 1].entry;
     for (const NodeId voter : voters) {
+      // What it let go of, or took over with a snapshot as gone, it does not need.
+      const auto gone = let_go_.find({voter, group});
       if (durable_->Holds(group, voter, entry)) continue;
+      if (gone != let_go_.end() && index < gone->second) continue;
       return fail(absl::StrCat("although index ", index.value(), " is not durable on node ",
                                voter.value()));
     }
   }
-  const bool large =
-      policy->second.bytes.has_value() && decision.kept_bytes >= *policy->second.bytes;
-  const auto& appended = appended_[{decision.node, group}];
-  const auto last = appended.find(decision.from - 1);
-  const bool old =
-      policy->second.age.has_value() && last != appended.end() &&
-      last->second.wall.millis() < decision.now.millis() - policy->second.age->millis();
-  if (!large && !old) {
+  if (!holds(policy->second)) {
     fail(absl::StrCat("neither old enough nor more than enough: ", decision.kept_bytes,
                       " bytes would be left"));
   }

@@ -15,9 +15,9 @@
 
 namespace tidemark::sim {
 
-// What a replica lets go is committed, is durable on every voter at that moment, and is nothing
-// that the topic's retention keeps; no log begins behind what its replica let go. What the other
-// oracles, and consumers, may miss is measured by this one.
+// What a replica lets go is committed, is durable on every voter at that moment or twice what the
+// topic's retention keeps, and is nothing that it keeps; no log begins behind what its replica let
+// go. What the other oracles, and consumers, may miss is measured by this one.
 class Retention {
  public:
   Retention(const StateMachine* committed, const DurableQuorum* durable, Verdict* verdict)

@@ -83,7 +83,7 @@ class Retention(ClusterTest):
         self.assertNotEqual(late.returncode, 0)
         self.assertIn(b"offset 10 is out of range", late.stderr)
 
-    def test_a_dead_replica_keeps_everything_and_is_named(self):
+    def test_a_dead_replica_keeps_twice_as_much_is_named_and_then_is_sent_full_segments(self):
         c = self.cluster
         c.start_all()
         c.cli("topic", "create", "t", "--segment-bytes", str(SEGMENT), "--retention-bytes",
@@ -92,15 +92,18 @@ class Retention(ClusterTest):
         leader = c.leader("t")
         victim = next(node for node in reversed(c.ids) if node != leader)
         c.kill(victim)
-        self.produce(10, 1990)
+        self.produce(10, 940)
         wait_for("a note of who holds retention back",
                  lambda: any("event=retention_held_back" in line and f"voter={victim}" in line
                              for line in c.log(leader).splitlines()))
         # The dead node has the first ten records only, so at most they may go.
         self.assertLessEqual(self.start_offset(leader), 10)
+        self.produce(950, 1050)
+        wait_for("retention to wait no longer", lambda: self.start_offset(leader) > 10)
         c.start(victim)
         wait_for("the restarted node to catch up",
                  lambda: c.high_watermark(victim, "t") == 2000)
+        self.assertIn("event=snapshot_installed", c.log(victim))
         for node in c.ids:
             self.assert_bounded(node)
 

@@ -90,7 +90,8 @@ void InspectHardState(std::string_view bytes, const Write& write) {
             ? absl::StrCat("  copy ", i, ": generation=", record->generation,
                            " term=", record->term.value(), " vote=", record->vote.value(),
                            " commit=", record->commit.value(), " start=", record->start.value(),
-                           "\n")
+                           " snapshot=", record->snapshot.first, "-", record->snapshot.end, "/",
+                           record->snapshot.live, "\n")
             : absl::StrCat("  copy ", i, ": ", AllZeros(copy) ? "never written" : "damaged", "\n"));
   }
 }

@@ -74,6 +74,12 @@ void AddTuning(CLI::App& command, ServerConfig& config) {
           "Bound of reading full log files again, to find what the disk has changed; 0: off")
       ->capture_default_str()
       ->group(group);
+  command
+      .add_option("--snapshot-bytes-per-second", config.snapshot_bytes_per_second,
+                  "Bound of taking from other nodes what their logs do not have as single entries "
+                  "any more; 0: none")
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--shutdown-timeout-ms", config.shutdown_timeout_ms, "Bound of a shutdown")
       ->capture_default_str()
       ->group(group);

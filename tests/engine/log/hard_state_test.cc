@@ -18,7 +18,12 @@ HardStateRecord Record(uint64_t generation) {
           .term = Term(generation * 2),
           .vote = NodeId(generation % 3),
           .commit = LogIndex(generation * 10),
-          .start = LogIndex(generation * 5)};
+          .start = LogIndex(generation * 5),
+          // Not every one has it.
+          .snapshot = generation % 2 == 0 ? SnapshotFiles()
+                                          : SnapshotFiles{.first = generation,
+                                                          .end = generation + 7,
+                                                          .live = generation % 3}};
 }
 
 void Write(MemoryDisk& disk, uint64_t generation) {

@@ -87,6 +87,17 @@ TEST(MembershipLog, CheckpointHoldsEverything) {
   }
 }
 
+TEST(MembershipLog, SnapshotStandsForAllBefore) {
+  MembershipLog log = FoundedByThree();
+  ASSERT_TRUE(log.Append(LogIndex(5), Adds(kFour)).ok());
+  MembershipLog other;
+  other.SetOrigin({kTwo});
+  log.StartAt(other.After(LogIndex(0)), LogIndex(9));
+  EXPECT_FALSE(log.ChangeAt(LogIndex(5)).has_value());
+  EXPECT_EQ(Voters(log.After(LogIndex(9))), Nodes{kTwo});
+  EXPECT_TRUE(log.known());
+}
+
 TEST(MembershipLog, UnknownControlEntriesAreRefused) {
   MembershipLog log;
   EXPECT_TRUE(log.Append(LogIndex(1), "").ok()) << "a leader's no-op";

@@ -236,6 +236,29 @@ TEST(Replication, APeerThatRefusesWhatItAcknowledgedIsAskedAtThePaceOfHeartbeats
   EXPECT_FALSE(member.Advance(Duration::Millis(15)).messages.empty());
 }
 
+// SCENARIOS R14: it is found out by the probe that follows its restart.
+TEST(Replication, AMemberThatCameBackWithoutItsDiskBeginsAnew) {
+  Member member = Streaming();
+  member.Propose("a");
+  member.Receive(kTwo, 1, Ack(2, 2));
+  ASSERT_EQ(member.raft().MatchOf(kTwo), LogIndex{2});
+  const Effects reset = member.PeerReset(kTwo);
+  const AppendRequest* probe = Find<AppendRequest>(reset.messages, kTwo);
+  ASSERT_NE(probe, nullptr);
+  EXPECT_EQ(probe->prev_index, LogIndex{2});
+  const uint64_t sequence = probe->sequence;
+  const Effects refused = member.Receive(kTwo, 1, Refusal(0, 0, sequence, 2));
+  const AppendRequest* again = Find<AppendRequest>(refused.messages, kTwo);
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(again->prev_index, LogIndex{0});
+  EXPECT_EQ(member.raft().MatchOf(kTwo), LogIndex{0});
+  // What it said before it lost everything means nothing any more.
+  member.Receive(kTwo, 1, Ack(2, sequence));
+  EXPECT_EQ(member.raft().MatchOf(kTwo), LogIndex{0});
+  member.Receive(kTwo, 1, Ack(2, again->sequence));
+  EXPECT_EQ(member.raft().MatchOf(kTwo), LogIndex{2});
+}
+
 TEST(Replication, AColdReadIsAskedForOncePerPeerAndBlocksNobody) {
   Member member({});
   member.Elect();

@@ -1,0 +1,407 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/check.h"
+#include "engine/base/limits.h"
+#include "engine/log/segment.h"
+#include "engine/node/replica.h"
+
+// Snapshots of a log: full segments, as they are. A follower asks for them piece by piece and keeps
+// them beside its log; once all are durable one write of the hard state makes them the log, and the
+// group's files are read again, as after a restart. FORMAT.md section 4.
+
+namespace tidemark {
+
+// Sending.
+
+std::optional<raft::SnapshotMeta> Replica::Snapshot() const {
+  const LogIndex end = log_->ShippableEnd();
+  // The last segment, or all that is left, is still being written: another one is begun.
+  snapshot_wanted_ = end == LogIndex(0);
+  if (snapshot_wanted_) return std::nullopt;
+  const LogIndex index = end - 1;
+  const std::optional<Term> term = log_->TermAt(index);
+  if (!term.has_value() || index > raft_.commit()) return std::nullopt;
+  return raft::SnapshotMeta{.index = index, .term = *term, .membership = MembershipAt(index)};
+}
+
+raft::Membership Replica::MembershipAt(LogIndex index) const {
+  auto at = memberships_.rbegin();
+  while (at != memberships_.rend() && at->first > index) ++at;
+  if (at == memberships_.rend()) --at;
+  return at->second;
+}
+
+void Replica::NoteMembership() {
+  if (!memberships_.empty() && memberships_.back().second == raft_.membership()) return;
+  memberships_.emplace_back(raft_.applied(), raft_.membership());
+  // Of what can still be shipped.
+  while (memberships_.size() > 1 && memberships_[1].first < log_->first_index()) {
+    memberships_.pop_front();
+  }
+}
+
+void Replica::BeginSegmentForSnapshot() {
+  if (!std::exchange(snapshot_wanted_, false) || !raft_.accepts_proposals()) return;
+  // Only what was appended since the last one is worth it.
+  if (!log_->EndSegment()) return;
+  AppendNoop(raft_.term());
+  proposed_ = true;
+}
+
+void Replica::OnSnapshotMessage(Now now, NodeId from, const SnapshotMessage& message,
+                                Effects& out) {
+  if (!active()) return;
+  if (const auto* request = std::get_if<SnapshotRequest>(&message)) {
+    OnSnapshotRequest(now, from, *request, out);
+  } else {
+    OnSnapshotChunk(now, from, std::get<SnapshotChunk>(message), out);
+  }
+}
+
+void Replica::SendSnapshot(NodeId to, SnapshotMessage message, Effects& out) {
+  ++shared_->counters.peer_messages_out;
+  raft::Message envelope;
+  envelope.from = raft_.self();
+  envelope.to = to;
+  envelope.term = raft_.term();
+  out.push_back(
+      SendPeer{to,
+               {.group = options_.group,
+                .message = std::move(envelope),
+                .snapshot = std::make_shared<const SnapshotMessage>(std::move(message))}});
+}
+
+void Replica::OnSnapshotRequest(Now now, NodeId from, const SnapshotRequest& request,
+                                Effects& out) {
+  const size_t reads =
+      static_cast<size_t>(std::count_if(reads_.begin(), reads_.end(), [](const auto& read) {
+        return read.second.snapshot.has_value();
+      }));
+  // It asks again.
+  if (reads >= kSnapshotReadsMax || request.length > kSnapshotChunkBytes) return;
+  const LogIndex wanted = std::max(request.index, LogIndex(1));
+  const std::optional<SealedSegment> segment = log_->SealedSegmentAfter(wanted - 1);
+  const bool at_front = segment.has_value() && segment->base_index == log_->first_index();
+  if (!segment.has_value() || (segment->base_index > wanted && !at_front)) {
+    SendSnapshot(from, SnapshotChunk{.id = request.id}, out);
+    return;
+  }
+  pin_.Ask(now.instant, segment->base_index);
+  SnapshotChunk chunk{.id = request.id,
+                      .segment = ShippedSegment::Of(*segment),
+                      .part = request.part,
+                      .pos = request.pos};
+  uint64_t length = request.length;
+  if (length == 0) {
+    chunk.part = SegmentPart::kFrames;
+    chunk.pos = FilePos(kSegmentHeaderBytes);
+    length = kSnapshotChunkBytes;
+  }
+  const bool frames = chunk.part == SegmentPart::kFrames;
+  const uint64_t end = frames ? segment->size : segment->sidecar_bytes;
+  length = std::min(length, end - std::min(end, chunk.pos.value()));
+  if (length == 0) {
+    SendSnapshot(from, std::move(chunk), out);
+    return;
+  }
+  const IoToken token = shared_->NewToken(options_.group);
+  const FileId file = frames ? segment->file() : segment->sidecar();
+  out.push_back(ReadRange{token, file, chunk.pos, static_cast<uint32_t>(length)});
+  PendingRead& read = reads_[token];
+  read.range = {.file = file, .pos = chunk.pos, .length = static_cast<uint32_t>(length)};
+  read.snapshot = SnapshotRead{.to = from, .chunk = std::move(chunk)};
+}
+
+void Replica::OnSnapshotRead(SnapshotRead read, const FileRange& range,
+                             const absl::StatusOr<Bytes>& bytes, Effects& out) {
+  if (!bytes.ok()) {
+    // Removed or compacted meanwhile, or damaged: the receiver asks again.
+    NoteFailedRead(range, bytes.status(), out);
+    return;
+  }
+  read.chunk.bytes = *bytes;
+  shared_->counters.snapshot_bytes_sent += bytes->size();
+  SendSnapshot(read.to, std::move(read.chunk), out);
+}
+
+// Receiving.
+
+void Replica::BeginInstall(Now now, const raft::SnapshotMeta& meta, Effects& out) {
+  if (install_.has_value()) {
+    install_->meta = meta;
+    return;
+  }
+  install_.emplace(SnapshotInstall{.meta = meta, .next_at = now.instant});
+  out.push_back(Note{Note::Level::kInfo,
+                     "snapshot_begins",
+                     {{"group", absl::StrCat(options_.group.value())},
+                      {"index", absl::StrCat(meta.index.value())},
+                      {"from", absl::StrCat(raft_.leader().value())},
+                      {"last_index", absl::StrCat(log_->last_index().value())}}});
+}
+
+void Replica::ReserveForInstall() {
+  SnapshotInstall& install = *install_;
+  if (install.receiver.has_value() || new_files_.has_value()) return;
+  // What is on the disk counts, not what is on its way there.
+  const SnapshotFiles& files = durable_files_;
+  if (files.receiving()) {
+    install.receiver.emplace(options_.group, files, std::exchange(received_, {}));
+  } else if (hard_record_.snapshot == files && !log_->has_leftovers()) {
+    // None are on their way, and what the numbers there are now keep out is gone for good.
+    new_files_ = log_->ReserveForSnapshot(kSnapshotSegmentsMax);
+  }
+}
+
+void Replica::DriveInstall(Now now, Effects& out) {
+  if (!active()) return;
+  if (install_wanted_.has_value()) BeginInstall(now, *std::exchange(install_wanted_, {}), out);
+  if (!install_.has_value()) {
+    DiscardReceived();
+    return;
+  }
+  SnapshotInstall& install = *install_;
+  // Another leader had it all the same.
+  if (raft_.commit() >= install.meta.index) {
+    EndInstall(now, out);
+    return;
+  }
+  ReserveForInstall();
+  if (new_files_.has_value()) BeginFlush(out);
+  if (!install.receiver.has_value()) return;
+  SnapshotReceiver& receiver = *install.receiver;
+  if (receiver.end_index() > install.meta.index) {
+    if (snapshot_flush_.has_value()) return;
+    if (log_->TermAt(receiver.end_index() - 1) == receiver.segments().back().last_term) {
+      EndInstall(now, out);
+      return;
+    }
+    log_->CancelCompaction();
+    log_->CancelReplacement();
+    switching_ = true;
+    BeginFlush(out);
+    return;
+  }
+  if (receiver.has_batch() && !compaction_.flush.has_value()) {
+    const IoToken token = shared_->NewToken(options_.group);
+    snapshot_flush_ = token;
+    out.push_back(Flush{token, options_.group, receiver.TakeBatch()});
+  }
+  AskForMore(now, out);
+}
+
+void Replica::AskForMore(Now now, Effects& out) {
+  SnapshotInstall& install = *install_;
+  if (now.instant < install.next_at || now.instant < shared_->snapshot_next_at) return;
+  const std::optional<SnapshotReceiver::Want> want = install.receiver->Next();
+  const NodeId source = raft_.leader();
+  if (!want.has_value()) return;
+  if (source == kNoNode || source == raft_.self() || !has_room()) {
+    install.next_at = now.instant + Duration::Millis(kSnapshotRetryMillis);
+    return;
+  }
+  // One request is under way; without an answer it is asked again, whoever leads by then.
+  install.asked = ++shared_->last_snapshot_request;
+  install.next_at = now.instant + Duration::Millis(kSnapshotRetryMillis);
+  const uint64_t rate = shared_->snapshot_bytes_per_second;
+  if (rate > 0) {
+    const uint64_t bytes = want->length == 0 ? kSnapshotChunkBytes : want->length;
+    shared_->snapshot_next_at =
+        now.instant + Duration::Nanos(static_cast<int64_t>(bytes * 1'000'000'000 / rate));
+  }
+  SendSnapshot(source,
+               SnapshotRequest{.id = install.asked,
+                               .index = want->index,
+                               .part = want->part,
+                               .pos = want->pos,
+                               .length = want->length},
+               out);
+}
+
+void Replica::OnSnapshotChunk(Now now, NodeId from, const SnapshotChunk& chunk, Effects& out) {
+  if (!install_.has_value() || !install_->receiver.has_value() || install_->asked == 0 ||
+      chunk.id != install_->asked) {
+    return;
+  }
+  install_->asked = 0;
+  install_->next_at = now.instant;
+  absl::Status status;
+  if (chunk.segment.has_value()) {
+    shared_->counters.snapshot_bytes_received += chunk.bytes.size();
+    status = install_->receiver->Feed(*chunk.segment, chunk.part, chunk.pos, chunk.bytes.view());
+  } else {
+    status = absl::NotFoundError("it has nothing to send");
+  }
+  if (status.ok()) return;
+  out.push_back(Note{Note::Level::kWarning,
+                     "snapshot_refused",
+                     {{"group", absl::StrCat(options_.group.value())},
+                      {"source", absl::StrCat(from.value())},
+                      {"error", std::string(status.message())}}});
+  install_->next_at = now.instant + Duration::Millis(kSnapshotRetryMillis);
+  // The leader says anew what there is.
+  if (!chunk.segment.has_value()) EndInstall(now, out);
+}
+
+// It is not wanted any more, or not to be had.
+void Replica::EndInstall(Now now, Effects& out) {
+  if (snapshot_flush_.has_value()) return;  // then
+  const raft::SnapshotMeta meta = install_->meta;
+  if (install_->receiver.has_value()) received_ = install_->receiver->Leave();
+  install_.reset();
+  raft::Effects fx;
+  raft_.OnSnapshotFailed(now.instant, meta, fx);
+  Absorb(std::move(fx), out);
+}
+
+// What was received for nothing.
+void Replica::DiscardReceived() {
+  const bool useless =
+      !received_.segments.empty() && raft_.commit() >= received_.segments.back().end_index - 1;
+  if (!useless && received_.strangers.empty()) return;
+  std::vector<FileId> files = std::exchange(received_.strangers, {});
+  if (useless) {
+    for (const ReceivedSegment& each : std::exchange(received_.segments, {})) {
+      files.push_back({options_.group, FileKind::kSegment, each.number});
+      files.push_back({options_.group, FileKind::kIndex, each.number});
+    }
+  }
+  log_->RemoveStrangers(files);
+}
+
+bool Replica::OnSnapshotFlushed(Now now, IoToken token, const absl::Status& status, Effects& out) {
+  if (snapshot_flush_ != token) return false;
+  snapshot_flush_.reset();
+  if (removing_) {
+    ContinueRemovalBeside();
+    return true;
+  }
+  if (!status.ok()) {
+    // What of the disk is to be believed is found out as after any failure.
+    if (!failed()) Fail(now, status, out);
+    return true;
+  }
+  if (install_.has_value() && install_->receiver.has_value() && !failed()) {
+    install_->receiver->OnBatchDurable();
+  }
+  return true;
+}
+
+std::vector<FileId> Replica::ReceivedFiles() const {
+  std::vector<FileId> files = received_.strangers;
+  const auto add = [&](const std::vector<ReceivedSegment>& segments) {
+    for (const ReceivedSegment& each : segments) {
+      files.push_back({options_.group, FileKind::kSegment, each.number});
+      files.push_back({options_.group, FileKind::kIndex, each.number});
+    }
+  };
+  add(received_.segments);
+  if (install_.has_value() && install_->receiver.has_value()) {
+    const std::vector<FileId> more = install_->receiver->Files();
+    files.insert(files.end(), more.begin(), more.end());
+  }
+  return files;
+}
+
+// The hard state that makes what was received the log, alone in its flush.
+void Replica::BeginSwitch(Effects& out) {
+  if (!reads_.empty() || compaction_.flush.has_value() || compaction_.read.has_value() ||
+      snapshot_flush_.has_value()) {
+    return;
+  }
+  const SnapshotReceiver& receiver = *install_->receiver;
+  OutstandingFlush flush;
+  flush.switches = true;
+  flush.hard_state = std::exchange(unsaved_, std::nullopt);
+  // They are about what is discarded.
+  held_.clear();
+  ++hard_record_.generation;
+  if (flush.hard_state.has_value()) {
+    hard_record_.term = flush.hard_state->term;
+    hard_record_.vote = flush.hard_state->vote;
+  }
+  hard_record_.start = receiver.segments().front().base_index;
+  hard_record_.commit = receiver.end_index() - 1;
+  hard_record_.snapshot.live = log_->next_number();
+  FileBatch batch;
+  AppendHardState(options_.group, hard_record_, batch);
+  flush_ = std::move(flush);
+  ++shared_->counters.flushes;
+  out.push_back(Flush{shared_->NewToken(options_.group), options_.group, std::move(batch)});
+}
+
+void Replica::OnSwitched(std::optional<raft::HardState> saved, Effects& out) {
+  install_->saved = saved;
+  reopening_ = true;
+  out.push_back(ReopenGroup{.token = shared_->NewToken(options_.group),
+                            .group = options_.group,
+                            .committed = hard_record_.commit});
+}
+
+void Replica::FinishInstall(Now now, RecoveredGroup recovered, Effects& out) {
+  const SnapshotInstall install = *std::exchange(install_, std::nullopt);
+  const LogIndex index = recovered.log->last_index();
+  members_ = std::move(recovered.members);
+  if (recovered.log->first_index() == LogIndex(1)) members_.SetOrigin(options_.origin);
+  // The leader may have told of members as of another entry; what came tells better, if it does.
+  if (members_.known()) {
+    members_.Fold(index);
+  } else {
+    members_.StartAt(install.meta.membership, index);
+  }
+  const raft::SnapshotMeta meta{
+      .index = index, .term = recovered.log->last_term(), .membership = members_.After(index)};
+  switching_ = false;
+  log_ = std::move(recovered.log);
+  log_->SetCheckpointSource(this);
+  hard_record_ = recovered.hard_state;
+  durable_files_ = hard_record_.snapshot;
+  kept_from_ = recovered.kept_from();
+  producers_ = std::move(recovered.producers);
+  unapplied_ = std::move(recovered.entries);
+  std::erase_if(unapplied_, [&](const Entry& entry) { return entry.index <= taken_; });
+  received_ = {};
+  memberships_.clear();
+  segment_begun_ = false;
+  compaction_ = {};
+  proposed_ = false;
+  wanted_reads_.clear();
+  uncommitted_.clear();
+  uncommitted_bytes_ = 0;
+  wall_ = now.wall;
+  ++shared_->counters.snapshots_installed;
+  out.push_back(Note{Note::Level::kInfo,
+                     "snapshot_installed",
+                     {{"group", absl::StrCat(options_.group.value())},
+                      {"first_index", absl::StrCat(log_->first_index().value())},
+                      {"last_index", absl::StrCat(index.value())}}});
+  raft::Effects fx;
+  raft_.OnSnapshotInstalled(now.instant, meta, fx);
+  if (install.saved.has_value()) raft_.OnPersisted(now.instant, install.saved, fx);
+  Absorb(std::move(fx), out);
+  NoteMembership();
+  log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
+  // What they wait for may be gone.
+  for (const auto& [request, parked] : std::exchange(parked_, {})) {
+    FetchNow(request,
+             {.start = FetchRequest::Start::kOffset,
+              .offset = parked.from,
+              .max_bytes = parked.max_bytes,
+              .wait = true},
+             out);
+  }
+}
+
+Instant Replica::install_deadline() const {
+  if (!install_.has_value() || !active()) return Instant::Never();
+  // Else it waits for the disk.
+  const bool asks = install_->receiver.has_value() &&
+                    install_->receiver->end_index() <= install_->meta.index &&
+                    install_->receiver->Next().has_value();
+  if (!asks) return Instant::Never();
+  return std::max(install_->next_at, shared_->snapshot_next_at);
+}
+
+}  // namespace tidemark

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "engine/base/ids.h"
+#include "engine/base/limits.h"
+#include "engine/base/time.h"
+#include "engine/log/snapshot_receiver.h"
+#include "engine/node/snapshot_message.h"
+#include "engine/raft/types.h"
+
+namespace tidemark {
+
+// A snapshot that a replica is receiving.
+struct SnapshotInstall {
+  raft::SnapshotMeta meta;  // what raft asked for: up to there, at least
+  std::optional<SnapshotReceiver> receiver = std::nullopt;  // once numbers are set aside
+  uint64_t asked = 0;                                       // the request under way; 0: none
+  Instant next_at = {};                                     // of the next request
+  // Written with what made it the log.
+  std::optional<raft::HardState> saved = std::nullopt;
+};
+
+// A part of a segment that is being read for another replica.
+struct SnapshotRead {
+  NodeId to;
+  SnapshotChunk chunk;  // without the bytes
+};
+
+// What of a log retention leaves to those who receive it: from what they ask for on, for
+// kSnapshotPinSeconds after they last asked, and not for ever (kSnapshotPinSecondsMax).
+class SnapshotPin {
+ public:
+  // Somebody asks for the segment that begins at `index`.
+  void Ask(Instant now, LogIndex index) {
+    const Duration quiet = Duration::Seconds(kSnapshotPinSeconds);
+    if (!pin_.has_value() || now - pin_->asked >= quiet) {
+      pin_ = Pin{.from = index, .begun = now, .asked = now, .moved = now};
+    }
+    pin_->asked = now;
+    // Of two receivers the one that is behind counts, as long as it asks.
+    if (index > pin_->from && now - pin_->moved < quiet) return;
+    pin_->from = index;
+    pin_->moved = now;
+  }
+
+  // Nothing from there on is removed; nullopt: all may go.
+  std::optional<LogIndex> From(Instant now) const {
+    const bool holds = pin_.has_value() &&
+                       now - pin_->asked < Duration::Seconds(kSnapshotPinSeconds) &&
+                       now - pin_->begun < Duration::Seconds(kSnapshotPinSecondsMax);
+    return holds ? std::optional(pin_->from) : std::nullopt;
+  }
+
+ private:
+  struct Pin {
+    LogIndex from;
+    Instant begun;
+    Instant asked;  // last
+    Instant moved;  // when somebody last asked for `from`
+  };
+  std::optional<Pin> pin_;
+};
+
+}  // namespace tidemark
