@@ -79,7 +79,7 @@ TEST(Progress, SequencesRunOnWhenAnotherLeadershipBegins) {
   EXPECT_EQ(peer.session, 43u);
 }
 
-TEST(Progress, ARefusedProbeGoesBackToTheGuessButNeverBeforeTheMatch) {
+TEST(Progress, ARefusedProbeGoesBackToTheGuessAndBeforeTheMatchOnlyIfThatIsRefused) {
   Progress peer(NodeId{2}, 4, 100);
   peer.ResetForTerm(LogIndex{10}, Instant());
   EXPECT_FALSE(peer.Refused(LogIndex{9}, LogIndex{2})) << "of an earlier probe";
@@ -88,7 +88,9 @@ TEST(Progress, ARefusedProbeGoesBackToTheGuessButNeverBeforeTheMatch) {
   peer.Acknowledge(LogIndex{5});
   EXPECT_TRUE(peer.Refused(LogIndex{6}, LogIndex{1}));
   EXPECT_EQ(peer.next, LogIndex{6});
-  EXPECT_FALSE(peer.Refused(LogIndex{5}, LogIndex{1})) << "of what it acknowledged";
+  EXPECT_TRUE(peer.Refused(LogIndex{5}, LogIndex{1})) << "it came back without its disk";
+  EXPECT_EQ(peer.match, LogIndex{0});
+  EXPECT_EQ(peer.next, LogIndex{2});
 }
 
 TEST(Progress, ARefusalWhileStreamingGoesBackToTheMatch) {

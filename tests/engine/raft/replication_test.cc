@@ -321,7 +321,7 @@ TEST(Replication, AReadOvertakenByEventsIsDropped) {
   EXPECT_TRUE(read.messages.empty());
 }
 
-TEST(Replication, APeerThatNeedsRemovedEntriesGetsHeartbeatsOnly) {
+TEST(Replication, APeerThatNeedsRemovedEntriesIsAskedForTheRestAtThePaceOfHeartbeats) {
   Member member({.state = {.term = Term{1}}, .log = {1, 1, 1, 1}, .commit = LogIndex{4}});
   member.log().RemovePrefix(LogIndex{4});
   const Effects won = member.Elect();
@@ -329,7 +329,12 @@ TEST(Replication, APeerThatNeedsRemovedEntriesGetsHeartbeatsOnly) {
   EXPECT_TRUE(member.Receive(kTwo, 2, Refusal(1, 1, sequence, 4)).messages.empty());
   for (int i = 0; i < 5; ++i) {
     EXPECT_NE(Find<Heartbeat>(member.Advance(Duration::Millis(15)).messages, kTwo), nullptr);
-    EXPECT_TRUE(member.Receive(kTwo, 2, HeartbeatReply{}).messages.empty());
+    const Effects asked = member.Receive(kTwo, 2, HeartbeatReply{});
+    const AppendRequest* probe = Find<AppendRequest>(asked.messages, kTwo);
+    ASSERT_NE(probe, nullptr);
+    EXPECT_GE(probe->prev_index, LogIndex{3});
+    const AppendReply refusal = Refusal(1, 1, probe->sequence, probe->prev_index.value());
+    EXPECT_TRUE(member.Receive(kTwo, 2, refusal).messages.empty());
   }
   EXPECT_TRUE(member.raft().PeerActive(member.now(), kTwo));
 }
