@@ -46,8 +46,8 @@ TIDEMARK_FIELDS(ScrubOptions, bytes_per_second, pause)
 TIDEMARK_FIELDS(NodeOptions, id, cluster_id, advertise, voters, seeds, version, tags, acl_model,
                 acl_policy, acl_allow_all, gossip_keys, log, scrub, election_timeout,
                 heartbeat_interval, pre_vote, check_quorum, append_bytes_max, append_entries_max,
-                gossip_speed, retention_interval, compaction_interval, disk_headroom_bytes,
-                reopen_delay_min, reopen_delay_max, shutdown_timeout)
+                gossip_speed, snapshot_bytes_per_second, retention_interval, compaction_interval,
+                disk_headroom_bytes, reopen_delay_min, reopen_delay_max, shutdown_timeout)
 
 // --- Requests ------------------------------------------------------------------------------------
 

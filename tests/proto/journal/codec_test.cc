@@ -64,7 +64,7 @@ Endpoint AnyEndpoint() {
 }
 
 Request AnyRequest(size_t kind) {
-  static_assert(std::variant_size_v<Request> == 8, "a request was added: make one here");
+  static_assert(std::variant_size_v<Request> == 13, "a request was added: make one here");
   switch (kind) {
     case 0:
       return ProduceRequest{
@@ -95,8 +95,22 @@ Request AnyRequest(size_t kind) {
       return DescribeTopicRequest{TextOf(30)};
     case 6:
       return GetServersRequest{};
-    default:
+    case 7:
       return GetStatusRequest{};
+    case 8:
+      return GetMembersRequest{};
+    case 9:
+      return AddMemberRequest{NodeId(AnyNumber())};
+    case 10:
+      return RemoveMemberRequest{NodeId(AnyNumber())};
+    case 11:
+      return MovePartitionRequest{.topic = TextOf(30),
+                                  .partition = PartitionId(*rc::gen::arbitrary<uint32_t>()),
+                                  .replicas = {NodeId(SmallNumber()), NodeId(SmallNumber())}};
+    default:
+      return TransferLeadershipRequest{.topic = TextOf(30),
+                                       .partition = PartitionId(*rc::gen::arbitrary<uint32_t>()),
+                                       .to = NodeId(AnyNumber())};
   }
 }
 
@@ -113,7 +127,7 @@ Event AnyEvent(size_t kind) {
       return GossipStreamReceived{Bytes::Copy(TextOf(3000))};
     case 4:
       return RequestReceived{RequestId(AnyNumber()), TextOf(50),
-                             AnyRequest(*rc::gen::inRange<size_t>(0, 8))};
+                             AnyRequest(*rc::gen::inRange<size_t>(0, 13))};
     case 5:
       return RequestCancelled{RequestId(AnyNumber())};
     case 6:
