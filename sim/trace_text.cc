@@ -31,19 +31,51 @@ std::string TextOf(const raft::Message& message) {
           return absl::StrCat("append ", body.success ? "accepted" : "rejected", ", match ",
                               body.match.value(), ", hint term ", body.hint_term.value(),
                               ", sequence ", body.sequence, body.no_room ? ", no room" : "");
-        } else if constexpr (std::is_same_v<B, raft::TimeoutNow>) {
-          return "told to campaign now";
+        } else if constexpr (std::is_same_v<B, raft::Heartbeat>) {
+          return absl::StrCat("heartbeat, commit ", body.commit.value(), ", round ", body.context);
+        } else if constexpr (std::is_same_v<B, raft::HeartbeatReply>) {
+          return absl::StrCat("heartbeat answered, round ", body.context,
+                              body.unverified ? ", commit not verified" : "",
+                              body.no_room ? ", no room" : "");
+        } else if constexpr (std::is_same_v<B, raft::InstallSnapshot>) {
+          return absl::StrCat("snapshot up to ", body.meta.index.value(), " (term ",
+                              body.meta.term.value(), ") wanted, sequence ", body.sequence);
+        } else if constexpr (std::is_same_v<B, raft::ReadIndexRequest>) {
+          return absl::StrCat("read ", body.id.value(), " asks for an index");
+        } else if constexpr (std::is_same_v<B, raft::ReadIndexReply>) {
+          return absl::StrCat("read ", body.id.value(),
+                              body.index.has_value()
+                                  ? absl::StrCat(" at index ", body.index->value())
+                                  : std::string(" is refused"));
         } else {
-          return "a message of another kind";
+          static_assert(std::is_same_v<B, raft::TimeoutNow>);
+          return "told to campaign now";
         }
       },
       message.body);
 }
 
+std::string TextOf(const SnapshotMessage& part) {
+  if (const auto* wanted = std::get_if<SnapshotRequest>(&part)) {
+    return absl::StrCat("wants ", wanted->length, " bytes at ", wanted->pos.value(),
+                        " of the segment with index ", wanted->index.value());
+  }
+  const auto& chunk = std::get<SnapshotChunk>(part);
+  return absl::StrCat("a piece of ", chunk.bytes.size(), " bytes at ", chunk.pos.value(),
+                      chunk.segment.has_value() ? " of a segment" : ": there is none");
+}
+
 std::string TextOf(const PeerMessage& peer) {
+  std::string what;
+  if (peer.snapshot != nullptr) {
+    what = TextOf(*peer.snapshot);
+  } else if (peer.command != nullptr) {
+    what = absl::StrCat("a command of ", peer.command->size(), " bytes for the catalog");
+  } else {
+    what = TextOf(peer.message);
+  }
   return absl::StrCat(peer.message.from.value(), " -> ", peer.message.to.value(), " group ",
-                      peer.group.value(), " term ", peer.message.term.value(), ": ",
-                      TextOf(peer.message));
+                      peer.group.value(), " term ", peer.message.term.value(), ": ", what);
 }
 
 std::string TextOf(const Request& request) {

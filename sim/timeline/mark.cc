@@ -44,6 +44,8 @@ Names NamesOf(MarkKind kind) {
       return {"snapshot", "appends"};
     case MarkKind::kRead:
       return {"read", "clients"};
+    case MarkKind::kCommand:
+      return {"command", "clients"};
     case MarkKind::kTransfer:
       return {"transfer", "votes"};
     case MarkKind::kGossip:

@@ -29,6 +29,7 @@ enum class MarkKind : uint8_t {
   kHeartbeatReply,
   kSnapshot,
   kRead,
+  kCommand,
   kTransfer,
   kGossip,
   kLinkUp,

@@ -73,7 +73,7 @@ std::string_view Describe(const raft::Message& message, Mark& mark) {
         } else if constexpr (std::is_same_v<B, raft::InstallSnapshot>) {
           mark.kind = MarkKind::kSnapshot;
           mark.index = body.meta.index;
-          return "needs a snapshot up to here";
+          return "tells of a snapshot up to here";
         } else if constexpr (std::is_same_v<B, raft::ReadIndexRequest>) {
           mark.kind = MarkKind::kRead;
           return "asks where to read";
@@ -235,7 +235,18 @@ MarkId Timeline::AddMessage(size_t from, size_t to, const PeerMessage& message) 
   Mark& mark = AddOf(MarkKind::kAppend, static_cast<LaneId>(from), message.group);
   mark.peer = static_cast<LaneId>(to);
   mark.term = message.message.term;
-  mark.text = TextOf(Describe(message.message, mark));
+  if (message.snapshot != nullptr) {
+    mark.kind = MarkKind::kSnapshot;
+    const auto* chunk = std::get_if<SnapshotChunk>(message.snapshot.get());
+    if (chunk != nullptr) mark.bytes = chunk->bytes.size();
+    mark.text = TextOf(chunk != nullptr ? "a piece of a segment" : "wants a piece of a segment");
+  } else if (message.command != nullptr) {
+    mark.kind = MarkKind::kCommand;
+    mark.bytes = message.command->size();
+    mark.text = TextOf("a command for the catalog");
+  } else {
+    mark.text = TextOf(Describe(message.message, mark));
+  }
   return Open(mark);
 }
 

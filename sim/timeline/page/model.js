@@ -9,7 +9,7 @@ const model = (() => {
   const families = [...new Set(data.kinds.map(([, family]) => family))];
   const familyOfKind = data.kinds.map(([, family]) => families.indexOf(family));
   const messageKinds = new Set(
-      ['vote', 'append', 'heartbeat', 'append_reply', 'heartbeat_reply', 'snapshot', 'read',
+      ['vote', 'append', 'heartbeat', 'append_reply', 'heartbeat_reply', 'snapshot', 'read', 'command',
        'transfer', 'gossip', 'request', 'answer']
           .map((name) => K[name]));
   const isMessage = data.kinds.map((_, i) => messageKinds.has(i));
@@ -159,7 +159,9 @@ const model = (() => {
       case 'append_reply': return `${text(i)}: index ${c.index[i]}, to ${to}${outcome}`;
       case 'heartbeat_reply':
         return `answers ${to}'s heartbeat${text(i) ? ': ' + text(i) : ''}${outcome}`;
-      case 'snapshot': return `${to} ${text(i)}: index ${c.index[i]}${outcome}`;
+      case 'snapshot':
+        return `${text(i)}, to ${to}` + (c.index[i] ? `: index ${c.index[i]}` : '') + outcome;
+      case 'command': return `${text(i)}, to ${to}${outcome}`;
       case 'read': return `${text(i)}, to ${to}${outcome}`;
       case 'transfer': return `${to} ${text(i)}${outcome}`;
       case 'gossip': return `gossip to ${to}${outcome}`;

@@ -266,8 +266,15 @@ TEST_F(RetentionTest, SpeaksOfATopicThatKeepsEverything) {
   EXPECT_EQ(verdict_.oracle(), "retention");
 }
 
+TEST_F(RetentionTest, AcceptsThatAVoterLacksWhatIsTwiceTooMuch) {
+  Tell({.bytes = 50});
+  voters_.push_back(kC);
+  Decide(2, 100, 1000);
+  EXPECT_TRUE(verdict_.ok()) << verdict_.what();
+}
+
 TEST_F(RetentionTest, SpeaksOfWhatAVoterLacks) {
-  Tell({.bytes = 1});
+  Tell({.bytes = 51});
   voters_.push_back(kC);
   Decide(2, 100, 1000);
   EXPECT_NE(verdict_.what().find("not durable on node 3"), std::string::npos) << verdict_.what();

@@ -167,7 +167,8 @@ TEST(LastWords, AreSaidOnce) {
 // What the timeline says happened, against what the run counted by itself.
 TEST(Timeline, AgreesWithWhatTheRunCountsAndChangesNothing) {
   const auto raft = {MarkKind::kVote,        MarkKind::kAppend,         MarkKind::kHeartbeat,
-                     MarkKind::kAppendReply, MarkKind::kHeartbeatReply, MarkKind::kTransfer};
+                     MarkKind::kAppendReply, MarkKind::kHeartbeatReply, MarkKind::kTransfer,
+                     MarkKind::kSnapshot,    MarkKind::kRead,           MarkKind::kCommand};
   Coverage all;
   for (uint64_t seed = 1; seed <= 12; ++seed) {
     Timeline timeline(true);
