@@ -55,7 +55,7 @@ bool BlamesEndpoint(const CallError& error);
 
 struct BackoffOptions {
   Duration base = Duration::Millis(20);
-  Duration max = Duration::Seconds(2);
+  Duration max = Duration::Millis(500);
 };
 
 // Exponential back-off with full jitter: the n-th wait is uniform in [0, min(max, base * 2^n)].

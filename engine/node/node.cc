@@ -195,7 +195,9 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
             at->second->OnMessage(now, std::move(e.message.message), out);
           }
         } else if constexpr (std::is_same_v<E, PeerLink>) {
-          for (const auto& [group, replica] : replicas) replica->OnPeerReset(now, e.peer, out);
+          for (const auto& [group, replica] : replicas) {
+            replica->OnPeerLink(now, e.peer, e.up, out);
+          }
           TouchAll();
         } else if constexpr (std::is_same_v<E, DatagramReceived>) {
           gossip::Effects fx;

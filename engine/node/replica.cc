@@ -41,9 +41,10 @@ void Replica::OnMessage(Now now, raft::Message message, Effects& out) {
   Absorb(std::move(fx), out);
 }
 
-void Replica::OnPeerReset(Now now, NodeId peer, Effects& out) {
+void Replica::OnPeerLink(Now now, NodeId peer, bool up, Effects& out) {
   if (!active()) return;
   raft::Effects fx;
+  if (!up) raft_.OnPeerLost(now.instant, peer, fx);
   raft_.OnPeerReset(now.instant, peer, fx);
   Absorb(std::move(fx), out);
 }

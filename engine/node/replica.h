@@ -72,7 +72,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // Each of these may add to `out`; call Settle at the end of the step.
   void Start(Now now, Effects& out);
   void OnMessage(Now now, raft::Message message, Effects& out);
-  void OnPeerReset(Now now, NodeId peer, Effects& out);
+  void OnPeerLink(Now now, NodeId peer, bool up, Effects& out);
   void OnTimer(Now now, Effects& out);
   void OnFlushed(Now now, const absl::Status& status, Effects& out);
   void OnRead(Now now, IoToken token, absl::StatusOr<Bytes> bytes, Effects& out);

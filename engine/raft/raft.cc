@@ -43,6 +43,10 @@ void Raft::OnPeerReset(Instant now, NodeId peer, Effects& out) {
   impl_->OnPeerReset(now, peer, out);
   impl_->CheckInvariants();
 }
+void Raft::OnPeerLost(Instant now, NodeId peer, Effects& out) {
+  impl_->OnPeerLost(now, peer, out);
+  impl_->CheckInvariants();
+}
 void Raft::ReportUnreachable(Instant /*now*/, NodeId peer, Effects& /*out*/) {
   impl_->ReportUnreachable(peer);
   impl_->CheckInvariants();

@@ -218,6 +218,10 @@ class Raft {
   void OnEntriesRead(Instant now, NodeId to, std::vector<Entry> entries, Effects& out);
   // The connection to `peer` broke or came up: in-flight appends are presumed lost; probe.
   void OnPeerReset(Instant now, NodeId peer, Effects& out);
+  // It broke, and that was not this node's doing: if the peer leads, its process may be gone. With
+  // pre-vote this node asks soon whether the others have lost it, too, instead of waiting for the
+  // election timeout; whoever still hears the leader says no. Call OnPeerReset as well.
+  void OnPeerLost(Instant now, NodeId peer, Effects& out);
   // A message to `peer` could not be delivered: what was streamed to it may be lost. Unlike after a
   // reset nothing is sent before the next heartbeat.
   void ReportUnreachable(Instant now, NodeId peer, Effects& out);

@@ -31,6 +31,7 @@ struct Raft::Impl {
   void OnTimer(Instant now, Effects& out);
   void OnPersisted(Instant now, std::optional<HardState> state, Effects& out);
   void OnPeerReset(Instant now, NodeId peer, Effects& out);
+  void OnPeerLost(Instant now, NodeId peer, Effects& out);
   Instant next_deadline() const;
   // Whether `message` can be what a correct member sent to this one. Everything behind it may rely
   // on the shape it checks (and on nothing else).

@@ -231,6 +231,16 @@ void Raft::Impl::OnPeerReset(Instant now, NodeId id, Effects& out) {
   }
 }
 
+void Raft::Impl::OnPeerLost(Instant now, NodeId id, Effects& out) {
+  // Without a pre-vote asking costs a term, and a lease holds whatever happens to connections.
+  if (!config_.pre_vote || config_.lease_reads) return;
+  if (role_ != Role::kFollower || id != leader_ || !is_voter_) return;
+  SetLeader(now, kNoNode, out);
+  // Not all at once; the others are given the time to notice.
+  const Duration soon = prng_.Between(config_.heartbeat_interval / 2, config_.heartbeat_interval);
+  election_deadline_ = std::min(election_deadline_, now + soon);
+}
+
 void Raft::Impl::BecomeFollower(Instant now, Term term, NodeId leader, Effects& out) {
   TIDEMARK_CHECK_GE(term, state_.term);
   // What was verified and acknowledged is about the leader of one term.

@@ -155,6 +155,7 @@ void Cluster::ReplayOld(uint64_t count) {
 void Cluster::ResetPeer(NodeId at, NodeId peer) {
   if (!up(at)) return;
   Effects effects;
+  if (prng_.Below(2) == 0) raft(at).OnPeerLost(now_, peer, effects);
   raft(at).OnPeerReset(now_, peer, effects);
   Absorb(at, effects);
 }

@@ -304,6 +304,54 @@ TEST(Election, ANewConnectionIsAskedAgainIfItsAnswerIsMissing) {
   EXPECT_NE(Find<VoteRequest>(member.PeerReset(kTwo).messages, kTwo), nullptr);
 }
 
+TEST(Election, S9_6_WhoeverLosesTheLeadersConnectionAsksSoonWhetherOthersHaveToo) {
+  Member member({.state = {.term = Term{3}}});
+  const Duration soon = member.raft().config().heartbeat_interval;
+  member.Persist();
+  member.Receive(kTwo, 3, AppendRequest{.sequence = 1});
+  member.PeerLost(kThree);
+  EXPECT_EQ(member.raft().leader(), kTwo);
+  EXPECT_GT(member.raft().next_deadline() - member.now(), soon);
+  member.PeerLost(kTwo);
+  EXPECT_EQ(member.raft().leader(), kNoNode);
+  EXPECT_LE(member.raft().next_deadline() - member.now(), soon);
+  const Effects asked = member.Advance(soon);
+  EXPECT_EQ(member.raft().role(), Role::kPreCandidate);
+  EXPECT_EQ(member.raft().term(), Term{3});
+  EXPECT_NE(Find<VoteRequest>(asked.messages, kThree), nullptr);
+  // It was only the connection.
+  member.Receive(kTwo, 3, Heartbeat{});
+  EXPECT_EQ(member.raft().leader(), kTwo);
+  EXPECT_EQ(member.raft().role(), Role::kFollower);
+  EXPECT_GT(member.raft().next_deadline() - member.now(), soon);
+}
+
+TEST(Election, WithoutPreVoteALostConnectionIsNoReasonToCampaign) {
+  Member member({.config = NoPreVote(), .state = {.term = Term{3}}});
+  member.Persist();
+  member.Receive(kTwo, 3, AppendRequest{.sequence = 1});
+  member.PeerLost(kTwo);
+  EXPECT_EQ(member.raft().leader(), kTwo);
+}
+
+TEST(Election, ALearnerThatLosesTheLeadersConnectionGoesOnWaiting) {
+  Config config = TestConfig();
+  config.self = kOne;
+  config.voters = {kTwo, kThree};
+  config.learners = {kOne};
+  TestLog log;
+  Raft raft(config, {.term = Term{3}}, {}, &log, Prng(1));
+  Effects effects;
+  raft.Start(Instant(), effects);
+  raft.OnMessage(Instant(),
+                 {.from = kTwo, .to = kOne, .term = Term{3}, .body = AppendRequest{.sequence = 1}},
+                 effects);
+  ASSERT_EQ(raft.leader(), kTwo);
+  raft.OnPeerLost(Instant(), kTwo, effects);
+  EXPECT_EQ(raft.leader(), kTwo);
+  EXPECT_EQ(raft.next_deadline(), Instant::Never());
+}
+
 TEST(Election, WhoeverIsAskedToCampaignDoesNotWaitForTheWriteOfTheLastVote) {
   Member member({.config = NoPreVote()});
   member.Timeout();

@@ -99,6 +99,13 @@ Effects Member::PeerReset(NodeId peer) {
   return effects;
 }
 
+Effects Member::PeerLost(NodeId peer) {
+  Effects effects;
+  raft_->OnPeerLost(now_, peer, effects);
+  Track(effects);
+  return effects;
+}
+
 Effects Member::Apply() {
   Effects effects;
   raft_->OnApplied(now_, raft_->commit(), effects);

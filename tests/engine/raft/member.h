@@ -51,6 +51,7 @@ class Member {
   Effects Propose(const std::string& payload);
   Effects ReadDone(NodeId to, std::vector<Entry> entries);
   Effects PeerReset(NodeId peer);
+  Effects PeerLost(NodeId peer);
   // Everything committed is applied.
   Effects Apply();
   Effects Change(const ConfChange& change, absl::Status* status = nullptr);
