@@ -177,7 +177,7 @@ void BM_CommitEntries(benchmark::State& state) {
   state.counters["messages"] = benchmark::Counter(static_cast<double>(group.delivered() - before),
                                                   benchmark::Counter::kAvgIterations);
 }
-BENCHMARK(BM_CommitEntries)->Arg(1)->Arg(16)->Arg(256);
+BENCHMARK(BM_CommitEntries)->Arg(1)->Arg(64)->Arg(1024);
 
 // The price of an idle group: it bounds how many groups a node can lead.
 void BM_IdleLeaderTimer(benchmark::State& state) {
