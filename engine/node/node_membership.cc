@@ -266,8 +266,9 @@ std::optional<Response> Node::Impl::AnswerOf(Now now, const MemberWait& wait) co
 void Node::Impl::AnswerMemberWaits(Now now, Effects& out) {
   std::erase_if(member_waits, [&](const MemberWait& wait) {
     std::optional<Response> answer = AnswerOf(now, wait);
-    if (answer.has_value()) out.push_back(Reply{wait.request, *std::move(answer)});
-    return answer.has_value();
+    if (!answer.has_value()) return false;
+    out.push_back(Reply{wait.request, *std::move(answer)});
+    return true;
   });
 }
 
