@@ -81,7 +81,8 @@ absl::StatusOr<Tracker> ApplyConfChange(const Tracker& from, LogIndex last_index
 
 Membership AppliedTo(const Membership& from, const ConfChange& change) {
   absl::StatusOr<Tracker> to = ApplyConfChange(TrackerOf(from), LogIndex{0}, change);
-  return to.ok() ? std::move(to->membership) : from;
+  if (!to.ok()) return from;
+  return std::move(to->membership);
 }
 
 NodeSet MembersOf(const Membership& membership) {
