@@ -297,10 +297,8 @@ absl::Status DecodeBody(const peer::v1::Envelope& envelope, Bytes rest, raft::Me
       return absl::OkStatus();
     }
     case Envelope::kTimeoutNow:
-      message.body = raft::TimeoutNow{};
-      return absl::OkStatus();
+    // Beside `message`: nothing of it is raft's.
     case Envelope::kCatalogCommand:
-      // Beside `message`: nothing of it is raft's.
       message.body = raft::TimeoutNow{};
       return absl::OkStatus();
     case Envelope::kSnapshotRequest:

@@ -101,11 +101,9 @@ void Raft::Impl::OnAppendReply(Instant now, NodeId from, const AppendReply& repl
     if (room_again) Replicate(now, peer, out);
     return;
   }
-  if (probing) {
-    peer.EnterReplicate();
-  } else if (peer.state == Progress::State::kReplicate) {
+  if (peer.state == Progress::State::kReplicate) {
     peer.inflights.FreeTo(peer.match);
-  } else if (peer.match + 1 >= log_->first_index()) {
+  } else if (probing || peer.match + 1 >= log_->first_index()) {
     // Whichever snapshot it installed, the log goes on from there.
     peer.EnterReplicate();
   }

@@ -1,22 +1,22 @@
 #include "engine/node/agenda.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <vector>
 
 namespace tidemark {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
+using Groups = std::vector<GroupId>;
 
 Instant At(int64_t millis) { return Instant() + Duration::Millis(millis); }
 
 TEST(Agenda, HasEachTouchedGroupOnceInOrder) {
   Agenda agenda;
   for (const uint64_t group : {3, 1, 3, 2, 1}) agenda.Touch(GroupId(group));
-  EXPECT_THAT(agenda.Touched(), ElementsAre(GroupId(1), GroupId(2), GroupId(3)));
+  EXPECT_EQ(agenda.Touched(), (Groups{GroupId(1), GroupId(2), GroupId(3)}));
   agenda.EndStep({});
-  EXPECT_THAT(agenda.Touched(), IsEmpty());
+  EXPECT_TRUE(agenda.Touched().empty());
 }
 
 TEST(Agenda, WhatAStepLeavesIsInTheNextOne) {
@@ -24,7 +24,7 @@ TEST(Agenda, WhatAStepLeavesIsInTheNextOne) {
   agenda.Touch(GroupId(1));
   agenda.EndStep({GroupId(7)});
   agenda.Touch(GroupId(5));
-  EXPECT_THAT(agenda.Touched(), ElementsAre(GroupId(5), GroupId(7)));
+  EXPECT_EQ(agenda.Touched(), (Groups{GroupId(5), GroupId(7)}));
 }
 
 TEST(Agenda, TouchesGroupsWhoseDeadlineHasCome) {
@@ -33,9 +33,9 @@ TEST(Agenda, TouchesGroupsWhoseDeadlineHasCome) {
   agenda.File(GroupId(2), At(10));
   agenda.File(GroupId(3), At(20));
   agenda.TouchDue(At(9));
-  EXPECT_THAT(agenda.Touched(), IsEmpty());
+  EXPECT_TRUE(agenda.Touched().empty());
   agenda.TouchDue(At(20));
-  EXPECT_THAT(agenda.Touched(), ElementsAre(GroupId(2), GroupId(3)));
+  EXPECT_EQ(agenda.Touched(), (Groups{GroupId(2), GroupId(3)}));
 }
 
 TEST(Agenda, ADeadlineReplacesTheOneBefore) {
@@ -48,7 +48,7 @@ TEST(Agenda, ADeadlineReplacesTheOneBefore) {
   agenda.File(GroupId(1), At(50));
   EXPECT_EQ(agenda.next_deadline(), At(40));
   agenda.TouchDue(At(45));
-  EXPECT_THAT(agenda.Touched(), ElementsAre(GroupId(2)));
+  EXPECT_EQ(agenda.Touched(), (Groups{GroupId(2)}));
 }
 
 TEST(Agenda, WithoutDeadlinesThereIsNone) {
@@ -60,7 +60,7 @@ TEST(Agenda, WithoutDeadlinesThereIsNone) {
   agenda.Forget(GroupId(1));
   EXPECT_EQ(agenda.next_deadline(), Instant::Never());
   agenda.TouchDue(At(1000));
-  EXPECT_THAT(agenda.Touched(), IsEmpty());
+  EXPECT_TRUE(agenda.Touched().empty());
 }
 
 }  // namespace
