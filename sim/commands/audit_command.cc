@@ -54,8 +54,9 @@ int AuditCommand(const Args& args) {
     found |= Report(plan, plan, ReplayCommandOf(plan));
   }
   if (found == 0) {
+    const uint64_t count = seeds.last - seeds.first + 1;
     std::printf("%llu seeds, each in two worlds: every step and every byte the same\n",
-                static_cast<unsigned long long>(seeds.last - seeds.first + 1));
+                static_cast<unsigned long long>(count));
   }
   return found;
 }
