@@ -170,8 +170,9 @@ void Raft::Impl::OnMessage(Instant now, Message message, Effects& out) {
 
 void Raft::Impl::OnOldTerm(NodeId from, const Message& message, Effects& out) {
   // A deposed leader learns of the new term, if votes are not what would tell it: whoever hears a
-  // leader ignores those. Sequence 0 never looks like a current refusal.
-  if (!config_.check_quorum && !config_.pre_vote) return;
+  // leader ignores those, and who is no voter asks for none. Sequence 0 never looks like a current
+  // refusal.
+  if (!config_.check_quorum && !config_.pre_vote && is_voter_) return;
   if (IsOneOf<AppendRequest, Heartbeat>(message)) out.messages.push_back(Make(from, AppendReply{}));
 }
 

@@ -352,6 +352,22 @@ TEST(Election, ALearnerThatLosesTheLeadersConnectionGoesOnWaiting) {
   EXPECT_EQ(raft.next_deadline(), Instant::Never());
 }
 
+TEST(Election, AMemberThatCannotCampaignTellsALeaderOfAnOlderTerm) {
+  Config config = NoPreVote();
+  config.check_quorum = false;
+  config.self = kOne;
+  config.voters = {kTwo, kThree};
+  config.learners = {kOne};
+  TestLog log;
+  Raft raft(config, {.term = Term{9}}, {}, &log, Prng(1));
+  Effects effects;
+  raft.Start(Instant(), effects);
+  raft.OnMessage(Instant(), {.from = kTwo, .to = kOne, .term = Term{3}, .body = Heartbeat{}},
+                 effects);
+  ASSERT_EQ(effects.messages.size(), 1u);
+  EXPECT_EQ(effects.messages[0].term, Term{9});
+}
+
 TEST(Election, WhoeverIsAskedToCampaignDoesNotWaitForTheWriteOfTheLastVote) {
   Member member({.config = NoPreVote()});
   member.Timeout();
