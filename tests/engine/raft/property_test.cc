@@ -109,10 +109,15 @@ class Chaos {
     if (takes(compact_weight_)) return cluster_.Compact(Any());
     if (takes(read_weight_)) return cluster_.Read(Any());
     switch (prng_.Below(4)) {
-      case 0:
-        return cluster_.ResetPeer(Target(), Any());
-      case 1:
-        return cluster_.Transfer(Target(), prng_.Chance(1, 2) ? kNoNode : Any());
+      case 0: {
+        // One draw a statement: compilers evaluate arguments in the order they like.
+        const NodeId at = Target();
+        return cluster_.ResetPeer(at, Any());
+      }
+      case 1: {
+        const NodeId from = Target();
+        return cluster_.Transfer(from, prng_.Chance(1, 2) ? kNoNode : Any());
+      }
       case 2:
         return cluster_.ReplayOld(1 + prng_.Below(8));
       default:
