@@ -65,20 +65,6 @@ raft::Config RaftConfig(const NodeOptions& options) {
           .append_entries_max = options.append_entries_max};
 }
 
-std::string RoleName(raft::Role role) {
-  switch (role) {
-    case raft::Role::kFollower:
-      return "follower";
-    case raft::Role::kPreCandidate:
-      return "pre-candidate";
-    case raft::Role::kCandidate:
-      return "candidate";
-    case raft::Role::kLeader:
-      break;
-  }
-  return "leader";
-}
-
 }  // namespace
 
 absl::StatusOr<Node> Node::Recover(NodeOptions options, const DirectoryView& directory, Now now,
@@ -324,7 +310,7 @@ void Node::Impl::Settle(Now now, Effects& out) {
       out.push_back(Note{Note::Level::kInfo,
                          "leadership",
                          {{"group", absl::StrCat(group.value())},
-                          {"role", RoleName(replica.raft().role())},
+                          {"role", raft::NameOf(replica.raft().role())},
                           {"term", absl::StrCat(replica.raft().term().value())},
                           {"leader", absl::StrCat(replica.raft().leader().value())}}});
     }

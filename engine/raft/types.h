@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <variant>
@@ -15,6 +16,12 @@
 namespace tidemark::raft {
 
 enum class Role : uint8_t { kFollower = 0, kPreCandidate = 1, kCandidate = 2, kLeader = 3 };
+
+// "follower", "pre-candidate", "candidate" or "leader".
+constexpr const char* NameOf(Role role) {
+  constexpr const char* kNames[] = {"follower", "pre-candidate", "candidate", "leader"};
+  return kNames[static_cast<size_t>(role)];
+}
 
 // The durable promise of a voter. Lowering either is forgetting a promise.
 struct HardState {

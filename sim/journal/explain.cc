@@ -9,24 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "sim/journal/render.h"
+#include "sim/render.h"
 
 namespace tidemark::sim {
 namespace {
-
-std::string NameOf(raft::Role role) {
-  switch (role) {
-    case raft::Role::kFollower:
-      return "follower";
-    case raft::Role::kPreCandidate:
-      return "pre-candidate";
-    case raft::Role::kCandidate:
-      return "candidate";
-    case raft::Role::kLeader:
-      break;
-  }
-  return "leader";
-}
 
 std::string Nodes(const std::vector<NodeId>& nodes) {
   return absl::StrJoin(nodes, ", ",
@@ -156,7 +142,7 @@ void Explainer::AfterStep(uint64_t, Now now, std::span<const Effect> effects, co
     story.role = view.raft->role();
     story.term = view.raft->term();
     story.leader = view.raft->leader();
-    Line(absl::StrCat(story.name, " is here, ", NameOf(story.role), " in term ",
+    Line(absl::StrCat(story.name, " is here, ", raft::NameOf(story.role), " in term ",
                       story.term.value()));
   }
   for (const Effect& effect : effects) {
@@ -246,12 +232,12 @@ void Explainer::LookAt(const GroupView& view) {
   const bool same_role = raft.role() == story.role;
   if (same_role && raft.term() == story.term && raft.leader() == story.leader) return;
   if (!same_role || raft.term() != story.term || raft.leader() != kNoNode) {
-    std::string what = absl::StrCat(story.name, ": ", NameOf(raft.role()));
+    std::string what = absl::StrCat(story.name, ": ", raft::NameOf(raft.role()));
     if (raft.role() == raft::Role::kFollower && raft.leader() != kNoNode) {
       absl::StrAppend(&what, " of node ", raft.leader().value());
     }
     absl::StrAppend(&what, " in term ", raft.term().value());
-    if (!same_role) absl::StrAppend(&what, " (was ", NameOf(story.role), ")");
+    if (!same_role) absl::StrAppend(&what, " (was ", raft::NameOf(story.role), ")");
     Line(absl::StrCat(what, ": ", Why(story, view)));
   } else {
     Line(absl::StrCat(story.name, ": knows no leader in term ", raft.term().value(), " any more"));
@@ -334,7 +320,7 @@ void Explainer::Finish() {
   SumUp();
   for (const auto& [group, story] : groups_) {
     if (story.name.empty()) continue;
-    Line(absl::StrCat("in the end ", story.name, ": ", NameOf(story.role), " in term ",
+    Line(absl::StrCat("in the end ", story.name, ": ", raft::NameOf(story.role), " in term ",
                       story.term.value(),
                       story.leader == kNoNode ? std::string(", no leader known")
                                               : absl::StrCat(", leader ", story.leader.value())));

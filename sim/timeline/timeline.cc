@@ -12,21 +12,6 @@
 namespace tidemark::sim {
 namespace {
 
-std::string_view NameOf(raft::Role role) {
-  switch (role) {
-    case raft::Role::kFollower:
-      return "follower";
-    case raft::Role::kPreCandidate:
-      return "pre-candidate";
-    case raft::Role::kCandidate:
-      return "candidate";
-    case raft::Role::kLeader:
-      return "leader";
-  }
-  TIDEMARK_CHECK(false);
-  return {};
-}
-
 std::string_view TextOfVote(const raft::VoteRequest& request) {
   if (request.leadership_transfer) return "asks for a vote, as the leader wants";
   return request.pre_vote ? "asks whether it would get a vote" : "asks for a vote";
