@@ -14,6 +14,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/io/directory_view.h"
 #include "runtime/io/file_store.h"
+#include "tools/tidemark/client_action.h"
 #include "tools/tidemark/command_line.h"
 #include "tools/tidemark/json.h"
 
@@ -179,23 +180,6 @@ another node with its old data afterwards: wipe it and add it anew.)");
   });
 }
 
-using Action = absl::Status (*)(client::Client&, const ClusterFlags&);
-
-// A subcommand with the connection flags that runs `action`; gives it and its flags.
-std::pair<CLI::App*, std::shared_ptr<ClusterFlags>> AddAction(CLI::App& cluster, const char* name,
-                                                              const char* help, Action action,
-                                                              int& exit_code) {
-  auto* command = cluster.add_subcommand(name, help);
-  const auto flags = std::make_shared<ClusterFlags>();
-  AddConnectionFlags(*command, flags->connection);
-  command->callback([flags, action, &exit_code] {
-    auto client = Connect(flags->connection);
-    const absl::Status status = client.ok() ? action(**client, *flags) : client.status();
-    if (!status.ok()) exit_code = Fail(status);
-  });
-  return {command, flags};
-}
-
 }  // namespace
 
 void AddClusterCommand(CLI::App& root, int& exit_code) {
@@ -207,22 +191,22 @@ void AddClusterCommand(CLI::App& root, int& exit_code) {
   tidemark topic move orders --replicas 1,2,4    # each partition of node 3
   tidemark cluster remove 3)");
   {
-    const auto [command, flags] = AddAction(
+    const auto [command, flags] = AddClientAction(
         *cluster, "members", "Who belongs to the cluster, and how they are", Members, exit_code);
     command->add_flag("--json", flags->json, "Print JSON");
   }
   {
-    const auto [command, flags] = AddAction(
+    const auto [command, flags] = AddClientAction(
         *cluster, "add", "Let a running node in: it catches up, then votes", Add, exit_code);
     command->add_option("node", flags->node, "Its id")->required();
   }
   {
-    const auto [command, flags] = AddAction(
+    const auto [command, flags] = AddClientAction(
         *cluster, "remove", "Remove a member that holds no partitions any more", Remove, exit_code);
     command->add_option("node", flags->node, "Its id")->required();
   }
   {
-    const auto [command, flags] = AddAction(
+    const auto [command, flags] = AddClientAction(
         *cluster, "transfer", "Hand the leadership of a partition, or the catalog, to another node",
         Transfer, exit_code);
     command->add_option("--topic", flags->topic, "Topic of the partition");

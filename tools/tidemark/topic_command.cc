@@ -15,6 +15,7 @@
 #include "absl/strings/strip.h"
 #include "engine/base/limits.h"
 #include "engine/base/status_macros.h"
+#include "tools/tidemark/client_action.h"
 #include "tools/tidemark/command_line.h"
 #include "tools/tidemark/json.h"
 
@@ -177,23 +178,6 @@ absl::Status Move(client::Client& client, const TopicFlags& flags) {
   return absl::OkStatus();
 }
 
-using Action = absl::Status (*)(client::Client&, const TopicFlags&);
-
-// A subcommand with the connection flags that runs `action`; gives it and its flags.
-std::pair<CLI::App*, std::shared_ptr<TopicFlags>> AddAction(CLI::App& topic, const char* name,
-                                                            const char* help, Action action,
-                                                            int& exit_code) {
-  auto* command = topic.add_subcommand(name, help);
-  const auto flags = std::make_shared<TopicFlags>();
-  AddConnectionFlags(*command, flags->connection);
-  command->callback([flags, action, &exit_code] {
-    auto client = Connect(flags->connection);
-    const absl::Status status = client.ok() ? action(**client, *flags) : client.status();
-    if (!status.ok()) exit_code = Fail(status);
-  });
-  return {command, flags};
-}
-
 void AddName(CLI::App& command, TopicFlags& flags) {
   command.add_option("name", flags.name, "Name of the topic")->required();
 }
@@ -210,7 +194,8 @@ void AddTopicCommand(CLI::App& root, int& exit_code) {
   tidemark topic describe orders --json
   tidemark topic move orders --partition 2 --replicas 1,2,4)");
   {
-    const auto [command, flags] = AddAction(*topic, "create", "Create a topic", Create, exit_code);
+    const auto [command, flags] =
+        AddClientAction(*topic, "create", "Create a topic", Create, exit_code);
     AddName(*command, *flags);
     command->add_option("--partitions", flags->partitions, "Partitions")->capture_default_str();
     command->add_option("--replication-factor", flags->replication_factor,
@@ -238,24 +223,25 @@ void AddTopicCommand(CLI::App& root, int& exit_code) {
     command->add_flag("--json", flags->json, "Print the topic as JSON");
   }
   {
-    const auto [command, flags] = AddAction(*topic, "list", "List the topics", List, exit_code);
+    const auto [command, flags] =
+        AddClientAction(*topic, "list", "List the topics", List, exit_code);
     command->add_flag("--json", flags->json, "Print JSON");
   }
   {
-    const auto [command, flags] = AddAction(
+    const auto [command, flags] = AddClientAction(
         *topic, "describe", "Show partitions, leaders and replicas", DescribeOne, exit_code);
     AddName(*command, *flags);
     command->add_flag("--json", flags->json, "Print JSON");
   }
   {
-    const auto [command, flags] = AddAction(
+    const auto [command, flags] = AddClientAction(
         *topic, "delete", "Delete a topic and its records on every replica", Delete, exit_code);
     AddName(*command, *flags);
   }
   {
-    const auto [command, flags] =
-        AddAction(*topic, "move", "Move a partition to other nodes; goes on by itself once asked",
-                  Move, exit_code);
+    const auto [command, flags] = AddClientAction(
+        *topic, "move", "Move a partition to other nodes; goes on by itself once asked", Move,
+        exit_code);
     AddName(*command, *flags);
     command->add_option("--partition", flags->partition, "Partition")->capture_default_str();
     command
