@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "sim/render.h"
 #include "sim/run.h"
-#include "sim/trace_text.h"
 
 namespace tidemark::sim {
 namespace {
@@ -36,8 +36,8 @@ class LastStep : public StepListener {
     if (node_ == NodeId()) return "  no node steps\n";
     std::string text = absl::StrFormat("  node %d at %.9f s\n", node_.value(),
                                        static_cast<double>(now_.nanos()) / 1e9);
-    for (const Event& event : events_) absl::StrAppend(&text, "    < ", TextOf(event), "\n");
-    for (const Effect& effect : effects_) absl::StrAppend(&text, "    > ", TextOf(effect), "\n");
+    for (const Event& event : events_) absl::StrAppend(&text, "    < ", Render(event), "\n");
+    for (const Effect& effect : effects_) absl::StrAppend(&text, "    > ", Render(effect), "\n");
     return text;
   }
 

@@ -8,7 +8,7 @@
 #include "sim/commands/command.h"
 #include "sim/run.h"
 #include "sim/scenario_file.h"
-#include "sim/trace_text.h"
+#include "sim/trace_writer.h"
 
 namespace tidemark::sim {
 namespace {

@@ -13,7 +13,7 @@
 #include "proto/journal/frame.h"
 #include "sim/commands/command.h"
 #include "sim/journal/explain.h"
-#include "sim/journal/render.h"
+#include "sim/render.h"
 #include "sim/journal/replay.h"
 
 namespace tidemark::sim {

@@ -9,7 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "engine/base/status_macros.h"
 #include "engine/node/recovered_group.h"
-#include "sim/journal/render.h"
+#include "sim/render.h"
 
 namespace tidemark::sim {
 namespace {

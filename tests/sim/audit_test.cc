@@ -37,7 +37,7 @@ TEST(Audit, NamesTheFirstStepThatDiffersAndWhatEachDid) {
   ASSERT_TRUE(parted.has_value());
   EXPECT_NE(parted->what.find("decided flush_latency actor 1 count 20: "), std::string::npos)
       << parted->what;
-  EXPECT_NE(parted->what.find("> flush "), std::string::npos) << parted->what;
+  EXPECT_NE(parted->what.find("> Flush "), std::string::npos) << parted->what;
   // Up to the step before they were the same.
   Execution a(plan);
   Execution b(other);

@@ -2,16 +2,10 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <string>
 
 #include "sim/step_listener.h"
 
 namespace tidemark::sim {
-
-// One line for a person, e.g. "append 1 -> 2 of group 1 in term 3: after 5 (term 2), 1 entries,
-// commit 5".
-std::string TextOf(const Event& event);
-std::string TextOf(const Effect& effect);
 
 // Writes every step as text: a line that says when and where, then one line for each event ("<")
 // and each effect (">").

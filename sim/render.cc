@@ -1,4 +1,4 @@
-#include "sim/journal/render.h"
+#include "sim/render.h"
 
 #include <ctime>
 #include <string_view>

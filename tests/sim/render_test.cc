@@ -1,4 +1,4 @@
-#include "sim/journal/render.h"
+#include "sim/render.h"
 
 #include <gtest/gtest.h>
 
@@ -37,15 +37,32 @@ TEST(Render, EventsNameWhoAndWhat) {
   EXPECT_EQ(Render(Event(ShutdownRequested{})), "ShutdownRequested");
 }
 
+TEST(Render, AMessageSaysAllThatItSaysOnTheWire) {
+  const PeerMessage append{.group = GroupId{4},
+                           .message = {.from = NodeId{1},
+                                       .to = NodeId{2},
+                                       .term = Term{3},
+                                       .body = raft::AppendRequest{.prev_index = LogIndex{5},
+                                                                   .prev_term = Term{2},
+                                                                   .commit = LogIndex{5},
+                                                                   .sequence = 9}}};
+  EXPECT_EQ(Render(append),
+            "group: 4 from: 1 to: 2 term: 3 "
+            "append_request { prev_index: 5 prev_term: 2 commit: 5 sequence: 9 }");
+  EXPECT_EQ(Render(Effect(SendPeer{NodeId{2}, append})), "SendPeer to 2: " + Render(append));
+}
+
 TEST(Render, EffectsNameFilesAndBytes) {
   const FileId file{.group = GroupId(1), .kind = FileKind::kSegment, .number = 2};
   const Flush flush{.token = IoToken(3),
                     .group = GroupId(1),
-                    .batch = {.ops = {WriteFile{.file = file,
+                    .batch = {.ops = {CreateFile{.file = file, .zero_bytes = 4096},
+                                      WriteFile{.file = file,
                                                 .pos = FilePos(10),
                                                 .data = {Bytes::Copy("abc"), Bytes::Copy("de")}}},
                               .sync = {file}}};
-  EXPECT_EQ(Render(Effect(flush)), "Flush 3 of group 1: write 5 bytes at 10 of " + PathOf(file) +
+  EXPECT_EQ(Render(Effect(flush)), "Flush 3 of group 1: create " + PathOf(file) +
+                                       " of 4.1 KB, write 5 bytes at 10 of " + PathOf(file) +
                                        ", sync " + PathOf(file));
   EXPECT_EQ(Render(Effect(Reply{RequestId(1), RpcError{.reason = "NOT_LEADER", .message = "no"}})),
             "Reply to 1: refused NOT_LEADER: no");
