@@ -31,10 +31,12 @@ struct Arena {
   char* begin = nullptr;
   char* fresh = nullptr;  // chunks from here on have no class yet
   std::array<Block*, kClasses> free{};
-  std::array<uint8_t, kArenaBytes / kChunkBytes> class_of_chunk;
+  std::array<uint8_t, kArenaBytes / kChunkBytes> class_of_chunk{};
 };
 
-Arena arena;
+// Before anything runs: libraries allocate while they are loaded, and an initialisation after that
+// would disown what they were given.
+constinit Arena arena;
 
 void OutOfMemory() {
   std::fputs("tidemark-sim: out of memory\n", stderr);
