@@ -124,8 +124,9 @@ absl::StatusOr<Profile> ProfileOf(std::string_view name) {
   }
   if (name == "membership") {
     return absl::UnimplementedError(
-        "profile membership waits for changes of members (join, leave, replace): the node has none "
-        "yet");
+        "profile membership waits for nodes that join, leave and are replaced under faults; so far "
+        "the "
+        "simulator moves partitions and leadership, in the profiles swarm and everything");
   }
   if (name == "upgrade") {
     return absl::UnimplementedError(

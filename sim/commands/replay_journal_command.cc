@@ -13,8 +13,8 @@
 #include "proto/journal/frame.h"
 #include "sim/commands/command.h"
 #include "sim/journal/explain.h"
-#include "sim/render.h"
 #include "sim/journal/replay.h"
+#include "sim/render.h"
 
 namespace tidemark::sim {
 namespace {
