@@ -124,9 +124,8 @@ absl::StatusOr<Profile> ProfileOf(std::string_view name) {
   }
   if (name == "membership") {
     return absl::UnimplementedError(
-        "profile membership waits for nodes that join, leave and are replaced under faults; so far "
-        "the "
-        "simulator moves partitions and leadership, in the profiles swarm and everything");
+        "profile membership waits for changes of members (join, leave, replace) under faults; "
+        "swarm and everything move partitions and leadership so far");
   }
   if (name == "upgrade") {
     return absl::UnimplementedError(
