@@ -14,7 +14,8 @@
 namespace tidemark::sim {
 namespace {
 
-std::string Nodes(const std::vector<NodeId>& nodes) {
+template <typename Ids>
+std::string Nodes(const Ids& nodes) {
   return absl::StrJoin(nodes, ", ",
                        [](std::string* out, NodeId node) { absl::StrAppend(out, node.value()); });
 }
@@ -90,7 +91,7 @@ void Explainer::Hear(const PeerReceived& received) {
     told_to_campaign_[group] = received.from;
   }
   const auto* reply = std::get_if<raft::VoteReply>(&message.body);
-  if (reply != nullptr && reply->granted) story.granted.push_back(received.from);
+  if (reply != nullptr && reply->granted) story.granted.insert(received.from);
 }
 
 void Explainer::Ask(const RequestReceived& received) {
@@ -241,7 +242,9 @@ void Explainer::LookAt(const GroupView& view) {
     Line(absl::StrCat(what, ": ", Why(story, view)));
   } else {
     Line(absl::StrCat(story.name, ": knows no leader in term ", raft.term().value(), " any more"));
+    story.lost_leader = story.leader;
   }
+  if (raft.leader() != kNoNode) story.lost_leader = kNoNode;
   if (raft.role() == raft::Role::kLeader && !same_role) ++elections_won_;
   if (raft.leader() != story.leader) story.leader_heard = now_.instant;
   // Votes count in one attempt; a pre-vote's end is the beginning of the vote.
@@ -258,7 +261,7 @@ std::string Explainer::Why(const GroupStory& before, const GroupView& view) cons
     return before.granted.empty()
                ? absl::StrCat("its own ", what, " is enough")
                : absl::StrCat(what, "s of ", Nodes(before.granted), " and its own, of ",
-                              raft.config().voters.size(), " voters");
+                              raft.membership().voters.incoming.voters().size(), " voters");
   };
   switch (raft.role()) {
     case raft::Role::kLeader:
@@ -276,6 +279,13 @@ std::string Explainer::Why(const GroupStory& before, const GroupView& view) cons
     return absl::StrCat("node ", asked->second.value(), " hands leadership over");
   }
   if (before.role == raft::Role::kCandidate) return "the election brought no leader in time";
+  if (before.lost_leader != kNoNode) {
+    const auto link = links_.find(before.lost_leader);
+    const bool broken = link != links_.end() && !link->second;
+    return absl::StrCat("leader ", before.lost_leader.value(), " was lost ",
+                        RenderDuration(now_.instant - before.leader_heard.value_or(now_.instant)),
+                        " ago", broken ? ", as the connection to it broke" : "");
+  }
   if (before.leader == kNoNode) return "no leader is known";
   return absl::StrCat("nothing heard of leader ", before.leader.value(), " for ",
                       RenderDuration(now_.instant - before.leader_heard.value_or(now_.instant)));

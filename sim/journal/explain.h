@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -47,9 +48,10 @@ class Explainer : public ReplayWatcher {
     raft::Role role = raft::Role::kFollower;
     Term term;
     NodeId leader;
+    NodeId lost_leader;  // of this term, known no more
     bool failed = false;
     std::optional<Instant> leader_heard;
-    std::vector<NodeId> granted;  // votes of the election under way
+    std::set<NodeId> granted;  // votes of the election under way
     uint64_t quorum_losses = 0;
   };
   struct Flushing {

@@ -52,8 +52,11 @@ TEST(Explainer, EveryLineHasItsTimeAndStep) {
 TEST(Explainer, SaysWhyRolesChanged) {
   EXPECT_GT(
       Count(R"(pre-candidate in term \d+ \(was follower\): nothing heard of leader \d+ for )"), 0u);
+  EXPECT_GT(Count(R"(pre-candidate in term \d+ .*: leader \d+ was lost .* ago, as the connection)"),
+            0u);
   EXPECT_GT(Count(R"(candidate in term \d+ \(was pre-candidate\): pre-votes of \d)"), 0u);
-  EXPECT_GT(Count(R"(leader in term \d+ \(was candidate\): votes of \d)"), 0u);
+  EXPECT_GT(Count(R"(leader in term \d+ \(was candidate\): votes of \d.* of [1-7] voters)"), 0u);
+  EXPECT_EQ(Count(R"( of 0 voters)"), 0u);
   EXPECT_GT(Count(R"(follower of node \d+ in term \d+.*: node \d+ (leads|is in term \d+))"), 0u);
   EXPECT_GT(Count(R"(candidate in term \d+ \(was follower\): node \d+ hands leadership over)"), 0u);
   // A life that won an election says so in the end, and no other.
