@@ -211,6 +211,7 @@ class Cluster {
   std::vector<Message> HeldAt(NodeId id) const;
   const HardState& disk_state(NodeId id) const { return Node(id).disk_state; }
   const SnapshotMeta& disk_snapshot(NodeId id) const { return Node(id).disk_snapshot; }
+  bool disk_stalled(NodeId id) const { return Node(id).disk_stalled; }
   bool installing(NodeId id) const { return Node(id).installing.has_value(); }
   // The connection of `at` to `peer` broke and is there again.
   void Reconnect(NodeId at, NodeId peer);

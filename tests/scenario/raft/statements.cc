@@ -71,7 +71,7 @@ const std::vector<World::Statement>& World::Statements() {
       {"snapshot", "snapshot at N", &World::Snapshot},
       {"install", "install at N | install fails at N", &World::Install},
       {"reconnect", "reconnect A B", &World::Reconnect},
-      {"disk", "disk full at N | disk free at N", &World::Disk},
+      {"disk", "disk full|free|hangs|works at N", &World::Disk},
       {"show", "show [N...]", &World::Show},
       {"flight", "flight [KIND] [A->B | to B | from A]", &World::Flight},
       {"must", "must REQUIREMENT", &World::Must},
@@ -217,7 +217,9 @@ absl::Status World::Settle(Words& /*words*/) {
   quiet_messages_ = 0;
   for (size_t round = 0; round < kSettleRounds; ++round) {
     bool any = false;
-    for (const NodeId node : cluster_->ids()) any |= cluster_->EndWrite(node);
+    for (const NodeId node : cluster_->ids()) {
+      any |= !cluster_->disk_stalled(node) && cluster_->EndWrite(node);
+    }
     for (size_t left = cluster_->in_flight().size(); left > 0; --left) {
       cluster_->DeliverAt(0);
       any = true;
@@ -389,12 +391,17 @@ absl::Status World::Reconnect(Words& words) {
 }
 
 absl::Status World::Disk(Words& words) {
-  const bool full = words.TakeIf("full");
-  if (!full && !words.TakeIf("free")) return Wrong("`full` or `free` is missing");
+  const std::string what = words.Take();
   if (!words.TakeIf("at")) return Wrong("`at` is missing");
   const absl::StatusOr<NodeId> node = Node(words);
   if (!node.ok()) return node.status();
-  cluster_->log(*node).set_has_room(!full);
+  if (what == "full" || what == "free") {
+    cluster_->log(*node).set_has_room(what == "free");
+  } else if (what == "hangs" || what == "works") {
+    cluster_->StallDisk(*node, what == "hangs");
+  } else {
+    return Wrong(absl::StrCat("a disk does not do `", what, "`"));
+  }
   return absl::OkStatus();
 }
 

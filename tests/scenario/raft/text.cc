@@ -57,11 +57,13 @@ struct Describe {
                                       m.context != 0 ? absl::StrCat(", round ", m.context) : "")};
   }
   Described operator()(const raft::HeartbeatReply& m) const {
-    return {"alive", absl::StrCat(m.context != 0 ? absl::StrCat("round ", m.context) : "",
-                                  m.unverified ? " unverified" : "", m.no_room ? " no room" : "",
-                                  m.installing == LogIndex{0}
-                                      ? ""
-                                      : absl::StrCat(" installing ", m.installing.value()))};
+    std::vector<std::string> said;
+    if (m.context != 0) said.push_back(absl::StrCat("round ", m.context));
+    if (m.unverified) said.emplace_back("unverified");
+    if (m.no_room) said.emplace_back("no room");
+    if (m.installing != LogIndex{0})
+      said.push_back(absl::StrCat("installing ", m.installing.value()));
+    return {"alive", absl::StrJoin(said, ", ")};
   }
   Described operator()(const raft::InstallSnapshot& m) const {
     return {"snapshot", absl::StrCat("up to ", Place(m.meta.index, m.meta.term), ", ",
@@ -162,6 +164,7 @@ std::string NodeText(raft::Cluster& cluster, NodeId id) {
   if (cluster.disk_state(id) != state) absl::StrAppend(&text, " (not on disk)");
   absl::StrAppend(&text, "  ", LogText(cluster.log(id)), "  commit ", raft.commit().value());
   if (!cluster.log(id).has_room()) absl::StrAppend(&text, "  disk full");
+  if (cluster.disk_stalled(id)) absl::StrAppend(&text, "  disk hangs");
   if (cluster.installing(id)) absl::StrAppend(&text, "  installing");
   return text;
 }
