@@ -94,6 +94,34 @@ TEST(Scenarios, EachSaysWhatItIsAboutAndRequiresIt) {
   }
 }
 
+TEST(Scenarios, EachRowsFileIsInTheTableAndWhatTheTableNamesIsThere) {
+  const char* source = std::getenv("TIDEMARK_SOURCE_DIR");
+  const std::filesystem::path tests =
+      std::filesystem::path(source == nullptr ? "." : source) / "tests";
+  const std::string table = Read(tests / "scenario/README.md");
+  for (const std::filesystem::path& file : AllScenarios()) {
+    const std::string name = file.stem();
+    if (name.starts_with("thesis_")) continue;
+    EXPECT_NE(table.find("`raft/" + name + "`"), std::string::npos) << name;
+  }
+  size_t named = 0;
+  for (size_t begin = table.find('`'); begin != std::string::npos; begin = table.find('`', begin)) {
+    const size_t end = table.find('`', begin + 1);
+    const std::string name = table.substr(begin + 1, end - begin - 1);
+    begin = end + 1;
+    if (name.find('/') == std::string::npos || name.find_first_of(".*") != std::string::npos)
+      continue;
+    ++named;
+    const auto is_there = [&](const std::string& path) {
+      return std::filesystem::exists(tests / path);
+    };
+    EXPECT_TRUE(is_there("scenario/" + name + ".scenario") || is_there(name + ".cc") ||
+                is_there(name + ".py") || is_there(name) || is_there("../" + name))
+        << name;
+  }
+  EXPECT_GT(named, 60u);
+}
+
 TEST(Scenarios, FileNamesBeginWithTheSectionOrRowOfTheTitle) {
   for (const std::filesystem::path& file : AllScenarios()) {
     const std::string name = file.stem();
