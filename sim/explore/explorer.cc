@@ -65,11 +65,11 @@ bool Explorer::Expand(uint32_t number, bool reduce) {
   const bool alike = first && !space_.options().elected &&
                      space_.options().initial_voters() == space_.options().nodes;
   const State parent = first ? from : StateOf(ParentOf(number));
-  const uint32_t last = first ? 0 : EventOf(number).node;
+  const Event last = EventOf(number);
   space_.ForEachEvent(from, [&](const Event& event) {
     if (!verdict_.ok()) return;
     if ((alike && event.node != 1) ||
-        (reduce && event.node < last && space_.Commutes(parent, last, from, event))) {
+        (reduce && !first && event.node < last.node && space_.Commutes(parent, last, event))) {
       ++stats_.commuting;
       return;
     }

@@ -177,13 +177,13 @@ uint32_t Space::Deliver(const State& from, const Event& event, const State& to,
   return networks_.Intern(scratch_);
 }
 
-bool Space::Commutes(const State& parent, uint32_t node, const State& state,
-                     const Event& event) const {
-  if (event.node == node) return false;
-  if (event.kind == Event::Kind::kRead) {
-    return witness_.Committed(parent.witness) == witness_.Committed(state.witness);
-  }
+bool Space::Commutes(const State& parent, const Event& last, const Event& event) const {
+  if (event.node == last.node) return false;
+  // A read is named after what is committed, which the other one may change.
+  if (event.kind == Event::Kind::kRead || last.kind == Event::Kind::kRead) return false;
   if (!IsOfMessage(event.kind)) return true;
+  // They take it from each other, even if the last one sent it again.
+  if (IsOfMessage(last.kind) && last.arg == event.arg) return false;
   const std::span<const uint32_t> network = networks_[parent.network];
   if (options().fifo && event.kind != Event::Kind::kDrop) return IsHead(network, event.arg);
   return std::find(network.begin(), network.end(), event.arg) != network.end();

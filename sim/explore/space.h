@@ -61,9 +61,9 @@ class Space {
   // Messages that came to nothing by being too old, so far.
   uint64_t expired() const { return expired_; }
 
-  // Whether `event`, which may happen in `state`, could have happened before the event at `node`
-  // that led from `parent` to `state`, with the same result.
-  bool Commutes(const State& parent, uint32_t node, const State& state, const Event& event) const;
+  // Whether `event`, which may happen after `last`, could have happened before, in `parent`, and
+  // the other then, with the same result.
+  bool Commutes(const State& parent, const Event& last, const Event& event) const;
 
   // For people; different for different events of one state.
   std::string Text(const Event& event) const;

@@ -5,11 +5,16 @@
 #include "absl/strings/str_cat.h"
 
 namespace tidemark::sim::explore {
+namespace {
+
+const raft::JointConfig& VotersOf(const Local& local) {
+  return local.member->raft().membership().voters;
+}
+
+}  // namespace
 
 Witness::Witness(const Library* library, const Options& options)
-    : library_(library),
-      members_change_(options.of(Budget::kChange) > 0),
-      voters_(library->local(library->Initial(1)).member->raft().membership().voters) {
+    : library_(library), members_change_(options.of(Budget::kChange) > 0) {
   Intern({});
 }
 
@@ -29,12 +34,10 @@ uint32_t Witness::After(uint32_t number, uint32_t before, std::span<const uint32
   NoteCommit(is, node, history, verdict);
   CheckCompleteness(locals, history, verdict);
   if (is.log != was.log) CheckMatching(locals, at, verdict);
-  if (!members_change_) {
-    CheckDurable(locals, history, 0, voters_, verdict);
-  } else if (history.committed.size() > known) {
-    // Who votes may be another by now; what counted is who did when it was committed.
-    CheckDurable(locals, history, known, was.member->raft().membership().voters, verdict);
-  }
+  // Where members change, what counted is who voted when it was committed: before the step, or
+  // after it, if the step also applied a change.
+  CheckDurable(locals, history, members_change_ ? known : 0, {&VotersOf(was), &VotersOf(is)},
+               verdict);
   return Intern(history);
 }
 
@@ -102,23 +105,27 @@ void Witness::CheckMatching(std::span<const uint32_t> locals, size_t at, Verdict
 }
 
 void Witness::CheckDurable(std::span<const uint32_t> locals, const History& history, size_t from,
-                           const raft::JointConfig& voters, Verdict& verdict) const {
+                           std::initializer_list<const raft::JointConfig*> groups,
+                           Verdict& verdict) const {
   for (size_t i = from; i < history.committed.size(); ++i) {
     const uint64_t code = history.committed[i].code;
-    const auto holds = [&](NodeId voter) {
-      const std::vector<uint64_t>& disk = library_->local(locals[voter.value() - 1]).disk;
-      return i < disk.size() && disk[i] == code;
-    };
     // Not by the quorums of the product: they are judged here.
-    for (const raft::MajorityConfig* half : {&voters.incoming, &voters.outgoing}) {
+    const auto durable = [&](const raft::MajorityConfig& half) {
       size_t count = 0;
-      for (const NodeId voter : half->voters()) count += holds(voter) ? 1 : 0;
-      if (half->voters().empty() || count * 2 > half->voters().size()) continue;
-      verdict.Fail("durable_quorum",
-                   absl::StrCat("the entry at index ", i + 1, " is committed and on the disks of ",
-                                count, " of ", half->voters().size(), " voters"));
-      return;
-    }
+      for (const NodeId voter : half.voters()) {
+        const std::vector<uint64_t>& disk = library_->local(locals[voter.value() - 1]).disk;
+        count += i < disk.size() && disk[i] == code ? 1 : 0;
+      }
+      return half.voters().empty() || count * 2 > half.voters().size();
+    };
+    const bool ok = std::any_of(groups.begin(), groups.end(), [&](const raft::JointConfig* group) {
+      return durable(group->incoming) && durable(group->outgoing);
+    });
+    if (ok) continue;
+    verdict.Fail("durable_quorum",
+                 absl::StrCat("the entry at index ", i + 1,
+                              " is committed and not on the disks of a majority"));
+    return;
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <vector>
@@ -49,14 +50,13 @@ class Witness {
   void CheckCompleteness(std::span<const uint32_t> locals, const History& history,
                          Verdict& verdict) const;
   void CheckMatching(std::span<const uint32_t> locals, size_t at, Verdict& verdict) const;
-  // Of the entries from `from` on. `members`: of what group.
+  // Of the entries from `from` on: durable in one of the groups.
   void CheckDurable(std::span<const uint32_t> locals, const History& history, size_t from,
-                    const raft::JointConfig& voters, Verdict& verdict) const;
+                    std::initializer_list<const raft::JointConfig*> groups, Verdict& verdict) const;
   uint32_t Intern(const History& history);
 
   const Library* library_;
   bool members_change_;
-  raft::JointConfig voters_;
   Sequences numbers_;
   std::vector<History> history_;
   std::vector<uint32_t> scratch_;
