@@ -69,11 +69,10 @@ void InspectSidecar(std::string_view bytes, const Write& write) {
                        " committed=", entry.committed,
                        " digest=", absl::Hex(entry.digest, absl::kZeroPad16), "\n"));
     if (const std::optional<CatalogSnapshot> catalog = CatalogSnapshotIn(each.state)) {
-      write(absl::StrCat("    catalog: applied=", catalog->applied.value(),
-                         " before_index=", catalog->at.value(),
-                         " topics=", catalog->catalog.topics().size(),
-                         " next_group=", catalog->catalog.next_group().value(),
-                         " bytes=", catalog->bytes, "\n"));
+      write(absl::StrCat(
+          "    catalog: applied=", catalog->applied.value(), " before_index=", catalog->at.value(),
+          " topics=", catalog->catalog.topics().size(),
+          " next_group=", catalog->catalog.next_group().value(), " bytes=", catalog->bytes, "\n"));
     }
     end = each.end;
   }

@@ -163,20 +163,22 @@ std::string Report(const LogFlags& flags, const DirectoryView& view,
   complete = result.first_index <= LogIndex(1) || newest.has_value();
   if (flags.json) {
     text.pop_back();
-    return absl::StrCat(text, ", \"catalog_snapshot_index\": ",
-                        newest.has_value() ? newest->at.value() : 0,
-                        ", \"catalog_complete\": ", complete ? "true" : "false", "}");
+    return absl::StrCat(
+        text, ", \"catalog_snapshot_index\": ", newest.has_value() ? newest->at.value() : 0,
+        ", \"catalog_complete\": ", complete ? "true" : "false", "}");
   }
   if (newest.has_value()) {
-    return absl::StrCat(text, "  the newest snapshot of the catalog stands for what is before index ",
+    return absl::StrCat(text,
+                        "  the newest snapshot of the catalog stands for what is before index ",
                         newest->at.value(), ": ", newest->catalog.topics().size(), " topics, ",
                         newest->bytes, " bytes\n");
   }
   if (complete) return text;
-  return absl::StrCat(text,
-                      "  no snapshot of the catalog can be read, and its log begins behind the first "
-                      "entry: the node refuses to start\n    ",
-                      std::string(kFromPeers), "\n");
+  return absl::StrCat(
+      text,
+      "  no snapshot of the catalog can be read, and its log begins behind the first "
+      "entry: the node refuses to start\n    ",
+      std::string(kFromPeers), "\n");
 }
 
 absl::StatusOr<int> Verify(const LogFlags& flags) {

@@ -97,7 +97,9 @@ TEST(CatalogState, ABitThatChangedIsNoticedAndSoIsWhatIsMissing) {
   for (size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_FALSE(Catalog::Decode(bytes.substr(0, size)).ok()) << size;
     // Also where somebody made the checksum right.
-    if (size + 4 < bytes.size()) EXPECT_FALSE(Catalog::Decode(Sealed(bytes.substr(0, size))).ok());
+    if (size + 4 < bytes.size()) {
+      EXPECT_FALSE(Catalog::Decode(Sealed(bytes.substr(0, size))).ok());
+    }
   }
   EXPECT_FALSE(Catalog::Decode(Sealed(Unsealed(Example()) + "x")).ok());
 }
