@@ -51,6 +51,7 @@ constexpr std::array<std::string_view, kProbes> kNames = {
     "topic_deleted",
     "scrub_pass",
     "scrub_finding",
+    "access_denied",
 };
 
 }  // namespace

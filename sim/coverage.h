@@ -59,6 +59,7 @@ enum class Probe : uint8_t {
   kTopicDeleted,
   kScrubPass,
   kScrubFinding,
+  kAccessDenied,
   kCount,
 };
 

@@ -9,6 +9,7 @@
 
 #include "engine/base/ids.h"
 #include "engine/node/node.h"
+#include "sim/checkers/access.h"
 #include "sim/checkers/acked_durability.h"
 #include "sim/checkers/canary.h"
 #include "sim/checkers/catalog_state.h"
@@ -65,6 +66,7 @@ class Observer {
   Retention& retention() { return retention_; }
   Canary& canary() { return canary_; }
   Compaction& compaction() { return compaction_; }
+  Access& access() { return access_; }
   const StateMachine& committed() const { return committed_; }
 
  private:
@@ -128,6 +130,7 @@ class Observer {
   ConsumerOrder consumers_;
   Retention retention_;
   Compaction compaction_;
+  Access access_;
   Canary canary_;
   std::set<GroupId> ledger_groups_;
   std::set<GroupId> deleted_;

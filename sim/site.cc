@@ -81,6 +81,9 @@ constexpr std::array<SiteInfo, kSites> kInfos = {{
     {Site::kTransferWait, "transfer_wait", Default::kMost},
     {Site::kTransferTo, "transfer_to", Default::kLeast},
     {Site::kTransferGroup, "transfer_group", Default::kLeast},
+    {Site::kIntruderPause, "intruder_pause", Default::kMost},
+    {Site::kIntruderNode, "intruder_node", Default::kLeast},
+    {Site::kIntruderRequest, "intruder_request", Default::kLeast},
 }};
 
 constexpr bool InOrder() {

@@ -72,6 +72,9 @@ enum class Site : uint8_t {
   kTransferWait,
   kTransferTo,
   kTransferGroup,
+  kIntruderPause,
+  kIntruderNode,
+  kIntruderRequest,
   kCount,
 };
 
