@@ -78,7 +78,7 @@ GroupInfo Node::Impl::Describe(const Replica& replica) const {
                  .lag_entries = {},
                  .snapshot_index = LogIndex(0),
                  .snapshot_bytes = 0};
-  if (const std::optional<Replica::CatalogState> snapshot = replica.DurableCatalog()) {
+  if (const std::optional<CatalogStateMark> snapshot = replica.DurableCatalog()) {
     info.snapshot_index = snapshot->index;
     info.snapshot_bytes = snapshot->bytes;
   }

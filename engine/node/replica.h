@@ -26,6 +26,7 @@
 #include "engine/node/node_shared.h"
 #include "engine/node/producers.h"
 #include "engine/node/recovered_group.h"
+#include "engine/node/replica_parts.h"
 #include "engine/node/snapshot_install.h"
 #include "engine/node/snapshot_message.h"
 #include "engine/raft/raft.h"
@@ -120,11 +121,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // Entries committed since the last call, which the state machine applies at once.
   std::vector<Entry> TakeCommitted();
   // The newest state that a segment begins with and that a crash leaves.
-  struct CatalogState {
-    LogIndex index;  // it is of what is before
-    uint64_t bytes = 0;
-  };
-  std::optional<CatalogState> DurableCatalog() const;
+  std::optional<CatalogStateMark> DurableCatalog() const;
   // Turns every waiting client away.
   void FailWaiting(const RpcError& error, Effects& out);
   // Adds file operations of the node's own to the next flush.
@@ -184,27 +181,9 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   LogIndex kept_from() const { return kept_from_; }
 
  private:
-  struct Waiting {
-    LogIndex index;
-    Term entry_term;  // of the entry at `index`: (index, term) names an entry for ever
-    Term term;        // in which the client was promised an answer
-    RequestId request;
-    ProduceResponse response;
-  };
-  struct Parked {
-    Offset from;
-    uint32_t max_bytes = 0;
-  };
-  // A read for a peer that lags: of its entries, or first of the sidecar that tells where they are.
-  struct PeerRead {
-    NodeId to;
-    LogIndex first;
-    uint64_t max_bytes = 0;
-  };
-  struct WaitingFetch {
-    RequestId request;
-    FetchRequest fetch;
-  };
+  using Waiting = WaitingProduce;
+  using Parked = ParkedFetch;
+  using Compaction = CompactionUnderWay;
   struct PendingRead {
     FileRange range;
     std::optional<SnapshotRead> snapshot;  // a part of a segment for it
@@ -223,15 +202,6 @@ class Replica : private raft::RaftLog, private CheckpointSource {
     // The start in the hard state that goes with it, if it goes.
     std::optional<LogIndex> start;
     std::vector<raft::Message> held;
-  };
-
-  // What a pass has under way.
-  struct Compaction {
-    std::optional<IoToken> flush;
-    std::optional<std::pair<IoToken, FileRange>> read;
-    Instant next_step;
-    Instant not_before;        // after a failure
-    CompactionTotals counted;  // of the log's, in the node's counters
   };
 
   bool MustIgnore(const raft::Message& message, Effects& out);
@@ -402,7 +372,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // Of the catalog: a state that the state machine has not taken yet, and which segments of the log
   // begin with one (the first: or the checkpoint that a restart read), ascending.
   std::optional<CatalogSnapshot> loaded_;
-  mutable std::deque<CatalogState> states_;
+  mutable std::deque<CatalogStateMark> states_;
   // Who was a member from which applied entry on.
   std::deque<std::pair<LogIndex, raft::Membership>> memberships_;
   // Of a removal: what is on the disk is known again, the hard state says so, the log's files are

@@ -76,7 +76,7 @@ void Replica::DecideCatalogSnapshot(Now now) {
 void Replica::OnCatalogSidecarRebuilt(LogIndex base) {
   if (options_.catalog == nullptr) return;
   const auto at = std::find_if(states_.begin(), states_.end(),
-                               [&](const CatalogState& each) { return each.index == base; });
+                               [&](const CatalogStateMark& each) { return each.index == base; });
   if (at == states_.end()) return;
   states_.erase(at);
   log_->EndSegment();
@@ -85,10 +85,10 @@ void Replica::OnCatalogSidecarRebuilt(LogIndex base) {
 bool Replica::ShipsCatalog(LogIndex end) const {
   if (options_.catalog == nullptr || log_->first_index() == LogIndex(1)) return true;
   return std::any_of(states_.begin(), states_.end(),
-                     [&](const CatalogState& each) { return each.index < end; });
+                     [&](const CatalogStateMark& each) { return each.index < end; });
 }
 
-std::optional<Replica::CatalogState> Replica::DurableCatalog() const {
+std::optional<CatalogStateMark> Replica::DurableCatalog() const {
   const LogIndex here = std::min(raft_.commit(), log_->durable_index());
   for (auto at = states_.rbegin(); at != states_.rend(); ++at) {
     if (at->index <= here + 1) return *at;
