@@ -164,6 +164,10 @@ Scenario ScenarioOf(uint64_t seed) {
   DrawDisks(draw, s);
   DrawFaults(draw, s);
   DrawClients(draw, s);
+  // A node that is down misses more of the catalog than its log keeps for it.
+  if (s.topic_churn && s.catalog_snapshot_entries <= 4) {
+    s.down_max = std::max(s.down_max, Duration::Seconds(4));
+  }
   return s;
 }
 
