@@ -55,6 +55,7 @@ void DrawCluster(const Draw& draw, Scenario& s) {
   s.append_bytes_max = draw.OneOf<uint64_t>("append_bytes_max", {1, 4096, 65536, 65536, 0, 0});
   s.segment_bytes =
       draw.OneOf<uint64_t>("segment_bytes", {16u << 10, 16u << 10, 24u << 10, 64u << 10});
+  s.catalog_snapshot_entries = draw.OneOf<uint64_t>("catalog_snapshot_entries", {1, 2, 4, 10, 40});
   if (draw.Percent("retention_bytes.on", 35)) {
     s.retention_bytes = draw.OneOf<uint64_t>("retention_bytes", {1, 40'000, 100'000});
   }
@@ -164,6 +165,10 @@ Scenario ScenarioOf(uint64_t seed) {
   DrawDisks(draw, s);
   DrawFaults(draw, s);
   DrawClients(draw, s);
+  // A node that is down misses more of the catalog than its log keeps for it.
+  if (s.topic_churn && s.catalog_snapshot_entries <= 4) {
+    s.down_max = std::max(s.down_max, Duration::Seconds(4));
+  }
   return s;
 }
 
@@ -215,6 +220,7 @@ void ValidateCluster(const Scenario& s, Validation& v) {
   v.Within("heartbeat_interval", s.heartbeat_interval, Duration::Millis(1), kHour);
   v.Below("heartbeat_interval", s.heartbeat_interval, "election_timeout", s.election_timeout);
   v.Within<uint64_t>("segment_bytes", s.segment_bytes, kSegmentBytesMin, 1u << 30);
+  v.Within<uint64_t>("catalog_snapshot_entries", s.catalog_snapshot_entries, 1, 1u << 30);
   v.Within("retention_interval", s.retention_interval, Duration::Millis(1), kHour);
   v.Within<uint64_t>("retention_ms", s.retention_ms, 0, kRetentionMillisMax);
   v.Within("compaction_interval", s.compaction_interval, Duration::Millis(1), kHour);
