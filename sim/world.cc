@@ -84,6 +84,7 @@ NodeOptions World::OptionsFor(size_t node) const {
   options.reopen_delay_max = Duration::Seconds(2);
   options.append_bytes_max = scenario_->append_bytes_max;
   options.append_entries_max = scenario_->append_entries_max;
+  options.catalog_snapshot_entries = scenario_->catalog_snapshot_entries;
   options.retention_interval = scenario_->retention_interval;
   options.compaction_interval = scenario_->compaction_interval;
   options.gossip_speed = scenario_->gossip_speed;

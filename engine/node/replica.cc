@@ -23,8 +23,8 @@ Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, 
       members_(std::move(recovered.members)),
       raft_(RaftConfig(), HardStateAtStart(), CommitAtStart(), this, prng_.Fork()),
       producers_(std::move(recovered.producers)),
-      unapplied_(std::move(recovered.entries)),
       kept_from_(recovered.kept_from()) {
+  LoadCatalog(recovered);
   leftover_ = std::move(recovered.leftover);
   received_ = std::move(recovered.received);
   durable_files_ = hard_record_.snapshot;
@@ -219,6 +219,7 @@ void Replica::Settle(Now now, Effects& out) {
     WakeFetches(out);
     // Last: whatever it lets go has been answered for.
     if (has_retention()) DecideRetention(now, out);
+    if (options_.catalog != nullptr) DecideCatalogSnapshot(now);
   }
   BeginFlush(out);
 }

@@ -46,6 +46,15 @@ class Inflights {
     }
   }
 
+  // Oldest first: `visit(LogIndex last, uint64_t bytes)`.
+  template <typename Visit>
+  void ForEach(const Visit& visit) const {
+    for (size_t i = 0; i < count_; ++i) {
+      const Sent& sent = ring_[(head_ + i) % ring_.size()];
+      visit(sent.last, sent.bytes);
+    }
+  }
+
   void Reset() {
     head_ = 0;
     count_ = 0;

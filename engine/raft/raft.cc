@@ -96,6 +96,16 @@ absl::Status Raft::TransferLeadership(Instant now, NodeId to, Effects& out) {
   return status;
 }
 
+Raft::Raft(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Raft Raft::Clone(RaftLog* log) const {
+  auto impl = std::make_unique<Impl>(*impl_);
+  impl->log_ = log;
+  return Raft(std::move(impl));
+}
+void Raft::AppendFingerprint(Instant now, std::string& out) const {
+  impl_->AppendFingerprint(now, out);
+}
+
 Instant Raft::next_deadline() const { return impl_->next_deadline(); }
 Role Raft::role() const { return impl_->role_; }
 Term Raft::term() const { return impl_->state_.term; }

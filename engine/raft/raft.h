@@ -306,12 +306,23 @@ class Raft {
   LogIndex MatchOf(NodeId peer) const;
   // Whether `peer` was heard from within an election timeout (leader only).
   bool PeerActive(Instant now, NodeId peer) const;
+  // The same member again, on `log`: from here on either does what the other would, told the same.
+  //   Shape   `log` equals the log of this one, now.
+  //   Lives   `log` outlives what is returned.
+  Raft Clone(RaftLog* log) const;
+  // Appends what this member goes by, as bytes that are equal for two members with one
+  // configuration and equal logs only if both will do the same whenever they are told the same.
+  //   Shape   instants count from `now`, and an election timeout back is as long ago as any time.
+  //           Left out: what no decision of the present role can depend on, the generator of
+  //           election timeouts (OverrideElectionTimeout decides them), and what is only reported.
+  void AppendFingerprint(Instant now, std::string& out) const;
   // With the zeros replaced by the defaults of limits.h.
   const Config& config() const;
   const Counters& counters() const;
 
  private:
   struct Impl;
+  explicit Raft(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -225,6 +226,9 @@ struct Raft::Impl {
   void AbortTransferIfDue(Instant now, Effects& out);
   void AbortTransfer(Effects& out);
   void ForgetTransfer();
+
+  // fingerprint.cc
+  void AppendFingerprint(Instant now, std::string& out) const;
 
   Config config_;
   Membership membership_;

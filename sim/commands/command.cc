@@ -23,8 +23,17 @@ constexpr Command kCommands[] = {
     {"replay",
      "replay --seed N [--profile P] [--canary] | SCENARIO.json\n"
      "                      [--until STEP] [--verbose] [--trace FILE] [--history FILE] [--save "
-     "FILE]\n",
+     "FILE]\n"
+     "                      | EXPLORATION.json\n",
      ReplayCommand},
+    {"explore",
+     "explore [--nodes N] [--voters V] [--depth D] [--terms T] [--fifo] [--elected]\n"
+     "                       [--appends A] [--crashes C] [--timeouts T] [--beats B] [--drops D]\n"
+     "                       [--duplicates D] [--changes C] [--transfers T] [--reads R]\n"
+     "                       [--no-pre-vote] [--no-check-quorum] [--no-noop] [--canary]\n"
+     "                       [--no-reduction] [--minutes M] [--memory MIB] [--bug-out FILE]\n"
+     "                       | --replay EXPLORATION.json\n",
+     ExploreCommand},
     {"shrink",
      "shrink --seed N [--profile P] [--canary] | SCENARIO.json\n"
      "                      [-o FILE] [--seconds S]\n",

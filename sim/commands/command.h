@@ -31,7 +31,10 @@ void PrintCoverage(const Coverage& coverage);
 
 int RunCommand(const Args& args);
 int AuditCommand(const Args& args);
+int ExploreCommand(const Args& args);
 int ReplayCommand(const Args& args);
+// The path in the file at `path`, as ExploreCommand wrote it, step by step.
+int ReplayExploration(const std::string& path);
 int ReplayJournalCommand(const Args& args);
 int ShrinkCommand(const Args& args);
 int TimelineCommand(const Args& args);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_format.h"
 #include "sim/commands/command.h"
+#include "sim/explore/exploration_file.h"
 #include "sim/run.h"
 #include "sim/scenario_file.h"
 #include "sim/trace_writer.h"
@@ -140,6 +141,7 @@ int Replay(const ScenarioFile& file, const Options& options) {
 }  // namespace
 
 int ReplayCommand(const Args& args) {
+  if (args.size() == 1 && explore::IsExplorationFile(args[0])) return ReplayExploration(args[0]);
   Options options;
   Flags flags;
   options.plan.AddTo(flags);

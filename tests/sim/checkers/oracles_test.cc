@@ -7,6 +7,7 @@
 #include "sim/checkers/access.h"
 #include "sim/checkers/acked_durability.h"
 #include "sim/checkers/canary.h"
+#include "sim/checkers/catalog_state.h"
 #include "sim/checkers/commit_rules.h"
 #include "sim/checkers/compaction.h"
 #include "sim/checkers/consumer_order.h"
@@ -52,6 +53,40 @@ TEST(ElectionSafety, SpeaksOfTwoLeadersInOneTerm) {
   EXPECT_TRUE(verdict.ok());
   oracle.OnLeader(kGroup, Term{2}, kA);
   EXPECT_EQ(verdict.oracle(), "election_safety");
+}
+
+TEST(CatalogStates, SpeaksOfACatalogThatIsNotWhatWasCommitted) {
+  const CreateTopicCommand create{.name = "t", .replicas = {{kA}}};
+  const Record record{
+      .key = std::nullopt, .value = EncodeCatalogCommand(create), .headers = {}, .timestamp_ms = 0};
+  std::string frame = *EncodeBatch(std::span(&record, 1), {});
+  PatchBatch(frame.data(), Offset{0}, Term{1});
+  const Bytes bytes = Bytes::From(std::move(frame));
+  const EntryFact entry = FactOf(*EntryOf(LogIndex{1}, bytes), 0);
+  Catalog with;
+  ASSERT_TRUE(with.Apply(create).ok());
+  Verdict verdict;
+  CatalogStates oracle(&verdict);
+  EXPECT_FALSE(oracle.OnState(kA, LogIndex{1}, with));  // not committed yet
+  oracle.OnEntry(entry, bytes);
+  oracle.OnCommitted(entry);
+  EXPECT_TRUE(oracle.OnState(kA, LogIndex{1}, with));
+  EXPECT_TRUE(oracle.OnState(kB, LogIndex{0}, Catalog()));
+  EXPECT_TRUE(verdict.ok());
+  EXPECT_TRUE(oracle.OnState(kB, LogIndex{1}, Catalog()));
+  EXPECT_EQ(verdict.oracle(), "catalog_state");
+}
+
+TEST(CatalogStates, SpeaksOfALogThatGoesBeforeItsSnapshotIsSafe) {
+  for (const auto& [commit, durable] : {std::pair(2, 1), std::pair(1, 2)}) {
+    Verdict verdict;
+    CatalogStates oracle(&verdict);
+    oracle.OnLetsGo(kA, LogIndex{2}, LogIndex{2}, LogIndex{2});
+    EXPECT_TRUE(verdict.ok());
+    oracle.OnLetsGo(kA, LogIndex{2}, LogIndex(static_cast<uint64_t>(commit)),
+                    LogIndex(static_cast<uint64_t>(durable)));
+    EXPECT_EQ(verdict.oracle(), "catalog_state");
+  }
 }
 
 TEST(Canary, SpeaksOfAnAckUnderASecondLeaderWhenItIsOn) {
