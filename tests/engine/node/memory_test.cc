@@ -25,7 +25,7 @@ namespace {
 
 constexpr GroupId kTopicGroup{1};
 // Of Node::Step for a produce and for its flush, at a node that is alone.
-constexpr double kPerProduceMax = 20;
+constexpr double kPerProduceMax = 15;
 
 std::string BatchOf(size_t bytes) {
   const Record record{.key = std::nullopt, .value = std::string(bytes, 'x'), .timestamp_ms = 1};
@@ -80,7 +80,7 @@ class NodeMemory : public testing::Test {
     Produce(2000);
     const int64_t grown = InUse() - before;
     std::printf("%s: grew by %lld bytes in 2000 batches\n", with, static_cast<long long>(grown));
-    EXPECT_LE(grown, 256 << 10);
+    EXPECT_LE(grown, 16 << 10);
   }
 
   TrioWorld world_;
