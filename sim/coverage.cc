@@ -8,6 +8,7 @@ constexpr std::array<std::string_view, kProbes> kNames = {
     "message_duplicated",
     "message_reordered",
     "datagram_lost",
+    "datagram_damaged",
     "partition_split",
     "partition_isolated",
     "partition_one_way",
