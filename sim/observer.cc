@@ -27,6 +27,7 @@ Observer::Observer(Verdict* verdict, Coverage* coverage, Story* story)
       consumers_(&committed_, verdict),
       retention_(&committed_, &durable_, verdict),
       compaction_(&committed_, verdict, coverage),
+      reads_(verdict),
       canary_(verdict) {}
 
 void Observer::OnRemoved(NodeId id, GroupId group) {

@@ -81,6 +81,10 @@ constexpr std::array<SiteInfo, kSites> kInfos = {{
     {Site::kTransferWait, "transfer_wait", Default::kMost},
     {Site::kTransferTo, "transfer_to", Default::kLeast},
     {Site::kTransferGroup, "transfer_group", Default::kLeast},
+    {Site::kReadGap, "read_gap", Default::kMost},
+    {Site::kReadNode, "read_node", Default::kLeast},
+    {Site::kReadKind, "read_kind", Default::kLeast},
+    {Site::kReadBound, "read_bound", Default::kMost},
 }};
 
 constexpr bool InOrder() {

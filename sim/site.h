@@ -72,6 +72,10 @@ enum class Site : uint8_t {
   kTransferWait,
   kTransferTo,
   kTransferGroup,
+  kReadGap,
+  kReadNode,
+  kReadKind,
+  kReadBound,
   kCount,
 };
 
