@@ -53,6 +53,7 @@ constexpr std::array<std::string_view, kProbes> kNames = {
     "topic_deleted",
     "scrub_pass",
     "scrub_finding",
+    "access_denied",
 };
 
 }  // namespace

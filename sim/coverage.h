@@ -61,6 +61,7 @@ enum class Probe : uint8_t {
   kTopicDeleted,
   kScrubPass,
   kScrubFinding,
+  kAccessDenied,
   kCount,
 };
 

@@ -9,6 +9,7 @@
 
 #include "engine/base/ids.h"
 #include "engine/node/node.h"
+#include "sim/checkers/access.h"
 #include "sim/checkers/acked_durability.h"
 #include "sim/checkers/canary.h"
 #include "sim/checkers/commit_rules.h"
@@ -66,6 +67,7 @@ class Observer {
   Reads& reads() { return reads_; }
   Canary& canary() { return canary_; }
   Compaction& compaction() { return compaction_; }
+  Access& access() { return access_; }
   const StateMachine& committed() const { return committed_; }
 
  private:
@@ -127,6 +129,7 @@ class Observer {
   Retention retention_;
   Compaction compaction_;
   Reads reads_;
+  Access access_;
   Canary canary_;
   std::set<GroupId> ledger_groups_;
   std::set<GroupId> deleted_;

@@ -139,6 +139,7 @@ void DrawClients(const Draw& draw, Scenario& s) {
   const bool all_kept = !s.compact && s.retention_bytes == 0 && s.retention_ms == 0;
   s.moves = s.nodes.size() >= 3 && all_kept && draw.Percent("moves", 40);
   if (s.moves) s.replication_factor = static_cast<uint32_t>(s.nodes.size() - 1);
+  s.intruder = draw.Percent("intruder", 20);
   s.batches_in_flight = draw.OneOf<uint32_t>("in_flight", {1, 4, 16, 64});
   // Most seeds are light, a few hundred batches of up to a KiB or so: what goes wrong is a matter
   // of order, seldom of quantity, and the time that one heavy seed takes is worth many light ones.

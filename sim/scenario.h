@@ -111,6 +111,8 @@ struct Scenario {
   // Partitions begin on all nodes but one and get a replica there, too, under load; and leadership
   // is handed around.
   bool moves = false;
+  // Access is controlled, and a client that may do nothing asks for everything.
+  bool intruder = false;
 
   // Phases.
   Duration fault_phase = Duration::Seconds(10);

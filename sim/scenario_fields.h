@@ -86,6 +86,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("client_break", s.client_break);
   visit.Field("topic_churn", s.topic_churn);
   visit.Field("moves", s.moves);
+  visit.Field("intruder", s.intruder);
 
   visit.Group("phases");
   visit.Field("fault_phase", s.fault_phase);

@@ -85,6 +85,9 @@ constexpr std::array<SiteInfo, kSites> kInfos = {{
     {Site::kReadNode, "read_node", Default::kLeast},
     {Site::kReadKind, "read_kind", Default::kLeast},
     {Site::kReadBound, "read_bound", Default::kMost},
+    {Site::kIntruderPause, "intruder_pause", Default::kMost},
+    {Site::kIntruderNode, "intruder_node", Default::kLeast},
+    {Site::kIntruderRequest, "intruder_request", Default::kLeast},
 }};
 
 constexpr bool InOrder() {

@@ -76,6 +76,9 @@ enum class Site : uint8_t {
   kReadNode,
   kReadKind,
   kReadBound,
+  kIntruderPause,
+  kIntruderNode,
+  kIntruderRequest,
   kCount,
 };
 

@@ -12,6 +12,8 @@ constexpr uint32_t kAdminActor = 0;
 constexpr uint32_t kChurnActor = 1;
 constexpr uint32_t kWatchActor = 2;
 constexpr uint32_t kMoveActor = 3;
+constexpr uint32_t kIntruderActor = 4;
+constexpr char kTopic[] = "orders";
 constexpr uint32_t kFirstProducer = 8;
 constexpr uint32_t kFirstConsumer = 16;
 // Behind as many consumers as there may be.
@@ -122,7 +124,8 @@ void Workload::Start() {
     for (const auto& reader : readers_) reader->OnNodeDown(node);
   };
   const Scenario& scenario = world_->scenario();
-  admin_.CreateTopic({.name = "orders",
+  if (scenario.intruder) intruder_.emplace(world_, kIntruderActor, kTopic).Start();
+  admin_.CreateTopic({.name = kTopic,
                       .partitions = scenario.partitions,
                       .replication_factor = scenario.replication_factor,
                       .retention_bytes = scenario.retention_bytes,

@@ -67,7 +67,10 @@ NodeOptions World::OptionsFor(size_t node) const {
   options.voters = scenario_->nodes;
   for (const auto& slot : slots_) options.seeds.push_back(slot->endpoint);
   options.version = "sim";
-  options.acl_allow_all = true;
+  options.acl_allow_all = !scenario_->intruder;
+  if (scenario_->intruder) {
+    options.acl_policy = absl::StrCat("p, ", kTrusted, ", *, *\np, *, topic:public*, *\n");
+  }
   options.log = {.segment_bytes = scenario_->segment_bytes,
                  .index_interval_bytes = scenario_->index_interval_bytes,
                  .cache_bytes = scenario_->cache_bytes,

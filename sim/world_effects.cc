@@ -365,11 +365,11 @@ void World::Reopen(size_t node, ReopenGroup reopen) {
   });
 }
 
-RequestId World::Submit(size_t node, Request request, ReplyFn reply) {
+RequestId World::Submit(size_t node, Request request, ReplyFn reply, std::string principal) {
   Slot& slot = *slots_[node];
   const RequestId request_id{slot.next_request++};
   slot.replies.emplace(request_id, std::move(reply));
-  Deliver(node, RequestReceived{request_id, "sim", std::move(request)});
+  Deliver(node, RequestReceived{request_id, std::move(principal), std::move(request)});
   return request_id;
 }
 

@@ -216,7 +216,7 @@ void Replica::Settle(Now now, Effects& out) {
   if (!active()) RefuseWaitingReads(now);
   if (active()) {
     ApplyMembers(now, out);
-    BeginSegmentForSnapshot();
+    PrepareSnapshot(now.instant);
     log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
     served_ = served_ || raft_.serving();
     AnswerCommitted(out);
@@ -314,6 +314,7 @@ void Replica::Absorb(raft::Effects fx, Effects& out) {
 void Replica::Send(raft::Message message, Effects& out) {
   if (fenced() && std::holds_alternative<raft::VoteRequest>(message.body)) return;
   ++shared_->counters.peer_messages_out;
+  snapshot_sent_ |= std::holds_alternative<raft::InstallSnapshot>(message.body);
   const NodeId to = message.to;
   out.push_back(SendPeer{to, {.group = options_.group, .message = std::move(message)}});
 }
