@@ -89,11 +89,13 @@ class Reads(ClusterTest):
         for node in self.others(leader):
             c.signal(node, signal.SIGSTOP)
         try:
+            # The client asks the others, too, who do not answer, until its time is up.
             begin = time.monotonic()
-            self.assertIn("READ_NOT_CONFIRMED", self.end("linearizable", servers=alone, timeout=4))
-            self.assertIn("TOO_STALE", self.end("bounded:500ms", servers=alone, timeout=4))
-            self.assertLess(time.monotonic() - begin, 40)
-            self.assertEqual(self.end("bounded:1h", servers=alone, timeout=4), 100)
+            self.assertIn("READ_NOT_CONFIRMED",
+                          self.end("linearizable", servers=alone, timeout=15))
+            self.assertIn("TOO_STALE", self.end("bounded:500ms", servers=alone, timeout=15))
+            self.assertLess(time.monotonic() - begin, 100)
+            self.assertEqual(self.end("bounded:1h", servers=alone, timeout=30), 100)
         finally:
             for node in self.others(leader):
                 c.signal(node, signal.SIGCONT)
