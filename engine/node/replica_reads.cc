@@ -91,7 +91,7 @@ void Replica::RefuseRead(Now now, const WaitingFetch& read, bool too_stale) {
   }
   if (age.has_value()) error.metadata["staleness_us"] = absl::StrCat(age->micros() + 1);
   const std::string why =
-      too_stale ? "to ask the leader took longer than the read allows"
+      too_stale ? "to ask the leader, or to find the offset, took longer than the read allows"
       : raft_.leader() == kNoNode
           ? "no leader is known for this partition (an election is under way, or this node is cut "
             "off)"
@@ -150,6 +150,12 @@ Offset Replica::BeginningOf(const FetchRequest& fetch) const {
 }
 
 void Replica::FetchNow(Now now, RequestId request, const FetchRequest& fetch, Effects& out) {
+  // The read of a sidecar may have taken longer than the bound allows.
+  if (fetch.consistency == Consistency::kBounded &&
+      !fresh_.Within(now.instant, fetch.max_staleness)) {
+    RefuseRead(now, {.request = request, .fetch = fetch}, true);
+    return;
+  }
   const Offset end = visible_end();
   const Offset from = BeginningOf(fetch);
   const uint32_t max_bytes =
