@@ -198,6 +198,19 @@ FetchRequest ToFetch(const v1::ConsumeRequest& from) {
     to.max_bytes =
         static_cast<uint32_t>(std::min(size_t{from.max_bytes()}, size_t{kFetchBytesMax}));
   }
+  switch (from.consistency()) {
+    case v1::CONSISTENCY_COMMITTED:
+      break;
+    case v1::CONSISTENCY_BOUNDED:
+      to.consistency = Consistency::kBounded;
+      to.max_staleness = Duration::Micros(
+          static_cast<int64_t>(std::min(from.max_staleness_us(), kStalenessMicrosMax)));
+      break;
+    default:
+      // Also what a newer client may ask for: this promises most.
+      to.consistency = Consistency::kLinearizable;
+      break;
+  }
   return to;
 }
 
@@ -327,6 +340,10 @@ absl::StatusOr<v1::ConsumeResponse> FromFetch(const FetchResponse& fetch,
   to.set_high_watermark(fetch.limit.value());
   to.set_start_offset(fetch.start_offset.value());
   to.set_compacted(fetch.compacted);
+  // Rounded up.
+  if (fetch.staleness.has_value()) {
+    to.set_staleness_us((static_cast<uint64_t>(fetch.staleness->nanos()) + 999) / 1000);
+  }
   return to;
 }
 

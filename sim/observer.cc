@@ -28,6 +28,7 @@ Observer::Observer(Verdict* verdict, Coverage* coverage, Story* story)
       consumers_(&committed_, verdict),
       retention_(&committed_, &durable_, verdict),
       compaction_(&committed_, verdict, coverage),
+      reads_(verdict),
       access_(verdict),
       canary_(verdict) {}
 

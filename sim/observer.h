@@ -21,6 +21,7 @@
 #include "sim/checkers/leader_completeness.h"
 #include "sim/checkers/log_matching.h"
 #include "sim/checkers/progress.h"
+#include "sim/checkers/reads.h"
 #include "sim/checkers/retention.h"
 #include "sim/checkers/state_machine.h"
 #include "sim/checkers/verdict.h"
@@ -64,6 +65,7 @@ class Observer {
   ConsumerOrder& consumers() { return consumers_; }
   DurableQuorum& durable() { return durable_; }
   Retention& retention() { return retention_; }
+  Reads& reads() { return reads_; }
   Canary& canary() { return canary_; }
   Compaction& compaction() { return compaction_; }
   Access& access() { return access_; }
@@ -130,6 +132,7 @@ class Observer {
   ConsumerOrder consumers_;
   Retention retention_;
   Compaction compaction_;
+  Reads reads_;
   Access access_;
   Canary canary_;
   std::set<GroupId> ledger_groups_;

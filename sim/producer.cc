@@ -130,6 +130,10 @@ void Producer::Send(const balancer::SendBatch& send) {
                 .topic = topic_, .partition = partition_, .batch = std::string(send.batch.view())},
             [this, stream, id = send.stream, sequence = send.sequence](Response response) {
               const auto* error = std::get_if<RpcError>(&response);
+              if (const auto* acked = std::get_if<ProduceResponse>(&response)) {
+                world_->observer().reads().OnAcked(group_, acked->base_offset + acked->record_count,
+                                                   now());
+              }
               const MarkId answer = timeline().Answers(
                   stream->node, actor_, error == nullptr ? "produced" : error->reason);
               Down(

@@ -57,6 +57,18 @@ std::string Nodes(const std::vector<NodeId>& nodes) {
                        [](std::string* out, NodeId node) { absl::StrAppend(out, node.value()); });
 }
 
+std::string ConsistencyText(const FetchRequest& fetch) {
+  switch (fetch.consistency) {
+    case Consistency::kCommitted:
+      return "";
+    case Consistency::kLinearizable:
+      return ", linearizable";
+    case Consistency::kBounded:
+      return absl::StrCat(", at most ", fetch.max_staleness.micros(), " us old");
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string RenderTime(WallTime time) {
@@ -109,7 +121,8 @@ std::string Render(const Request& request) {
           return absl::StrCat("fetch ", Partition(r.topic, r.partition), " from ",
                               r.start == FetchRequest::Start::kOffset
                                   ? absl::StrCat("offset ", r.offset.value())
-                                  : absl::StrCat("start ", static_cast<int>(r.start)));
+                                  : absl::StrCat("start ", static_cast<int>(r.start)),
+                              ConsistencyText(r));
         } else if constexpr (std::is_same_v<R, CreateTopicRequest>) {
           return absl::StrCat("create topic ", r.name, " of ", r.partitions,
                               " partitions, replication factor ", r.replication_factor);
@@ -153,11 +166,13 @@ std::string Render(const Response& response) {
                               r.base_offset.value(), " in term ", r.term.value(),
                               r.duplicate ? ", a repetition" : "");
         } else if constexpr (std::is_same_v<R, FetchResponse>) {
-          return absl::StrCat("fetched offsets ", r.from.value(), " to ", r.limit.value(),
-                              r.range.has_value() ? absl::StrCat(", ", r.range->length,
-                                                                 " bytes at ", r.range->pos.value(),
-                                                                 " of ", PathOf(r.range->file))
-                                                  : ", nothing to read");
+          return absl::StrCat(
+              "fetched offsets ", r.from.value(), " to ", r.limit.value(),
+              r.range.has_value()
+                  ? absl::StrCat(", ", r.range->length, " bytes at ", r.range->pos.value(), " of ",
+                                 PathOf(r.range->file))
+                  : ", nothing to read",
+              r.staleness.has_value() ? absl::StrCat(", ", r.staleness->micros(), " us old") : "");
         } else if constexpr (std::is_same_v<R, CreateTopicResponse>) {
           return absl::StrCat("created topic ", r.topic.name);
         } else if constexpr (std::is_same_v<R, DeleteTopicResponse>) {

@@ -51,6 +51,7 @@ void DrawCluster(const Draw& draw, Scenario& s) {
   s.heartbeat_interval = s.election_timeout / draw.OneOf<int64_t>("heartbeats", {3, 3, 5});
   s.pre_vote = !draw.Percent("pre_vote_off", 30);
   s.check_quorum = !draw.Percent("check_quorum_off", 15);
+  s.lease_reads = s.check_quorum && draw.Percent("lease_reads", 40);
   s.append_entries_max = draw.OneOf<uint64_t>("append_entries_max", {1, 8, 64, 0, 0});
   s.append_bytes_max = draw.OneOf<uint64_t>("append_bytes_max", {1, 4096, 65536, 65536, 0, 0});
   s.segment_bytes =
@@ -93,6 +94,8 @@ void DrawNetwork(const Draw& draw, Scenario& s) {
   s.datagram_damaged = draw.Rate("datagram_damaged", 30, {2000, 20'000});
   s.step_delay_max = Duration::Micros(draw.OneOf<int64_t>("step_delay", {20, 200, 2000}));
   s.clock_drift_ppm_max = draw.OneOf<int64_t>("clock_drift", {0, 200, 20'000});
+  // Between two clocks nearly what leases allow for (NodeOptions::lease_drift_permille).
+  if (s.lease_reads && draw.Percent("lease_drift", 60)) s.clock_drift_ppm_max = 49'000;
   s.crash_in_step = draw.Rate("crash_in_step", 40, {100, 400});
 }
 
@@ -130,6 +133,7 @@ void DrawFaults(const Draw& draw, Scenario& s) {
 void DrawClients(const Draw& draw, Scenario& s) {
   s.producers = static_cast<uint32_t>(draw.Between("producers", 1, 4));
   s.consumers = static_cast<uint32_t>(draw.Between("consumers", 1, 3));
+  s.readers = draw.OneOf<uint32_t>("readers", {0, 1, 1, 2});
   s.consumers_late = Duration::Millis(draw.OneOf<int64_t>("consumers_late", {0, 0, 0, 4000, 6000}));
   s.client_break = draw.Rate("client_break", 50, {500, 5000});
   s.topic_churn = draw.Percent("topic_churn", 30);
@@ -205,6 +209,7 @@ constexpr size_t kSimulatedNodesMax = 8;
 // Clients have numbers of their own (workload.cc).
 constexpr uint32_t kSimulatedProducersMax = 8;
 constexpr uint32_t kSimulatedConsumersMax = 64;
+constexpr uint32_t kSimulatedReadersMax = 8;
 constexpr Duration kHour = Duration::Seconds(3600);
 
 void ValidateCluster(const Scenario& s, Validation& v) {
@@ -218,6 +223,7 @@ void ValidateCluster(const Scenario& s, Validation& v) {
                      static_cast<uint32_t>(s.nodes.size()));
   v.Within("election_timeout", s.election_timeout, Duration::Millis(10), kHour);
   v.Within("heartbeat_interval", s.heartbeat_interval, Duration::Millis(1), kHour);
+  if (s.lease_reads && !s.check_quorum) v.Refuse("lease_reads needs check_quorum");
   v.Below("heartbeat_interval", s.heartbeat_interval, "election_timeout", s.election_timeout);
   v.Within<uint64_t>("segment_bytes", s.segment_bytes, kSegmentBytesMin, 1u << 30);
   v.Within<uint64_t>("catalog_snapshot_entries", s.catalog_snapshot_entries, 1, 1u << 30);
@@ -277,6 +283,7 @@ void ValidateFaultsAndClients(const Scenario& s, Validation& v) {
   }
   v.Within<uint32_t>("producers", s.producers, 1, kSimulatedProducersMax);
   v.Within<uint32_t>("consumers", s.consumers, 0, kSimulatedConsumersMax);
+  v.Within<uint32_t>("readers", s.readers, 0, kSimulatedReadersMax);
   v.Within("consumers_late", s.consumers_late, Duration(), kHour);
   v.Within("produce_gap_max", s.produce_gap_max, Duration::Micros(101), kHour);
   v.Within<uint32_t>("burst_max", s.burst_max, 1, 1000);
@@ -302,10 +309,11 @@ std::string Scenario::Summary() const {
   return absl::StrCat(nodes.size(), " nodes, ", partitions, " partition(s) x ", replication_factor,
                       ", election timeout ", election_timeout.millis(), " ms, pre-vote ",
                       pre_vote ? "on" : "off", ", check-quorum ", check_quorum ? "on" : "off",
-                      ", segments of ", segment_bytes >> 10, " KiB, ", append_entries_max,
-                      " entries a message, ", producers, " producer(s) with ", batches_in_flight,
-                      " in flight, ", consumers, " consumer(s), kept: ", retention_bytes,
-                      " bytes, ", retention_ms, " ms (0: all)");
+                      lease_reads ? ", leases" : "", ", segments of ", segment_bytes >> 10,
+                      " KiB, ", append_entries_max, " entries a message, ", producers,
+                      " producer(s) with ", batches_in_flight, " in flight, ", consumers,
+                      " consumer(s), ", readers, " reader(s), kept: ", retention_bytes, " bytes, ",
+                      retention_ms, " ms (0: all)");
 }
 
 }  // namespace tidemark::sim

@@ -28,6 +28,7 @@ struct Scenario {
   Duration heartbeat_interval = Duration::Millis(50);
   bool pre_vote = true;
   bool check_quorum = true;
+  bool lease_reads = false;
   uint64_t append_bytes_max = 0;
   uint64_t append_entries_max = 0;
   uint64_t segment_bytes = 64u << 10;
@@ -99,6 +100,8 @@ struct Scenario {
   // Clients.
   uint32_t producers = 1;
   uint32_t consumers = 1;
+  // Who read linearizably, and with a bounded staleness.
+  uint32_t readers = 0;
   Duration consumers_late;  // how long after the producers they start
   // Each producer submits up to `burst_max` batches, then waits up to `produce_gap_max`.
   Duration produce_gap_max = Duration::Millis(30);

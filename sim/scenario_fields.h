@@ -17,6 +17,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("heartbeat_interval", s.heartbeat_interval);
   visit.Field("pre_vote", s.pre_vote);
   visit.Field("check_quorum", s.check_quorum);
+  visit.Field("lease_reads", s.lease_reads);
   visit.Field("append_bytes_max", s.append_bytes_max);
   visit.Field("append_entries_max", s.append_entries_max);
   visit.Field("segment_bytes", s.segment_bytes);
@@ -77,6 +78,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Group("clients");
   visit.Field("producers", s.producers);
   visit.Field("consumers", s.consumers);
+  visit.Field("readers", s.readers);
   visit.Field("consumers_late", s.consumers_late);
   visit.Field("produce_gap_max", s.produce_gap_max);
   visit.Field("burst_max", s.burst_max);

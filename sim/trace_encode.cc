@@ -123,6 +123,7 @@ void AddResponse(TraceHash& hash, const Response& response) {
     hash.Add(fetch->from.value());
     hash.Add(fetch->limit.value());
     hash.Add(fetch->range.has_value() ? fetch->range->length : 0);
+    hash.Add(fetch->staleness.has_value() ? static_cast<uint64_t>(fetch->staleness->nanos()) : 0);
   }
 }
 

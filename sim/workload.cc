@@ -16,6 +16,8 @@ constexpr uint32_t kIntruderActor = 4;
 constexpr char kTopic[] = "orders";
 constexpr uint32_t kFirstProducer = 8;
 constexpr uint32_t kFirstConsumer = 16;
+// Behind as many consumers as there may be.
+constexpr uint32_t kFirstReader = 80;
 
 constexpr Duration kAskAgain = Duration::Millis(60);
 // Between the end of a fleeting topic and the next one.
@@ -123,6 +125,7 @@ void Workload::Start() {
     for (const auto& consumer : consumers_) {
       if (consumer != nullptr) consumer->OnNodeDown(node);
     }
+    for (const auto& reader : readers_) reader->OnNodeDown(node);
   };
   const Scenario& scenario = world_->scenario();
   if (scenario.intruder) intruder_.emplace(world_, kIntruderActor, kTopic).Start();
@@ -163,6 +166,12 @@ void Workload::Begin(const TopicInfo& topic) {
     if (stopped_) producers_.back()->Stop();
   }
   topic_ = topic;
+  for (uint32_t i = 0; i < scenario.readers; ++i) {
+    readers_.push_back(std::make_unique<Reader>(world_, kFirstReader + i, topic.name,
+                                                partition(i).partition, partition(i).group));
+    readers_.back()->Start();
+    if (stopped_) readers_.back()->Stop();
+  }
   if (scenario.moves) {
     Move();
     HandAround();
@@ -236,6 +245,7 @@ void Workload::HandAround() {
 void Workload::Stop() {
   stopped_ = true;
   for (const auto& producer : producers_) producer->Stop();
+  for (const auto& reader : readers_) reader->Stop();
   watcher_.WatchPlacement();
 }
 
@@ -250,6 +260,10 @@ void Workload::AddTo(ClusterFacts& facts) const {
     if (producers_[i]->drained()) continue;
     facts.clients.push_back({absl::StrCat("producer ", i),
                              absl::StrCat(producers_[i]->in_flight(), " acknowledgements")});
+  }
+  for (const auto& reader : readers_) {
+    const std::string what = reader->WaitsFor();
+    if (!what.empty()) facts.clients.push_back({absl::StrCat("reader ", reader->actor()), what});
   }
   const StateMachine& committed = world_->observer().committed();
   for (const auto& consumer : consumers_) {

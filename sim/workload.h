@@ -10,6 +10,7 @@
 #include "sim/consumer.h"
 #include "sim/intruder.h"
 #include "sim/producer.h"
+#include "sim/reader.h"
 #include "sim/world.h"
 
 namespace tidemark::sim {
@@ -75,6 +76,7 @@ class Workload {
   std::vector<std::unique_ptr<Consumer>> consumers_;
   // Left behind; what is still on its way to them finds them.
   std::vector<std::unique_ptr<Consumer>> retired_;
+  std::vector<std::unique_ptr<Reader>> readers_;
   bool stopped_ = false;
   bool churning_ = false;
   uint32_t moves_to_begin_ = 0;

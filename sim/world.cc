@@ -80,6 +80,7 @@ NodeOptions World::OptionsFor(size_t node) const {
   options.heartbeat_interval = scenario_->heartbeat_interval;
   options.pre_vote = scenario_->pre_vote;
   options.check_quorum = scenario_->check_quorum;
+  options.lease_reads = scenario_->lease_reads;
   options.reopen_delay_min = scenario_->election_timeout / 4;
   options.reopen_delay_max = Duration::Seconds(2);
   options.append_bytes_max = scenario_->append_bytes_max;

@@ -18,7 +18,8 @@ bool Contains(const std::vector<std::string>& list, const std::string& address) 
 // True if this answer is about what the replica holds, so that another one may do better.
 bool IsAboutReplica(const CallError& error) {
   return error.code == absl::StatusCode::kOutOfRange || error.code == absl::StatusCode::kDataLoss ||
-         error.reason == "OFFSET_NOT_AVAILABLE";
+         error.reason == "OFFSET_NOT_AVAILABLE" || error.reason == "READ_NOT_CONFIRMED" ||
+         error.reason == "TOO_STALE";
 }
 
 }  // namespace
@@ -215,7 +216,8 @@ void FetchSession::AskAnother(Instant now, const CallError& error, FetchActions&
   avoid_.clear();
   // A replica that is behind catches up, and one whose storage failed verifies it.
   const bool passes = error.reason == "OFFSET_NOT_AVAILABLE" || error.reason == "STORAGE_FAILED" ||
-                      error.reason == "DISK_FULL";
+                      error.reason == "DISK_FULL" || error.reason == "READ_NOT_CONFIRMED" ||
+                      error.reason == "TOO_STALE";
   if (++rounds_ >= kRoundsMax && !passes) {
     const absl::Status status = error.ToStatus();
     if (out_of_range && position_ < high_watermark_) {

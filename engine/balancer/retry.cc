@@ -98,12 +98,14 @@ void RetryPolicy::Start(Instant now) {
   deadline_ = now + options_.deadline;
   attempts_ = 0;
   hops_ = 0;
+  said_.reset();
   backoff_.Reset();
   if (budget_ != nullptr) budget_->OnFirstAttempt();
 }
 
 RetryDecision RetryPolicy::OnFailure(Instant now, const CallError& error, bool new_leader) {
   ++attempts_;
+  if (!error.reason.empty()) said_ = error;
   RetryDecision decision;
   const Verdict verdict = Classify(error, options_.retry_not_found);
   if (verdict == Verdict::kFinal) {
@@ -117,8 +119,12 @@ RetryDecision RetryPolicy::OnFailure(Instant now, const CallError& error, bool n
     decision.refresh_view = verdict == Verdict::kElsewhere;
   }
   if (now + decision.delay >= deadline_) {
-    decision.give_up = Annotate(error, absl::StrCat("gave up after ", attempts_, " attempts in ",
-                                                    options_.deadline.millis(), " ms"));
+    const std::string how = absl::StrCat("gave up after ", attempts_, " attempts in ",
+                                         options_.deadline.millis(), " ms");
+    // What a server had to say explains more than that the last one was silent.
+    const bool silent = error.reason.empty() && said_.has_value();
+    decision.give_up = silent ? Annotate(*said_, absl::StrCat(how, ", the last of them unanswered"))
+                              : Annotate(error, how);
   } else if (budget_ != nullptr && !budget_->Spend(now)) {
     decision.give_up = Annotate(error, "not tried again: the retry budget is exhausted");
   }

@@ -110,7 +110,8 @@ struct RetryOptions {
 
 // The fate of one failed attempt.
 struct RetryDecision {
-  // Set: give up with this. A retriable error past the deadline or budget says so in its message.
+  // Set: give up with this. A retriable error past the deadline or budget says so in its message;
+  // at the deadline it is the last one that a server gave a reason for, if any did.
   std::optional<absl::Status> give_up;
   Duration delay;
   bool refresh_view = false;
@@ -137,6 +138,7 @@ class RetryPolicy {
   Instant deadline_ = Instant::Never();
   uint32_t attempts_ = 0;
   uint32_t hops_ = 0;
+  std::optional<CallError> said_;  // the last error that a server gave a reason for
 };
 
 }  // namespace tidemark::balancer

@@ -44,6 +44,12 @@ inline constexpr size_t kReplicasMax = 9;
 // Changes of members in one entry; linearizable reads of one group that wait at one node.
 inline constexpr size_t kConfChangesMax = 64;
 inline constexpr size_t kReadsPendingMax = 4096;
+// Answers about what had been acknowledged that a replica keeps until it shows that much.
+inline constexpr size_t kReadFactsMax = 64;
+// What a bounded read may ask for: shorter bounds would have every replica ask its leader all the
+// time, and longer ones mean nothing.
+inline constexpr uint64_t kStalenessMicrosMin = 1000;
+inline constexpr uint64_t kStalenessMicrosMax = uint64_t{24} * 3600 * 1'000'000;
 // Rounds in a row in which a new member must keep pace before it votes; requests to change members
 // that wait at one node; and how often a node reports again how far a move is, until the catalog
 // shows it.

@@ -22,6 +22,10 @@ absl::Status CheckOptions(const NodeOptions& options) {
   if (!options.voters.empty() && options.voters.front() == kNoNode) {
     return absl::InvalidArgumentError("a voter's node id must be 1 or more");
   }
+  if (options.lease_drift_permille >= 1000 || (options.lease_reads && !options.check_quorum)) {
+    return absl::InvalidArgumentError(
+        "leases need check_quorum, and a drift of less than 1000 thousandths");
+  }
   if (options.heartbeat_interval <= Duration() ||
       options.election_timeout <= options.heartbeat_interval) {
     return absl::InvalidArgumentError(
@@ -315,6 +319,9 @@ void Node::Impl::Settle(Now now, Effects& out) {
     replica.DriveInstall(now, out);
     replica.DriveCompaction(now, out);
     if (group != kCatalogGroup) replica.Settle(now, out);
+    for (auto& [request, error] : replica.TakeRefusedReads()) {
+      Refuse(request, WithLeaderAddress(std::move(error)), out);
+    }
     if (replica.leadership_changed()) {
       out.push_back(Note{Note::Level::kInfo,
                          "leadership",

@@ -52,6 +52,12 @@ struct NodeOptions {
   Duration heartbeat_interval = Duration::Millis(150);
   bool pre_vote = true;
   bool check_quorum = true;
+  // Linearizable reads of partitions are answered by the leader's lease while it lasts, instead of
+  // by a round of heartbeats each time: raft::Config, which states what clocks must do for it. All
+  // nodes or none.
+  bool lease_reads = false;
+  // How much less than another one a clock may count. Ages of bounded reads are stated by it, too.
+  uint32_t lease_drift_permille = 100;
   // 0: limits.h. Simulations use small ones.
   uint64_t append_bytes_max = 0;
   size_t append_entries_max = 0;
@@ -95,6 +101,11 @@ struct NodeCounters {
   uint64_t bytes_appended = 0;
   uint64_t duplicates = 0;
   uint64_t fetches = 0;
+  // Of these: linearizable and bounded ones that were answered, and those that were refused since
+  // nobody could say in time what had been acknowledged.
+  uint64_t reads_linearizable = 0;
+  uint64_t reads_bounded = 0;
+  uint64_t reads_refused = 0;
   uint64_t flushes = 0;
   uint64_t peer_messages_in = 0;
   uint64_t peer_messages_out = 0;

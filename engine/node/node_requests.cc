@@ -235,6 +235,19 @@ void Node::Impl::Fetch(Now now, const RequestReceived& request, const FetchReque
            out);
     return;
   }
+  if (fetch.consistency == Consistency::kBounded &&
+      fetch.max_staleness < Duration::Micros(kStalenessMicrosMin)) {
+    Refuse(
+        request.id,
+        {.code = absl::StatusCode::kInvalidArgument,
+         .reason = "INVALID_CONSISTENCY",
+         .message = absl::StrCat("a bounded read must allow a staleness of ", kStalenessMicrosMin,
+                                 " us or more; for less, ask for a linearizable one"),
+         .metadata = {}},
+        out);
+    return;
+  }
+  if (fetch.consistency != Consistency::kCommitted) agenda.Touch(replica->group());
   replica->Fetch(now, request.id, fetch, out);
 }
 

@@ -23,7 +23,8 @@ Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, 
       members_(std::move(recovered.members)),
       raft_(RaftConfig(), HardStateAtStart(), CommitAtStart(), this, prng_.Fork()),
       producers_(std::move(recovered.producers)),
-      kept_from_(recovered.kept_from()) {
+      kept_from_(recovered.kept_from()),
+      fresh_(options_.raft.election_timeout * 2, options_.raft.lease_drift_permille) {
   LoadCatalog(recovered);
   leftover_ = std::move(recovered.leftover);
   received_ = std::move(recovered.received);
@@ -145,10 +146,12 @@ void Replica::OnSidecarRead(Now now, PendingRead read, const absl::StatusOr<Byte
     raft_.OnEntriesRead(now.instant, peer.to, {}, fx);
     Absorb(std::move(fx), out);
   }
-  for (const WaitingFetch& waiting : read.fetches) FetchNow(waiting.request, waiting.fetch, out);
+  for (const WaitingFetch& waiting : read.fetches) {
+    FetchNow(now, waiting.request, waiting.fetch, out);
+  }
 }
 
-Replica::PendingRead& Replica::ReadSidecar(const FileRange& sidecar, Effects& out) {
+PendingRead& Replica::ReadSidecar(const FileRange& sidecar, Effects& out) {
   for (auto& [token, read] : reads_) {
     if (read.range.file == sidecar.file && !read.snapshot.has_value()) return read;
   }
@@ -210,13 +213,15 @@ void Replica::Settle(Now now, Effects& out) {
       Absorb(std::move(fx), out);
     }
   }
+  if (!active()) RefuseWaitingReads(now);
   if (active()) {
     ApplyMembers(now, out);
     PrepareSnapshot(now.instant);
     log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
     served_ = served_ || raft_.serving();
     AnswerCommitted(out);
-    WakeFetches(out);
+    SettleReads(now, out);
+    WakeFetches(now, out);
     // Last: whatever it lets go has been answered for.
     if (has_retention()) DecideRetention(now, out);
     if (options_.catalog != nullptr) DecideCatalogSnapshot(now);
@@ -297,6 +302,7 @@ void Replica::Absorb(raft::Effects fx, Effects& out) {
       ReadForPeer(read, out);
     }
   }
+  for (const raft::ReadResult& read : fx.reads) fresh_.OnResult(read);
   if (fx.install.has_value()) install_wanted_ = std::move(fx.install);
   if (fx.membership_changed) NoteMembership();
   if (fx.role_changed) {
@@ -440,120 +446,6 @@ LogIndex Replica::visible_index() const {
 
 Offset Replica::visible_end() const { return log_->EndOffsetOf(visible_index()); }
 
-void Replica::Fetch(Now now, RequestId request, const FetchRequest& fetch, Effects& out) {
-  (void)now;
-  ++shared_->counters.fetches;
-  if (failed()) {
-    // What is known durable and committed can be read on, unless the files proved to be damaged.
-    const Offset from = BeginningOf(fetch);
-    const bool here = from < visible_end() || (from == visible_end() && !fetch.wait);
-    if (reopen_at_ == Instant::Never() || from < log_->start_offset() || !(here || knows_end())) {
-      out.push_back(Reply{request, StorageFailed()});
-    } else {
-      FetchNow(request, fetch, out);
-    }
-    return;
-  }
-  // While the files change nothing may be read of them.
-  const std::optional<FileRange> sidecar =
-      switching_ ? std::nullopt : log_->IndexOfOffset(BeginningOf(fetch));
-  if (sidecar.has_value()) {
-    ReadSidecar(*sidecar, out).fetches.push_back({.request = request, .fetch = fetch});
-  } else {
-    FetchNow(request, fetch, out);
-  }
-}
-
-bool Replica::knows_end() const {
-  if (!failed()) return raft_.serving();
-  // Nobody else goes on where there is nobody else.
-  return served_ && raft::MembersOf(raft_.membership()).size() == 1;
-}
-
-Offset Replica::BeginningOf(const FetchRequest& fetch) const {
-  switch (fetch.start) {
-    case FetchRequest::Start::kEarliest:
-      return log_->start_offset();
-    case FetchRequest::Start::kLatest:
-      return visible_end();
-    case FetchRequest::Start::kAppendTime:
-      return std::min(visible_end(), log_->OffsetAtTime(fetch.append_time));
-    case FetchRequest::Start::kOffset:
-      return fetch.offset;
-  }
-  TIDEMARK_CHECK(false);
-  return fetch.offset;
-}
-
-void Replica::FetchNow(RequestId request, const FetchRequest& fetch, Effects& out) {
-  const Offset end = visible_end();
-  const Offset from = BeginningOf(fetch);
-  const uint32_t max_bytes =
-      static_cast<uint32_t>(std::clamp<uint64_t>(fetch.max_bytes, 1, kFetchBytesMax));
-  if (from < log_->start_offset() || from > end) {
-    // Only who knows the end, and whose whole log ends before, knows that the offset does not
-    // exist: what a leader does not know to be committed (or has not on its own disk yet) a
-    // follower may have shown already.
-    const bool behind = from > end && (!knows_end() || from <= log_->next_offset());
-    out.push_back(Reply{
-        request,
-        RpcError{.code = behind ? absl::StatusCode::kUnavailable : absl::StatusCode::kOutOfRange,
-                 .reason = behind ? "OFFSET_NOT_AVAILABLE" : "OFFSET_OUT_OF_RANGE",
-                 .message = absl::StrCat(
-                     "offset ", from.value(),
-                     behind ? " is past what this replica has; ask another one or the leader. "
-                     : from > end ? " is not in the log. "
-                                  : " was removed by the topic's retention; begin at the earliest "
-                                    "offset. ",
-                     "Readable here: ", log_->start_offset().value(), " up to ", end.value()),
-                 .metadata = {{"start_offset", NumberText(log_->start_offset().value())},
-                              {"high_watermark", NumberText(end.value())}}}});
-    return;
-  }
-  if (from == end && fetch.wait) {
-    parked_.emplace(request, Parked{from, max_bytes});
-    return;
-  }
-  AnswerFetch(request, from, max_bytes, out);
-}
-
-void Replica::AnswerFetch(RequestId request, Offset from, uint32_t max_bytes, Effects& out) {
-  FetchResponse response{.range = std::nullopt,
-                         .from = from,
-                         .limit = visible_end(),
-                         .start_offset = log_->start_offset(),
-                         .compacted = options_.compaction.has_value()};
-  if (from < response.limit) {
-    absl::StatusOr<FileRange> range = log_->RangeOfOffset(from, visible_index(), max_bytes);
-    TIDEMARK_CHECK(range.ok());
-    if (range->length > 0) response.range = *std::move(range);
-    if (!response.range.has_value()) response.from = response.limit;  // all was compacted away
-  }
-  out.push_back(Reply{request, std::move(response)});
-}
-
-void Replica::WakeFetches(Effects& out) {
-  const Offset end = visible_end();
-  if (end == woken_to_) return;
-  woken_to_ = end;
-  for (auto at = parked_.begin(); at != parked_.end();) {
-    if (at->second.from < end) {
-      AnswerFetch(at->first, at->second.from, at->second.max_bytes, out);
-      at = parked_.erase(at);
-    } else {
-      ++at;
-    }
-  }
-}
-
-bool Replica::CancelFetch(RequestId request) {
-  for (auto& [token, read] : reads_) {
-    const auto is_it = [&](const WaitingFetch& each) { return each.request == request; };
-    if (std::erase_if(read.fetches, is_it) > 0) return true;
-  }
-  return parked_.erase(request) > 0;
-}
-
 std::vector<Entry> Replica::TakeCommitted() {
   std::vector<Entry> committed;
   while (!unapplied_.empty() && unapplied_.front().index <= raft_.commit()) {
@@ -571,6 +463,7 @@ void Replica::FailWaiting(const RpcError& error, Effects& out) {
   for (const auto& [request, parked] : std::exchange(parked_, {})) {
     out.push_back(Reply{request, error});
   }
+  for (const WaitingFetch& read : fresh_.TakeAll()) out.push_back(Reply{read.request, error});
   for (auto& [token, read] : reads_) {
     for (const WaitingFetch& fetch : std::exchange(read.fetches, {})) {
       out.push_back(Reply{fetch.request, error});
@@ -586,8 +479,8 @@ void Replica::StageNodeFiles(FileBatch batch) {
 Instant Replica::next_deadline() const {
   if (may_reopen()) return reopen_at_;
   if (!active()) return Instant::Never();
-  return std::min(
-      {raft_.next_deadline(), retention_deadline_, compaction_deadline(), install_deadline()});
+  return std::min({raft_.next_deadline(), retention_deadline_, compaction_deadline(),
+                   install_deadline(), fresh_.next_deadline()});
 }
 
 bool Replica::idle_disk() const {

@@ -21,9 +21,11 @@
 #include "engine/log/log.h"
 #include "engine/log/segment_scrub.h"
 #include "engine/node/effect.h"
+#include "engine/node/fresh_reads.h"
 #include "engine/node/membership_log.h"
 #include "engine/node/node.h"
 #include "engine/node/node_shared.h"
+#include "engine/node/pending_read.h"
 #include "engine/node/producers.h"
 #include "engine/node/recovered_group.h"
 #include "engine/node/replica_parts.h"
@@ -108,12 +110,15 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   std::optional<RpcError> Propose(Now now, const BatchHeader& header, std::string batch,
                                   RequestId request, LogIndex* index);
 
-  // Answers `request` now or, where it may wait, when there is something to read. `out` gets the
-  // Reply.
+  // replica_reads.cc. Answers `request` now, when enough is known for its consistency and, where it
+  // may wait, when there is something to read. `out` gets the Reply, TakeRefusedReads the refusals.
   void Fetch(Now now, RequestId request, const FetchRequest& fetch, Effects& out);
+  // Reads that were refused since the last call, without the leader's address, which the node
+  // knows.
+  std::vector<std::pair<RequestId, RpcError>> TakeRefusedReads();
   // A waiting fetch that nobody waits for any more. False if it is not one of this replica's.
   bool CancelFetch(RequestId request);
-  size_t parked_fetches() const { return parked_.size(); }
+  size_t parked_fetches() const { return parked_.size() + fresh_.waiting(); }
 
   // replica_catalog.cc. A state that was read from a checkpoint, here or in a snapshot that came,
   // and is ahead of the state machine: takes its place, before TakeCommitted is called again.
@@ -182,16 +187,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
 
  private:
   using Waiting = WaitingProduce;
-  using Parked = ParkedFetch;
   using Compaction = CompactionUnderWay;
-  struct PendingRead {
-    FileRange range;
-    std::optional<SnapshotRead> snapshot;  // a part of a segment for it
-    std::optional<PeerRead> peer;          // entries for it
-    // Of a sidecar: what goes on when it is known.
-    std::vector<PeerRead> peers;
-    std::vector<WaitingFetch> fetches;
-  };
   struct OutstandingFlush {
     bool verifies = false;
     std::optional<FileBatch> identity;
@@ -248,10 +244,12 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void Absorb(raft::Effects fx, Effects& out);
   void Send(raft::Message message, Effects& out);
   void AnswerCommitted(Effects& out);
-  void WakeFetches(Effects& out);
-  void AnswerFetch(RequestId request, Offset from, uint32_t max_bytes, Effects& out);
+  void WakeFetches(Now now, Effects& out);
+  void AnswerFetch(Now now, RequestId request, const ParkedFetch& fetch, Effects& out);
+  // Answers by what is shown here; reads the sidecar that it needs first.
+  void FetchHere(Now now, RequestId request, const FetchRequest& fetch, Effects& out);
   // Answers or parks `fetch`. Look-ups point early where a sidecar could not be read.
-  void FetchNow(RequestId request, const FetchRequest& fetch, Effects& out);
+  void FetchNow(Now now, RequestId request, const FetchRequest& fetch, Effects& out);
   Offset BeginningOf(const FetchRequest& fetch) const;
   void ReadForPeer(const PeerRead& read, Effects& out);
   void NoteFailedRead(const FileRange& range, const absl::Status& status, Effects& out);
@@ -281,6 +279,10 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void RemoveReopened(Now now, absl::StatusOr<std::shared_ptr<RecoveredGroup>> recovered,
                       Effects& out);
   void AddReplacement(OutstandingFlush& flush, FileBatch& batch);
+  // replica_reads.cc: asks raft on behalf of the reads that wait, and ends those that need not.
+  void SettleReads(Now now, Effects& out);
+  void RefuseWaitingReads(Now now);
+  void RefuseRead(Now now, const WaitingFetch& read, bool too_stale);
   // replica_retention.cc: decides what of the log may go, and says once who holds it back.
   bool has_retention() const;
   void DecideRetention(Now now, Effects& out);
@@ -344,7 +346,9 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   FileId rebuilt_;  // the segment whose sidecar is made anew
 
   std::deque<Waiting> waiting_;  // ascending by index
-  std::map<RequestId, Parked> parked_;
+  std::map<RequestId, ParkedFetch> parked_;
+  FreshReads fresh_;
+  std::vector<std::pair<RequestId, RpcError>> refused_reads_;
   // (index, bytes) of own appends not known committed, for back pressure.
   std::deque<std::pair<LogIndex, uint64_t>> uncommitted_;
   uint64_t uncommitted_bytes_ = 0;

@@ -23,25 +23,6 @@ struct WaitingProduce {
   ProduceResponse response;
 };
 
-// A consumer that waits for something to be read.
-struct ParkedFetch {
-  Offset from;
-  uint32_t max_bytes = 0;
-};
-
-// A consumer that waits for a sidecar to be read.
-struct WaitingFetch {
-  RequestId request;
-  FetchRequest fetch;
-};
-
-// A read for a peer that lags: of its entries, or first of the sidecar that tells where they are.
-struct PeerRead {
-  NodeId to;
-  LogIndex first;
-  uint64_t max_bytes = 0;
-};
-
 // What a pass of compaction has under way.
 struct CompactionUnderWay {
   std::optional<IoToken> flush;

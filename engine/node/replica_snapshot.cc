@@ -400,12 +400,7 @@ void Replica::FinishInstall(Now now, RecoveredGroup recovered, Effects& out) {
   log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
   // What they wait for may be gone.
   for (const auto& [request, parked] : std::exchange(parked_, {})) {
-    FetchNow(request,
-             {.start = FetchRequest::Start::kOffset,
-              .offset = parked.from,
-              .max_bytes = parked.max_bytes,
-              .wait = true},
-             out);
+    FetchNow(now, request, parked.Again(), out);
   }
 }
 

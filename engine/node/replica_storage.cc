@@ -171,6 +171,7 @@ void Replica::Reset(RecoveredGroup recovered) {
   failure_code_ = absl::StatusCode::kOk;
   reopen_at_ = Instant::Never();
   kept_from_ = recovered.kept_from();
+  fresh_.Forget();
   segment_begun_ = false;
   compaction_ = {};
   retention_deadline_ = Instant::Never();

@@ -35,6 +35,17 @@ struct ProduceResponse {
   bool duplicate = false;
 };
 
+// What a read must show.
+enum class Consistency : uint8_t {
+  // What the replica that answers knows to be committed, however old that is.
+  kCommitted,
+  // Whatever was acknowledged, to anybody, before the read was asked for; and whatever such a read
+  // has shown before.
+  kLinearizable,
+  // Whatever was acknowledged longer than `max_staleness` before the answer.
+  kBounded,
+};
+
 struct FetchRequest {
   enum class Start : uint8_t { kOffset, kEarliest, kLatest, kAppendTime };
   std::string topic;
@@ -43,8 +54,11 @@ struct FetchRequest {
   Offset offset;         // kOffset
   WallTime append_time;  // kAppendTime
   uint32_t max_bytes = 1u << 20;
-  // At the end of the log: wait for records instead of answering with none.
+  // At the end of the log: wait for records instead of answering with none. The wait of a bounded
+  // read ends when what is known becomes too old and nobody tells more.
   bool wait = false;
+  Consistency consistency = Consistency::kCommitted;
+  Duration max_staleness = {};  // kBounded
 };
 
 struct FetchResponse {
@@ -58,6 +72,9 @@ struct FetchResponse {
   // Compaction removes records of this topic: what is not among the frames up to the next offset
   // was removed.
   bool compacted = false;
+  // Whatever was acknowledged, to anybody, longer than this before the answer is before `limit`, if
+  // this node's clock is as good as fresh_reads.h says. nullopt: not known.
+  std::optional<Duration> staleness = std::nullopt;
 };
 
 struct CreateTopicRequest {

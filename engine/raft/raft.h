@@ -173,6 +173,7 @@ struct Counters {
   uint64_t snapshots_sent = 0;
   uint64_t snapshots_installed = 0;
   uint64_t reads_answered = 0;
+  uint64_t reads_by_lease = 0;  // of these, as leader, for itself or others
   uint64_t reads_refused = 0;
   // Rounds of heartbeats begun for the sake of reads.
   uint64_t read_rounds = 0;

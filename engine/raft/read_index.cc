@@ -43,7 +43,10 @@ void Raft::Impl::LeadRead(Instant now, NodeId from, ReadId id, Effects& out) {
     return AnswerRead(from, id, std::nullopt, out);
   }
   // Before that its commit index may be behind the one of the leader before.
-  if (committed_in_own_term() && now < LeaseEnd()) return AnswerRead(from, id, commit_, out);
+  if (committed_in_own_term() && now < LeaseEnd()) {
+    ++counters_.reads_by_lease;
+    return AnswerRead(from, id, commit_, out);
+  }
   reads_.waiting.push_back({.from = from, .id = id, .asked = now});
   BeginReadRound(now, out);
 }

@@ -25,6 +25,8 @@ template <>
 inline constexpr FetchRequest::Start kEnumMax<FetchRequest::Start> =
     FetchRequest::Start::kAppendTime;
 template <>
+inline constexpr Consistency kEnumMax<Consistency> = Consistency::kBounded;
+template <>
 inline constexpr Cleanup kEnumMax<Cleanup> = Cleanup::kCompactAndDelete;
 
 #define TIDEMARK_FIELDS(type, ...)        \
@@ -45,8 +47,9 @@ TIDEMARK_FIELDS(LogOptions, segment_bytes, index_interval_bytes, cache_bytes, ch
 TIDEMARK_FIELDS(ScrubOptions, bytes_per_second, pause)
 TIDEMARK_FIELDS(NodeOptions, id, cluster_id, advertise, voters, seeds, version, tags, acl_model,
                 acl_policy, acl_allow_all, gossip_keys, log, scrub, election_timeout,
-                heartbeat_interval, pre_vote, check_quorum, append_bytes_max, append_entries_max,
-                gossip_speed, snapshot_bytes_per_second, catalog_snapshot_entries,
+                heartbeat_interval, pre_vote, check_quorum, lease_reads, lease_drift_permille,
+                append_bytes_max, append_entries_max, gossip_speed, snapshot_bytes_per_second,
+                catalog_snapshot_entries,
                 retention_interval, compaction_interval, disk_headroom_bytes, reopen_delay_min,
                 reopen_delay_max, shutdown_timeout)
 
@@ -54,7 +57,8 @@ TIDEMARK_FIELDS(NodeOptions, id, cluster_id, advertise, voters, seeds, version, 
 
 TIDEMARK_FIELDS(TopicCleanup, policy, min_compaction_lag_ms, tombstone_retention_ms)
 TIDEMARK_FIELDS(ProduceRequest, topic, partition, batch)
-TIDEMARK_FIELDS(FetchRequest, topic, partition, start, offset, append_time, max_bytes, wait)
+TIDEMARK_FIELDS(FetchRequest, topic, partition, start, offset, append_time, max_bytes, wait,
+                consistency, max_staleness)
 TIDEMARK_FIELDS(CreateTopicRequest, name, partitions, replication_factor, segment_bytes,
                 retention_bytes, retention_ms, cleanup)
 TIDEMARK_FIELDS(DeleteTopicRequest, name)
@@ -84,7 +88,7 @@ void Fields(A&, Of<A, GetStatusRequest>&) {
 
 TIDEMARK_FIELDS(RpcError, code, reason, message, metadata)
 TIDEMARK_FIELDS(ProduceResponse, base_offset, record_count, term, duplicate)
-TIDEMARK_FIELDS(FetchResponse, range, from, limit, start_offset, compacted)
+TIDEMARK_FIELDS(FetchResponse, range, from, limit, start_offset, compacted, staleness)
 TIDEMARK_FIELDS(PartitionInfo, partition, group, replicas, target, voters, learners, leader,
                 leader_address, leader_term, start_offset, high_watermark)
 TIDEMARK_FIELDS(TopicInfo, name, id, partitions, segment_bytes, retention_bytes, retention_ms,

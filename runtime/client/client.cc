@@ -189,11 +189,13 @@ class ClientImpl : public Client {
   // Asks for an offset that no log ever reaches: only a leader that has committed in its term says
   // that it does not exist, and with it what does. Any other replica (also one that has just come
   // back and knows of no commit yet) answers that it cannot know, which is retried elsewhere.
-  absl::StatusOr<PartitionRange> Range(const std::string& topic, PartitionId partition) override {
+  absl::StatusOr<PartitionRange> Range(const std::string& topic, PartitionId partition,
+                                       const ReadOptions& read) override {
     TIDEMARK_RETURN_IF_ERROR(Learn(topic, partition));
     v1::ConsumeRequest request;
     request.set_topic(topic);
     request.set_partition(partition.value());
+    if (read.consistency != v1::CONSISTENCY_COMMITTED) return EndOf(std::move(request), read);
     request.set_offset(kOffsetPastAll);
     const balancer::TopicPartition where{topic, partition};
     PartitionRange range;
@@ -219,7 +221,8 @@ class ClientImpl : public Client {
   }
 
   absl::StatusOr<std::unique_ptr<Consumer>> NewConsumer(ConsumerOptions options) override {
-    TIDEMARK_ASSIGN_OR_RETURN(const PartitionRange range, Range(options.topic, options.partition));
+    TIDEMARK_ASSIGN_OR_RETURN(const PartitionRange range,
+                              Range(options.topic, options.partition, options.read));
     Offset start = options.offset;
     switch (options.from) {
       case ConsumerOptions::From::kOffset:
@@ -235,11 +238,27 @@ class ClientImpl : public Client {
         break;
       }
     }
-    return MakeConsumer(shared_, options.topic, options.partition, start,
-                        options.from == ConsumerOptions::From::kEarliest);
+    return MakeConsumer(shared_, options, start);
   }
 
  private:
+  absl::StatusOr<PartitionRange> EndOf(v1::ConsumeRequest request, const ReadOptions& read) {
+    request.set_boundary(v1::BOUNDARY_LATEST);
+    request.set_max_bytes(1);
+    SetConsistency(read, request);
+    const balancer::TopicPartition where{request.topic(), PartitionId(request.partition())};
+    v1::ConsumeResponse response;
+    TIDEMARK_RETURN_IF_ERROR(Call(&where, [&](auto channel, grpc::ClientContext& context) {
+      return v1::Log::NewStub(channel)->Consume(&context, request, &response);
+    }));
+    PartitionRange range{.start = Offset(response.start_offset()),
+                         .end = Offset(response.high_watermark())};
+    if (response.has_staleness_us()) {
+      range.staleness = Duration::Micros(static_cast<int64_t>(response.staleness_us()));
+    }
+    return range;
+  }
+
   // The first offset appended at or after `time`, as the leader knows.
   absl::StatusOr<Offset> OffsetAt(const std::string& topic, PartitionId partition, WallTime time) {
     v1::ConsumeRequest request;

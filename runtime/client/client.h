@@ -15,6 +15,7 @@
 #include "engine/log/batch.h"
 #include "tidemark/v1/admin.pb.h"
 #include "tidemark/v1/cluster.pb.h"
+#include "tidemark/v1/log.pb.h"
 
 // The C++ client of Tidemark. Finds the cluster from any address, sends produce to leaders, reads
 // from followers, follows leadership, retries with back-off. What to do is decided by
@@ -79,6 +80,12 @@ class Producer {
   virtual void OnAck(std::function<void(const Ack&)> callback) = 0;
 };
 
+// What must be shown: Consistency in proto/tidemark/v1/log.proto.
+struct ReadOptions {
+  v1::Consistency consistency = v1::CONSISTENCY_COMMITTED;
+  Duration max_staleness = {};  // CONSISTENCY_BOUNDED; 1 ms or more
+};
+
 struct ConsumerOptions {
   std::string topic;
   PartitionId partition;
@@ -86,6 +93,9 @@ struct ConsumerOptions {
   From from = From::kEarliest;
   Offset offset;
   WallTime time;
+  ReadOptions read = {};
+  // Failing for so long without any progress ends it.
+  Duration give_up_after = Duration::Seconds(120);
 };
 
 // Reads one partition in order, without gaps, from whichever replica serves best.
@@ -100,10 +110,12 @@ class Consumer {
   virtual Offset position() const = 0;
 };
 
-// Where a partition begins and ends, as its leader knows.
+// Where a partition begins and ends, as its leader knows; with a consistency, as it was no longer
+// ago than `staleness`.
 struct PartitionRange {
   Offset start;
   Offset end;
+  std::optional<Duration> staleness = std::nullopt;
 };
 
 // Safe from any thread. Producers and consumers may outlive it.
@@ -131,7 +143,9 @@ class Client {
   // Gives the new leader.
   virtual absl::StatusOr<NodeId> TransferLeadership(
       const v1::TransferLeadershipRequest& request) = 0;
-  virtual absl::StatusOr<PartitionRange> Range(const std::string& topic, PartitionId partition) = 0;
+  //   Errors  kUnavailable, with `read`: nobody could say in time what has been acknowledged.
+  virtual absl::StatusOr<PartitionRange> Range(const std::string& topic, PartitionId partition,
+                                               const ReadOptions& read) = 0;
 
   virtual absl::StatusOr<std::unique_ptr<Producer>> NewProducer(ProducerOptions options) = 0;
   virtual absl::StatusOr<std::unique_ptr<Consumer>> NewConsumer(ConsumerOptions options) = 0;

@@ -96,8 +96,7 @@ class ConsumerImpl
     : public Consumer,
       private SessionHost<balancer::FetchSession, balancer::FetchAction, ConsumeCall> {
  public:
-  ConsumerImpl(std::shared_ptr<Shared> shared, std::string topic, PartitionId partition,
-               Offset start, bool from_earliest);
+  ConsumerImpl(std::shared_ptr<Shared> shared, const ConsumerOptions& options, Offset start);
   ~ConsumerImpl() override;
 
   absl::StatusOr<std::vector<DecodedRecord>> Poll(Duration timeout) override;
@@ -111,6 +110,7 @@ class ConsumerImpl
   void Open(const balancer::OpenFetch& open);
   void OnFailed(const balancer::FetchFailed& failed);
 
+  const ReadOptions read_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::vector<DecodedRecord>> ready_;
@@ -122,11 +122,15 @@ class ConsumerImpl
   bool held_back_ = false;  // the current stream waits for Poll to make room
 };
 
-ConsumerImpl::ConsumerImpl(std::shared_ptr<Shared> shared, std::string topic, PartitionId partition,
-                           Offset start, bool from_earliest)
-    : SessionHost(std::move(shared), std::move(topic), partition,
-                  balancer::FetchOptions{
-                      .start = start, .from_earliest = from_earliest, .retry_not_found = true}),
+ConsumerImpl::ConsumerImpl(std::shared_ptr<Shared> shared, const ConsumerOptions& options,
+                           Offset start)
+    : SessionHost(
+          std::move(shared), options.topic, options.partition,
+          balancer::FetchOptions{.start = start,
+                                 .from_earliest = options.from == ConsumerOptions::From::kEarliest,
+                                 .give_up_after = options.give_up_after,
+                                 .retry_not_found = true}),
+      read_(options.read),
       next_(start) {
   Begin();
   Post([this] { Run([this](Actions& out) { session_.Start(MonotonicNow(), out); }); });
@@ -244,6 +248,7 @@ void ConsumerImpl::Open(const balancer::OpenFetch& open) {
   request.set_topic(topic_);
   request.set_partition(partition_.value());
   request.set_offset(open.offset.value());
+  SetConsistency(read_, request);
   held_back_ = false;
   calls_[stream] = ConsumeCall::Start(
       shared_->channels->To(open.target.address), request,
@@ -264,10 +269,16 @@ void ConsumerImpl::OnFailed(const balancer::FetchFailed& failed) {
 
 }  // namespace
 
-std::unique_ptr<Consumer> MakeConsumer(std::shared_ptr<Shared> shared, std::string topic,
-                                       PartitionId partition, Offset start, bool from_earliest) {
-  return std::make_unique<ConsumerImpl>(std::move(shared), std::move(topic), partition, start,
-                                        from_earliest);
+void SetConsistency(const ReadOptions& read, v1::ConsumeRequest& request) {
+  request.set_consistency(read.consistency);
+  if (read.consistency == v1::CONSISTENCY_BOUNDED) {
+    request.set_max_staleness_us(static_cast<uint64_t>(read.max_staleness.micros()));
+  }
+}
+
+std::unique_ptr<Consumer> MakeConsumer(std::shared_ptr<Shared> shared,
+                                       const ConsumerOptions& options, Offset start) {
+  return std::make_unique<ConsumerImpl>(std::move(shared), options, start);
 }
 
 }  // namespace tidemark::client

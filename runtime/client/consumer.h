@@ -8,8 +8,11 @@
 
 namespace tidemark::client {
 
-// Reads `topic` from `start` on; `from_earliest`: because the log began there.
-std::unique_ptr<Consumer> MakeConsumer(std::shared_ptr<Shared> shared, std::string topic,
-                                       PartitionId partition, Offset start, bool from_earliest);
+// Writes what `read` asks for into `request`.
+void SetConsistency(const ReadOptions& read, v1::ConsumeRequest& request);
+
+// Reads from `start` on, which is what `options` says of where to begin.
+std::unique_ptr<Consumer> MakeConsumer(std::shared_ptr<Shared> shared,
+                                       const ConsumerOptions& options, Offset start);
 
 }  // namespace tidemark::client

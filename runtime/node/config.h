@@ -43,6 +43,8 @@ struct ServerConfig {
   uint64_t segment_bytes = 64u << 20;
   uint64_t election_timeout_ms = 1000;
   uint64_t heartbeat_interval_ms = 150;
+  // NodeOptions::lease_reads: on all nodes or on none.
+  bool lease_reads = false;
   uint64_t disk_headroom_bytes = 256u << 20;
   // How fast full log files are verified in the background; 0: not at all.
   uint64_t scrub_bytes_per_second = 4u << 20;

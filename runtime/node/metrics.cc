@@ -57,6 +57,14 @@ void AddCounters(const NodeCounters& counters, std::vector<prometheus::MetricFam
   add("tidemark_peer_messages_received_total", "Raft messages received.",
       counters.peer_messages_in);
   add("tidemark_peer_messages_sent_total", "Raft messages sent.", counters.peer_messages_out);
+  add("tidemark_reads_linearizable_total", "Linearizable reads that were answered.",
+      counters.reads_linearizable);
+  add("tidemark_reads_bounded_total", "Reads with a bounded staleness that were answered.",
+      counters.reads_bounded);
+  add("tidemark_reads_refused_total",
+      "Linearizable and bounded reads that were refused: nobody could say in time what had been "
+      "acknowledged.",
+      counters.reads_refused);
   add("tidemark_elections_won_total", "Times this node became leader of a group.",
       counters.elections_won);
   add("tidemark_compaction_passes_total", "Passes of compaction that came to their end.",

@@ -114,6 +114,10 @@ class ConsumeStreamCall final : public grpc::ServerWriteReactor<v1::ConsumeRespo
     outgoing_.Swap(&*built);
     for (const Bytes& slice : resolved.frames) log_.bytes += slice.size();
     log_.records += outgoing_.next_offset() - fetched->from.value();
+    // The rest follows what was shown first.
+    if (fetch_.consistency == Consistency::kLinearizable) {
+      fetch_.consistency = Consistency::kCommitted;
+    }
     fetch_.start = FetchRequest::Start::kOffset;
     fetch_.offset = Offset(outgoing_.next_offset());
     writing_ = true;

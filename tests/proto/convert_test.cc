@@ -75,6 +75,33 @@ TEST(Convert, AFetchWithoutStartBeginsAtTheEarliestRecord) {
   EXPECT_EQ(ToFetch(zero).start, FetchRequest::Start::kOffset);
 }
 
+TEST(Convert, AFetchAsksForAConsistency) {
+  v1::ConsumeRequest request;
+  EXPECT_EQ(ToFetch(request).consistency, Consistency::kCommitted);
+  request.set_consistency(v1::CONSISTENCY_LINEARIZABLE);
+  EXPECT_EQ(ToFetch(request).consistency, Consistency::kLinearizable);
+  request.set_consistency(v1::CONSISTENCY_BOUNDED);
+  request.set_max_staleness_us(1500);
+  EXPECT_EQ(ToFetch(request).consistency, Consistency::kBounded);
+  EXPECT_EQ(ToFetch(request).max_staleness, Duration::Micros(1500));
+  request.set_max_staleness_us(UINT64_MAX);
+  EXPECT_EQ(ToFetch(request).max_staleness, Duration::Seconds(24 * 3600));
+  request.set_consistency(static_cast<v1::Consistency>(77));
+  EXPECT_EQ(ToFetch(request).consistency, Consistency::kLinearizable)
+      << "what a newer client asks for: the strongest there is";
+}
+
+TEST(Convert, AnAnswerTellsItsAgeIfItIsKnown) {
+  FetchResponse fetch;
+  const auto unknown = FromFetch(fetch, {}, v1::CONSUME_FORMAT_BATCHES);
+  ASSERT_TRUE(unknown.ok());
+  EXPECT_FALSE(unknown->has_staleness_us());
+  fetch.staleness = Duration::Nanos(1001);
+  const auto known = FromFetch(fetch, {}, v1::CONSUME_FORMAT_BATCHES);
+  ASSERT_TRUE(known.ok());
+  EXPECT_EQ(known->staleness_us(), 2u) << "rounded up";
+}
+
 Bytes FrameAt(uint64_t base_offset, const std::vector<std::string>& values) {
   BatchBuilder builder;
   for (const std::string& value : values) builder.Add(std::nullopt, value, 5);

@@ -10,8 +10,12 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "engine/base/limits.h"
 
 namespace tidemark {
 namespace {
@@ -141,6 +145,31 @@ absl::StatusOr<std::vector<std::string>> AddConfig(CLI::App& root, std::vector<s
   }
   args.insert(args.end(), added.begin(), added.end());
   return args;
+}
+
+absl::StatusOr<client::ReadOptions> ParseConsistency(std::string_view text) {
+  client::ReadOptions read;
+  absl::string_view rest(text.data(), text.size());
+  if (rest == "committed") return read;
+  read.consistency = v1::CONSISTENCY_LINEARIZABLE;
+  if (rest == "linearizable") return read;
+  read.consistency = v1::CONSISTENCY_BOUNDED;
+  constexpr std::pair<absl::string_view, uint64_t> kUnits[] = {
+      {"us", 1}, {"ms", 1000}, {"s", 1'000'000}, {"m", 60'000'000}, {"h", 3'600'000'000}};
+  if (absl::ConsumePrefix(&rest, "bounded:")) {
+    for (const auto& [unit, micros] : kUnits) {
+      absl::string_view digits = rest;
+      uint64_t count = 0;
+      if (!absl::ConsumeSuffix(&digits, unit) || !absl::SimpleAtoi(digits, &count)) continue;
+      if (count > kStalenessMicrosMax / micros || count * micros < kStalenessMicrosMin) break;
+      read.max_staleness = Duration::Micros(static_cast<int64_t>(count * micros));
+      return read;
+    }
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--consistency \"", absl::string_view(text.data(), text.size()),
+                   "\" is not `linearizable`, `committed` or `bounded:TIME` with a time such as "
+                   "500ms or 2s, from 1ms to 24h"));
 }
 
 int Fail(const absl::Status& status) {

@@ -59,6 +59,13 @@ absl::StatusOr<std::vector<std::string>> AddConfigFile(CLI::App& root,
 absl::StatusOr<std::vector<std::string>> AddConfig(CLI::App& root, std::vector<std::string> args,
                                                    std::string_view name, const std::string& text);
 
+// What --consistency may say.
+inline constexpr char kConsistencyHelp[] =
+    "linearizable: all that was acknowledged before; bounded:500ms (us, ms, s, m, h): all that was "
+    "acknowledged longer ago; committed: what the node that answers knows of, however old";
+//   Errors  kInvalidArgument: it is none of these.
+absl::StatusOr<client::ReadOptions> ParseConsistency(std::string_view text);
+
 // Prints "tidemark: <message>" to stderr and gives kExitFailed.
 int Fail(const absl::Status& status);
 

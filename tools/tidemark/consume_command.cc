@@ -25,6 +25,7 @@ struct ConsumeFlags {
   bool until_end = false;
   uint64_t count = UINT64_MAX;
   std::string format = "value";
+  std::string consistency = "committed";
 };
 
 // Reads --from into `options`.
@@ -99,10 +100,15 @@ absl::Status Consume(const ConsumeFlags& flags) {
   options.topic = flags.topic;
   options.partition = PartitionId(flags.partition);
   TIDEMARK_RETURN_IF_ERROR(ParseFrom(flags.from, options));
+  TIDEMARK_ASSIGN_OR_RETURN(options.read, ParseConsistency(flags.consistency));
+  if (options.read.consistency != v1::CONSISTENCY_COMMITTED) {
+    // Who wants to know how recent it is does not want to wait for ever instead.
+    options.give_up_after = Duration::Seconds(flags.connection.timeout_s);
+  }
   TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<client::Client> client,
                             Connect(flags.connection));
   TIDEMARK_ASSIGN_OR_RETURN(const client::PartitionRange range,
-                            client->Range(flags.topic, options.partition));
+                            client->Range(flags.topic, options.partition, options.read));
   if (options.from == client::ConsumerOptions::From::kOffset &&
       (options.offset < range.start || options.offset > range.end)) {
     return absl::OutOfRangeError(absl::StrCat(
@@ -132,6 +138,7 @@ void AddConsumeCommand(CLI::App& root, int& exit_code) {
 Examples:
   tidemark consume --topic greetings --from earliest
   tidemark consume --topic greetings --from latest --follow
+  tidemark consume --topic orders --consistency linearizable
   tidemark consume --topic orders --from 2026-01-31T12:00:00Z --format json | head -n 3)");
   const auto flags = std::make_shared<ConsumeFlags>();
   AddConnectionFlags(*command, flags->connection);
@@ -145,6 +152,7 @@ Examples:
   command->add_flag("--until-end", flags->until_end, "End at the end of the log (the default)")
       ->excludes(follow);
   command->add_option("--count", flags->count, "End after so many records");
+  command->add_option("--consistency", flags->consistency, kConsistencyHelp)->capture_default_str();
   command->add_option("--format", flags->format, "value: the values, a line each; json")
       ->check(CLI::IsMember({"value", "json"}))
       ->capture_default_str();

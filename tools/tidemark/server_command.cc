@@ -64,6 +64,12 @@ void AddTuning(CLI::App& command, ServerConfig& config) {
       ->capture_default_str()
       ->group(group);
   command
+      .add_flag("--lease-reads", config.lease_reads,
+                "Leaders answer linearizable reads by their lease while it lasts, without asking "
+                "anybody; trusts that no node's clock runs a tenth slower than another's. All "
+                "nodes or none")
+      ->group(group);
+  command
       .add_option("--disk-headroom-bytes", config.disk_headroom_bytes,
                   "Produce is refused below this much free space")
       ->capture_default_str()

@@ -36,6 +36,7 @@ struct TopicFlags {
   std::string cleanup_policy = "delete";
   std::string min_compaction_lag;
   std::string tombstone_retention;
+  std::string consistency = "committed";
   bool json = false;
 };
 
@@ -148,7 +149,17 @@ absl::Status List(client::Client& client, const TopicFlags& flags) {
 }
 
 absl::Status DescribeOne(client::Client& client, const TopicFlags& flags) {
-  TIDEMARK_ASSIGN_OR_RETURN(const v1::Topic topic, client.DescribeTopic(flags.name));
+  TIDEMARK_ASSIGN_OR_RETURN(const client::ReadOptions read, ParseConsistency(flags.consistency));
+  TIDEMARK_ASSIGN_OR_RETURN(v1::Topic topic, client.DescribeTopic(flags.name));
+  if (read.consistency != v1::CONSISTENCY_COMMITTED) {
+    // What DescribeTopic tells of offsets is what one node knows.
+    for (v1::Partition& partition : *topic.mutable_partitions()) {
+      TIDEMARK_ASSIGN_OR_RETURN(const client::PartitionRange range,
+                                client.Range(flags.name, PartitionId(partition.partition()), read));
+      partition.set_start_offset(range.start.value());
+      partition.set_high_watermark(range.end.value());
+    }
+  }
   WriteOut(flags.json ? JsonOf(topic) : Describe(topic));
   return absl::OkStatus();
 }
@@ -231,6 +242,10 @@ void AddTopicCommand(CLI::App& root, int& exit_code) {
     const auto [command, flags] = AddClientAction(
         *topic, "describe", "Show partitions, leaders and replicas", DescribeOne, exit_code);
     AddName(*command, *flags);
+    command
+        ->add_option("--consistency", flags->consistency,
+                     absl::StrCat("Of the offsets shown. ", kConsistencyHelp))
+        ->capture_default_str();
     command->add_flag("--json", flags->json, "Print JSON");
   }
   {

@@ -99,6 +99,14 @@ TEST(Retry, GivesUpAtTheDeadlineOnFinalErrorsAndWithoutBudget) {
   EXPECT_EQ(late.give_up->message(), "m (gave up after 2 attempts in 30000 ms)");
   EXPECT_EQ(policy.OnFailure(At(0), Error(Code::kInvalidArgument, "INVALID_BATCH"), false).give_up,
             absl::InvalidArgumentError("INVALID_BATCH: m"));
+  // What a server said explains more than a last attempt that nobody answered.
+  policy.Start(At(0));
+  EXPECT_FALSE(
+      policy.OnFailure(At(0), Error(Code::kUnavailable, "TOO_STALE"), false).give_up.has_value());
+  EXPECT_EQ(
+      policy.OnFailure(At(30'000), Error(Code::kDeadlineExceeded), false).give_up,
+      absl::UnavailableError("TOO_STALE: m (gave up after 2 attempts in 30000 ms, the last of "
+                             "them unanswered)"));
   RetryBudget budget({.tokens_max = 0, .percent = 0, .per_second = 0});
   RetryPolicy poor({}, &budget, Prng(1));
   poor.Start(At(0));

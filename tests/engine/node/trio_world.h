@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,6 +66,10 @@ class TrioWorld {
     for (size_t i = 0; i < members_.size(); ++i) Boot(i);
   }
   void Kill(size_t i) { members_.at(i).node.reset(); }
+  // Nothing goes to or from it any more; nobody is told.
+  void Cut(size_t i) { cut_.insert(i); }
+  void Heal() { cut_.clear(); }
+  Instant now() const { return now_.instant; }
 
   void TellSpace(size_t i, uint64_t free_bytes) {
     Tell(i, DiskSpace{.free_bytes = free_bytes, .total_bytes = 1ull << 40});
@@ -107,6 +112,10 @@ class TrioWorld {
     Tell(i, RequestReceived{id, "tester", std::move(request)});
     Deliver();
     return id;
+  }
+  void Cancel(size_t i, RequestId id) {
+    Tell(i, RequestCancelled{id});
+    Deliver();
   }
   // The member that leads `group`; nullopt if none serves.
   std::optional<size_t> LeaderOf(GroupId group) const {
@@ -169,7 +178,9 @@ class TrioWorld {
         Tell(i, GroupReopened{reopen->token, RecoverGroupAgain(reopen->group, member.options.log,
                                                                member.disk, reopen->committed)});
       } else if (auto* send = std::get_if<SendPeer>(&effect)) {
-        Tell(send->to.value() - 1, PeerReceived{member.options.id, std::move(send->message)});
+        const size_t to = send->to.value() - 1;
+        if (cut_.contains(i) || cut_.contains(to)) continue;
+        Tell(to, PeerReceived{member.options.id, std::move(send->message)});
       } else if (auto* reply = std::get_if<Reply>(&effect)) {
         member.answers.emplace(reply->id, std::move(reply->response));
       } else if (auto* note = std::get_if<Note>(&effect)) {
@@ -179,6 +190,7 @@ class TrioWorld {
   }
 
   std::array<Member, 3> members_;
+  std::set<size_t> cut_;
   std::deque<Told> told_;
   Now now_{Instant::FromNanos(1), WallTime::FromMillis(1'700'000'000'000)};
   uint64_t last_request_ = 0;

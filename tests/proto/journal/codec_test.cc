@@ -76,7 +76,9 @@ Request AnyRequest(size_t kind) {
                           .offset = Offset(AnyNumber()),
                           .append_time = WallTime::FromMillis(*rc::gen::arbitrary<int64_t>()),
                           .max_bytes = *rc::gen::arbitrary<uint32_t>(),
-                          .wait = *rc::gen::arbitrary<bool>()};
+                          .wait = *rc::gen::arbitrary<bool>(),
+                          .consistency = Consistency(*rc::gen::inRange(0, 3)),
+                          .max_staleness = Duration::Nanos(*rc::gen::arbitrary<int64_t>())};
     case 2:
       return CreateTopicRequest{.name = TextOf(30),
                                 .partitions = 3,
@@ -228,6 +230,8 @@ NodeOptions SomeOptions() {
   options.log.segment_bytes = 1 << 20;
   options.scrub = {.bytes_per_second = 5, .pause = Duration::Seconds(6)};
   options.pre_vote = false;
+  options.lease_reads = true;
+  options.lease_drift_permille = 7;
   options.disk_headroom_bytes = 99;
   return options;
 }

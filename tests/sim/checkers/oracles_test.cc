@@ -16,6 +16,7 @@
 #include "sim/checkers/leader_completeness.h"
 #include "sim/checkers/log_matching.h"
 #include "sim/checkers/progress.h"
+#include "sim/checkers/reads.h"
 #include "sim/checkers/retention.h"
 #include "sim/checkers/state_machine.h"
 #include "sim/checkers/vote_once.h"
@@ -342,6 +343,50 @@ class LedgerTest : public testing::Test {
   AckedDurability ledger_{&committed_, &verdict_};
   std::vector<EntryFact> entries_;
 };
+
+Instant AtMillis(int64_t millis) { return Instant::FromNanos(millis * 1'000'000); }
+
+TEST(Reads, LinearizableOnesShowWhatWasAcknowledgedOrShownBefore) {
+  Verdict verdict;
+  Reads oracle(&verdict);
+  const Offset before = oracle.Floor(kGroup);
+  oracle.OnAcked(kGroup, Offset{5}, AtMillis(10));
+  oracle.OnLinearizable(kA, kGroup, before, Offset{0});
+  EXPECT_TRUE(verdict.ok()) << "it began before";
+  const Offset after = oracle.Floor(kGroup);
+  oracle.OnLinearizable(kA, kGroup, after, Offset{7});
+  EXPECT_TRUE(verdict.ok());
+  EXPECT_EQ(oracle.Floor(kGroup), Offset{7});
+  oracle.OnLinearizable(kB, kGroup, oracle.Floor(kGroup), Offset{6});
+  EXPECT_EQ(verdict.oracle(), "linearizable_reads");
+}
+
+TEST(Reads, BoundedOnesShowWhatIsOlderThanTheAgeTheyState) {
+  Verdict verdict;
+  Reads oracle(&verdict);
+  oracle.OnAcked(kGroup, Offset{5}, AtMillis(10));
+  oracle.OnAcked(kGroup, Offset{9}, AtMillis(20));
+  const auto read = [&](int64_t now, int64_t age, uint64_t end) {
+    oracle.OnBounded(kA, kGroup, AtMillis(now), Duration::Millis(age), Duration::Millis(100),
+                     Offset{end});
+  };
+  read(5, 100, 0);
+  read(30, 20, 0);
+  read(30, 19, 5);
+  read(30, 10, 5);
+  read(30, 9, 9);
+  EXPECT_TRUE(verdict.ok()) << verdict.what();
+  read(30, 9, 5);
+  EXPECT_EQ(verdict.oracle(), "bounded_reads");
+}
+
+TEST(Reads, BoundedOnesAreWithinTheirBound) {
+  Verdict verdict;
+  Reads oracle(&verdict);
+  oracle.OnBounded(kA, kGroup, AtMillis(500), Duration::Millis(101), Duration::Millis(100),
+                   Offset{0});
+  EXPECT_EQ(verdict.oracle(), "bounded_reads");
+}
 
 TEST_F(LedgerTest, AcceptsWhatIsCommittedInOrder) {
   for (const EntryFact& entry : entries_) {
