@@ -35,6 +35,7 @@ enum class Probe : uint8_t {
   kWriteFailed,
   kClientDisconnected,
   kWallClockSet,
+  kDiskHang,
   // States.
   kLeaderChanged,
   kTruncated,
@@ -57,6 +58,9 @@ enum class Probe : uint8_t {
   kScrubPass,
   kScrubFinding,
   kAccessDenied,
+  kGroupQuiet,
+  kGroupWoken,
+  kDiskStalled,
   kCount,
 };
 

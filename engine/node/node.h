@@ -61,6 +61,14 @@ struct NodeOptions {
   Duration retention_interval = Duration::Seconds(10);
   // How often it is looked for a log worth compacting, besides whenever a pass has ended.
   Duration compaction_interval = Duration::Seconds(5);
+  // Groups in which nothing happens send no heartbeats (engine/raft/quiet.cc); off only to see what
+  // that hides.
+  bool quiet_groups = true;
+  // A flush that takes this long is taken to hang: until it ends this node hands over what it
+  // leads, and neither campaigns nor votes. Longer than what a busy disk takes to sync, and than
+  // two election timeouts: a node that hangs is replaced as soon as one that is gone, or a little
+  // later, and one that is slow is not.
+  Duration disk_stall_timeout = Duration::Millis(kDiskStallMillis);
   // Produce is refused below this much free space; limits.h has what else depends on it.
   uint64_t disk_headroom_bytes = 256u << 20;
   // When the files of a group whose storage failed are read again: first and at the most.
@@ -103,6 +111,7 @@ struct NodeCounters {
   uint64_t snapshot_bytes_sent = 0;
   uint64_t snapshot_bytes_received = 0;
   uint64_t snapshots_installed = 0;
+  uint64_t disk_stalls = 0;
 };
 
 // One server: catalog, partitions, gossip, access control, composed into a state machine. Pure and

@@ -211,6 +211,7 @@ void Replica::Settle(Now now, Effects& out) {
     }
   }
   if (active()) {
+    OnDiskStall(now, out);
     ApplyMembers(now, out);
     BeginSegmentForSnapshot();
     log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
@@ -220,13 +221,13 @@ void Replica::Settle(Now now, Effects& out) {
     // Last: whatever it lets go has been answered for.
     if (has_retention()) DecideRetention(now, out);
   }
-  BeginFlush(out);
+  BeginFlush(now, out);
 }
 
-void Replica::BeginFlush(Effects& out) {
+void Replica::BeginFlush(Now now, Effects& out) {
   if (flush_.has_value() || reopening_ || (removing_ && removal_ == Removal::kReopen)) return;
   if (switching_ && !removing_) {
-    BeginSwitch(out);
+    BeginSwitch(now, out);
     return;
   }
   // The identity of the directory goes first and alone: a log without it would be nobody's.
@@ -246,6 +247,7 @@ void Replica::BeginFlush(Effects& out) {
     return;
   }
   OutstandingFlush flush;
+  flush.begun = now.instant;
   flush.has_log = has_log;
   FileBatch batch = std::exchange(node_files_, {});
   if (identity) flush.identity = batch;
@@ -307,8 +309,13 @@ void Replica::Absorb(raft::Effects fx, Effects& out) {
 
 void Replica::Send(raft::Message message, Effects& out) {
   if (fenced() && std::holds_alternative<raft::VoteRequest>(message.body)) return;
-  ++shared_->counters.peer_messages_out;
   const NodeId to = message.to;
+  const auto beat = [&](const auto& body) {
+    shared_->beats[to].push_back({.group = options_.group, .term = message.term, .body = body});
+  };
+  if (const auto* heartbeat = std::get_if<raft::Heartbeat>(&message.body)) return beat(*heartbeat);
+  if (const auto* reply = std::get_if<raft::HeartbeatReply>(&message.body)) return beat(*reply);
+  ++shared_->counters.peer_messages_out;
   out.push_back(SendPeer{to, {.group = options_.group, .message = std::move(message)}});
 }
 
@@ -583,9 +590,33 @@ void Replica::StageNodeFiles(FileBatch batch) {
 
 Instant Replica::next_deadline() const {
   if (may_reopen()) return reopen_at_;
-  if (!active()) return Instant::Never();
-  return std::min(
-      {raft_.next_deadline(), retention_deadline_, compaction_deadline(), install_deadline()});
+  if (!active()) return stall_deadline();
+  return std::min({raft_.next_deadline(), retention_deadline_, compaction_deadline(),
+                   install_deadline(), stall_deadline()});
+}
+
+Instant Replica::stall_at() const {
+  Instant oldest = Instant::Never();
+  if (flush_.has_value()) oldest = flush_->begun;
+  if (compaction_.flush.has_value()) oldest = std::min(oldest, compaction_.flush_begun);
+  if (snapshot_flush_.has_value()) oldest = std::min(oldest, snapshot_flush_begun_);
+  return oldest + shared_->disk_stall_timeout;
+}
+
+bool Replica::CheckStall(Now now) { return stalled_ = now.instant >= stall_at(); }
+
+void Replica::OnDiskStall(Now now, Effects& out) {
+  if (!active() || raft_.disk_stalled() == shared_->disk_stalled) return;
+  raft::Effects fx;
+  raft_.SetDiskStalled(now.instant, shared_->disk_stalled, fx);
+  Absorb(std::move(fx), out);
+}
+
+void Replica::Wake(Now now, absl::FunctionRef<Instant(NodeId)> heard, Effects& out) {
+  if (!active()) return;
+  raft::Effects fx;
+  raft_.Wake(now.instant, heard, fx);
+  Absorb(std::move(fx), out);
 }
 
 bool Replica::idle_disk() const {

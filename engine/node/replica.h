@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/base/ids.h"
@@ -80,6 +81,12 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // There is space again: a replica that failed for lack of it need not wait any longer.
   void OnSpaceBack(Now now);
   void TransferLeadership(Now now, Effects& out);
+  // As raft::Raft::Wake.
+  void Wake(Now now, absl::FunctionRef<Instant(NodeId)> heard, Effects& out);
+  // Whether one of its flushes takes longer than it may.
+  bool CheckStall(Now now);
+  // Follows what the node thinks of the disk (NodeShared::disk_stalled).
+  void OnDiskStall(Now now, Effects& out);
 
   // replica_members.cc. Both as of raft::Raft; kUnavailable while the storage has failed.
   absl::Status TransferLeadershipTo(Now now, NodeId to, Effects& out);
@@ -201,6 +208,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
     std::vector<WaitingFetch> fetches;
   };
   struct OutstandingFlush {
+    Instant begun;
     bool verifies = false;
     std::optional<FileBatch> identity;
     bool has_log = false;
@@ -215,6 +223,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // What a pass has under way.
   struct Compaction {
     std::optional<IoToken> flush;
+    Instant flush_begun;
     std::optional<std::pair<IoToken, FileRange>> read;
     Instant next_step;
     Instant not_before;        // after a failure
@@ -275,7 +284,10 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // The read of `sidecar` that is under way, or a new one.
   PendingRead& ReadSidecar(const FileRange& sidecar, Effects& out);
   void OnSidecarRead(Now now, PendingRead read, const absl::StatusOr<Bytes>& bytes, Effects& out);
-  void BeginFlush(Effects& out);
+  void BeginFlush(Now now, Effects& out);
+  // When the oldest flush under way will have taken too long.
+  Instant stall_at() const;
+  Instant stall_deadline() const { return stalled_ ? Instant::Never() : stall_at(); }
   // replica_storage.cc
   void StartRaft(Now now, Effects& out);
   void StageIdentityAgain(FileBatch batch);
@@ -318,7 +330,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void EndInstall(Now now, Effects& out);
   void DiscardReceived();
   std::vector<FileId> ReceivedFiles() const;
-  void BeginSwitch(Effects& out);
+  void BeginSwitch(Now now, Effects& out);
   void OnSwitched(std::optional<raft::HardState> saved, Effects& out);
   void FinishInstall(Now now, RecoveredGroup recovered, Effects& out);
   Instant install_deadline() const;
@@ -371,7 +383,8 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   Compaction compaction_;
   std::optional<raft::SnapshotMeta> install_wanted_;  // by raft
   std::optional<SnapshotInstall> install_;
-  std::optional<IoToken> snapshot_flush_;   // of the receiver
+  std::optional<IoToken> snapshot_flush_;  // of the receiver
+  Instant snapshot_flush_begun_;
   std::optional<SnapshotFiles> new_files_;  // for the next hard state
   ReceivedSegments received_;               // while nobody goes on receiving
   bool switching_ = false;
@@ -388,6 +401,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool removed_ = false;
   uint64_t durable_generation_ = 0;  // of hard_record_
   SnapshotFiles durable_files_;      // likewise
+  bool stalled_ = false;             // as CheckStall last said
   bool verified_ = false;            // the hard state is known to be on the disk
   Instant healthy_since_ = Instant::Never();
   std::string failure_;

@@ -43,6 +43,7 @@ struct ServerConfig {
   uint64_t segment_bytes = 64u << 20;
   uint64_t election_timeout_ms = 1000;
   uint64_t heartbeat_interval_ms = 150;
+  uint64_t disk_stall_timeout_ms = kDiskStallMillis;
   uint64_t disk_headroom_bytes = 256u << 20;
   // How fast full log files are verified in the background; 0: not at all.
   uint64_t scrub_bytes_per_second = 4u << 20;
