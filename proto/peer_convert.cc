@@ -253,6 +253,47 @@ absl::StatusOr<raft::HeartbeatReply> DecodeHeartbeatReply(const peer::v1::Heartb
                               .quiet = from.quiet()};
 }
 
+absl::StatusOr<Beat> DecodeBeat(const peer::v1::Beat& from) {
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("group", from.group()));
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("term", from.term(), kTermMax));
+  Beat to{.group = GroupId(from.group()), .term = Term(from.term()), .body = {}};
+  if (from.has_heartbeat()) {
+    TIDEMARK_ASSIGN_OR_RETURN(to.body, DecodeHeartbeat(from.heartbeat()));
+  } else if (from.has_reply()) {
+    TIDEMARK_ASSIGN_OR_RETURN(to.body, DecodeHeartbeatReply(from.reply()));
+  } else {
+    return Invalid("neither a heartbeat nor the answer to one");
+  }
+  return to;
+}
+
+absl::StatusOr<BeatMessage> DecodeBeats(const peer::v1::Beats& from) {
+  if (from.session() == 0) return Invalid("heartbeats of no session");
+  const auto beats = static_cast<size_t>(from.beats_size());
+  const auto released = static_cast<size_t>(from.released_size());
+  if (beats > kBeatsMax || released > kReleasesMax) {
+    return Invalid(absl::StrCat(beats, " heartbeats and ", released, " releases, at most ",
+                                kBeatsMax, " and ", kReleasesMax, " are possible"));
+  }
+  BeatMessage to{.session = from.session(),
+                 .ack_session = from.ack_session(),
+                 .ack = from.ack(),
+                 .released = {},
+                 .released_to = from.released_to(),
+                 .beats = {}};
+  for (const peer::v1::Release& each : from.released()) {
+    TIDEMARK_RETURN_IF_ERROR(CheckNumber("group", each.group()));
+    TIDEMARK_RETURN_IF_ERROR(CheckNumber("term", each.term(), kTermMax));
+    to.released.push_back({.group = GroupId(each.group()), .term = Term(each.term())});
+  }
+  to.beats.reserve(beats);
+  for (const peer::v1::Beat& each : from.beats()) {
+    TIDEMARK_ASSIGN_OR_RETURN(Beat beat, DecodeBeat(each));
+    to.beats.push_back(beat);
+  }
+  return to;
+}
+
 absl::StatusOr<raft::InstallSnapshot> DecodeSnapshot(const peer::v1::InstallSnapshot& from) {
   TIDEMARK_RETURN_IF_ERROR(CheckNumber("index", from.index()));
   TIDEMARK_RETURN_IF_ERROR(CheckNumber("snapshot_term", from.snapshot_term(), kTermMax));
