@@ -68,7 +68,8 @@ bool Raft::Impl::OffersQuiet(Instant now) {
 
 void Raft::Impl::OnQuietReply(Instant now, Progress& peer, const HeartbeatReply& reply) {
   // An answer to an earlier offer says nothing: it was woken since.
-  peer.quiet = reply.quiet && reply.sent >= quiet_offered_;
+  if (reply.sent < quiet_offered_) return;
+  peer.quiet = reply.quiet;
   if (!peer.quiet || quiet_ || !Idle(now)) return;
   if (std::all_of(peers_.begin(), peers_.end(), [](const Progress& each) { return each.quiet; })) {
     ++counters_.quieted;

@@ -111,7 +111,7 @@ TEST(Quiet, IsNotOfferedWhileAFollowerIsSilent) {
     const Effects sent = member.Advance(kBeat);
     const Heartbeat* beat = Find<Heartbeat>(sent.messages, kTwo);
     ASSERT_NE(beat, nullptr);
-    if (i > 2 * kQuietAfterBeats) EXPECT_FALSE(beat->quiet);
+    EXPECT_FALSE(i > 2 * kQuietAfterBeats && beat->quiet);
     member.Receive(kTwo, 1, Answer(*beat, true));
   }
   EXPECT_FALSE(member.raft().quiet());
