@@ -148,7 +148,7 @@ void Replica::OnSidecarRead(Now now, PendingRead read, const absl::StatusOr<Byte
   for (const WaitingFetch& waiting : read.fetches) FetchNow(waiting.request, waiting.fetch, out);
 }
 
-Replica::PendingRead& Replica::ReadSidecar(const FileRange& sidecar, Effects& out) {
+PendingRead& Replica::ReadSidecar(const FileRange& sidecar, Effects& out) {
   for (auto& [token, read] : reads_) {
     if (read.range.file == sidecar.file && !read.snapshot.has_value()) return read;
   }
@@ -177,20 +177,6 @@ void Replica::NoteFailedRead(const FileRange& range, const absl::Status& status,
                      {{"group", NumberText(options_.group.value())},
                       {"file", PathOf(range.file)},
                       {"error", std::string(status.message())}}});
-}
-
-void Replica::TransferLeadership(Now now, Effects& out) {
-  if (!active() || raft_.role() != raft::Role::kLeader) return;
-  raft::Effects fx;
-  // A refusal means that there is nobody to hand over to; the shutdown goes on regardless.
-  const absl::Status started = raft_.TransferLeadership(now.instant, kNoNode, fx);
-  if (!started.ok()) {
-    out.push_back(Note{Note::Level::kInfo,
-                       "leadership_kept",
-                       {{"group", NumberText(options_.group.value())},
-                        {"reason", std::string(started.message())}}});
-  }
-  Absorb(std::move(fx), out);
 }
 
 void Replica::PrepareShutdown(Now now, Effects& out) {
@@ -593,30 +579,6 @@ Instant Replica::next_deadline() const {
   if (!active()) return stall_deadline();
   return std::min({raft_.next_deadline(), retention_deadline_, compaction_deadline(),
                    install_deadline(), stall_deadline()});
-}
-
-Instant Replica::stall_at() const {
-  Instant oldest = Instant::Never();
-  if (flush_.has_value()) oldest = flush_->begun;
-  if (compaction_.flush.has_value()) oldest = std::min(oldest, compaction_.flush_begun);
-  if (snapshot_flush_.has_value()) oldest = std::min(oldest, snapshot_flush_begun_);
-  return oldest + shared_->disk_stall_timeout;
-}
-
-bool Replica::CheckStall(Now now) { return stalled_ = now.instant >= stall_at(); }
-
-void Replica::OnDiskStall(Now now, Effects& out) {
-  if (!active() || raft_.disk_stalled() == shared_->disk_stalled) return;
-  raft::Effects fx;
-  raft_.SetDiskStalled(now.instant, shared_->disk_stalled, fx);
-  Absorb(std::move(fx), out);
-}
-
-void Replica::Wake(Now now, absl::FunctionRef<Instant(NodeId)> heard, Effects& out) {
-  if (!active()) return;
-  raft::Effects fx;
-  raft_.Wake(now.instant, heard, fx);
-  Absorb(std::move(fx), out);
 }
 
 bool Replica::idle_disk() const {
