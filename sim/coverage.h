@@ -15,6 +15,7 @@ enum class Probe : uint8_t {
   kMessageDuplicated,
   kMessageReordered,
   kDatagramLost,
+  kDatagramDamaged,
   kPartitionSplit,
   kPartitionIsolated,
   kPartitionOneWay,

@@ -91,6 +91,7 @@ void DrawNetwork(const Draw& draw, Scenario& s) {
   s.message_duplicated = draw.Rate("message_duplicated", 40, {5000, 50'000});
   s.message_reordered = draw.Rate("message_reordered", 40, {5000, 50'000});
   s.datagram_lost = draw.Rate("datagram_lost", 50, {10'000, 100'000});
+  s.datagram_damaged = draw.Rate("datagram_damaged", 30, {2000, 20'000});
   s.step_delay_max = Duration::Micros(draw.OneOf<int64_t>("step_delay", {20, 200, 2000}));
   s.clock_drift_ppm_max = draw.OneOf<int64_t>("clock_drift", {0, 200, 20'000});
   s.crash_in_step = draw.Rate("crash_in_step", 40, {100, 400});
@@ -236,6 +237,7 @@ void ValidateWorld(const Scenario& s, Validation& v) {
         {"message_duplicated", s.message_duplicated},
         {"message_reordered", s.message_reordered},
         {"datagram_lost", s.datagram_lost},
+        {"datagram_damaged", s.datagram_damaged},
         {"crash_in_step", s.crash_in_step},
         {"flush_slow", s.flush_slow},
         {"flush_fails", s.flush_fails},

@@ -60,6 +60,7 @@ struct Scenario {
   uint32_t message_duplicated = 0;
   uint32_t message_reordered = 0;
   uint32_t datagram_lost = 0;
+  uint32_t datagram_damaged = 0;
 
   // Nodes.
   Duration step_delay_max = Duration::Micros(20);

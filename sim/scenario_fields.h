@@ -44,6 +44,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("message_duplicated", s.message_duplicated);
   visit.Field("message_reordered", s.message_reordered);
   visit.Field("datagram_lost", s.datagram_lost);
+  visit.Field("datagram_damaged", s.datagram_damaged);
 
   visit.Group("nodes");
   visit.Field("step_delay_max", s.step_delay_max);

@@ -32,6 +32,8 @@ constexpr std::array<SiteInfo, kSites> kInfos = {{
     {Site::kDuplicateLatency, "duplicate_latency", Default::kLeast},
     {Site::kMessageReordered, "message_reordered", Default::kLeast},
     {Site::kDatagramLost, "datagram_lost", Default::kLeast},
+    {Site::kDatagramDamaged, "datagram_damaged", Default::kLeast},
+    {Site::kDamagedBit, "damaged_bit", Default::kLeast},
     {Site::kDialLatency, "dial_latency", Default::kLeast},
     {Site::kStepDelay, "step_delay", Default::kLeast},
     {Site::kFlushLatency, "flush_latency", Default::kLeast},

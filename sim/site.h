@@ -20,6 +20,8 @@ enum class Site : uint8_t {
   kDuplicateLatency,
   kMessageReordered,
   kDatagramLost,
+  kDatagramDamaged,
+  kDamagedBit,
   kDialLatency,
   // Nodes: actor is the node.
   kStepDelay,

@@ -188,6 +188,8 @@ class World {
   void Send(size_t node, SendPeer send);
   void SendTo(size_t node, SendDatagram send);
   void StreamTo(size_t node, SendGossipStream send);
+  // Now and then a bit of `bytes`, which `node` sends, is turned over on the way.
+  void Damage(size_t node, Bytes& bytes);
   void Dial(size_t from, size_t to);
   // Whether it was heard.
   bool Hear(size_t from, size_t to, const Bytes& bytes);

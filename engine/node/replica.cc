@@ -199,7 +199,7 @@ void Replica::Settle(Now now, Effects& out) {
   if (active()) {
     OnDiskStall(now, out);
     ApplyMembers(now, out);
-    BeginSegmentForSnapshot();
+    PrepareSnapshot(now.instant);
     log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
     served_ = served_ || raft_.serving();
     AnswerCommitted(out);
@@ -295,6 +295,7 @@ void Replica::Absorb(raft::Effects fx, Effects& out) {
 
 void Replica::Send(raft::Message message, Effects& out) {
   if (fenced() && std::holds_alternative<raft::VoteRequest>(message.body)) return;
+  snapshot_sent_ |= std::holds_alternative<raft::InstallSnapshot>(message.body);
   const NodeId to = message.to;
   const auto beat = [&](const auto& body) {
     shared_->beats[to].push_back({.group = options_.group, .term = message.term, .body = body});

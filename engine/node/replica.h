@@ -288,8 +288,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // replica_snapshot.cc
   raft::Membership MembershipAt(LogIndex index) const;
   void NoteMembership();
-  // The leader's log has nothing to ship where somebody needs it: what is being written is ended.
-  void BeginSegmentForSnapshot();
+  void PrepareSnapshot(Instant now);  // sees to it that there is something to ship, and stays
   void SendSnapshot(NodeId to, SnapshotMessage message, Effects& out);
   void OnSnapshotRequest(Now now, NodeId from, const SnapshotRequest& request, Effects& out);
   void OnSnapshotRead(SnapshotRead read, const FileRange& range, const absl::StatusOr<Bytes>& bytes,
@@ -360,6 +359,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   ReceivedSegments received_;               // while nobody goes on receiving
   bool switching_ = false;
   mutable bool snapshot_wanted_ = false;  // and nothing could be shipped
+  bool snapshot_sent_ = false;            // in this step somebody was told to install one
   SnapshotPin pin_;
   // Who was a member from which applied entry on.
   std::deque<std::pair<LogIndex, raft::Membership>> memberships_;

@@ -42,10 +42,13 @@ void Replica::NoteMembership() {
   }
 }
 
-void Replica::BeginSegmentForSnapshot() {
-  if (!std::exchange(snapshot_wanted_, false) || !raft_.accepts_proposals()) return;
+void Replica::PrepareSnapshot(Instant now) {
+  const bool wanted = std::exchange(snapshot_wanted_, false) && raft_.accepts_proposals();
   // Only what was appended since the last one is worth it.
-  if (!log_->EndSegment()) return;
+  const bool ended = wanted && log_->EndSegment();
+  // Of a topic that keeps next to nothing it would be gone before it is asked for.
+  if (std::exchange(snapshot_sent_, false) || ended) pin_.Ask(now, log_->first_index());
+  if (!ended) return;
   AppendNoop(raft_.term());
   proposed_ = true;
 }
