@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/base/ids.h"
@@ -83,7 +83,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void OnSpaceBack(Now now);
   void TransferLeadership(Now now, Effects& out);
   // As raft::Raft::Wake.
-  void Wake(Now now, absl::FunctionRef<Instant(NodeId)> heard, Effects& out);
+  void Wake(Now now, const std::function<Instant(NodeId)>& heard, Effects& out);
   // Whether one of its flushes takes longer than it may.
   bool CheckStall(Now now);
   // Follows what the node thinks of the disk (NodeShared::disk_stalled).

@@ -49,7 +49,7 @@ bool Replica::MustIgnore(const raft::Message& message, Effects& out) {
   return false;
 }
 
-void Replica::Wake(Now now, absl::FunctionRef<Instant(NodeId)> heard, Effects& out) {
+void Replica::Wake(Now now, const std::function<Instant(NodeId)>& heard, Effects& out) {
   if (!active()) return;
   raft::Effects fx;
   raft_.Wake(now.instant, heard, fx);

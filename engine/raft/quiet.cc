@@ -123,7 +123,7 @@ void Raft::Impl::TellAwake(Effects& out) {
   if (leader_ != kNoNode) AnswerHeartbeat(Heartbeat{}, out);
 }
 
-void Raft::Impl::Wake(Instant now, absl::FunctionRef<Instant(NodeId)> heard, Effects& out) {
+void Raft::Impl::Wake(Instant now, const std::function<Instant(NodeId)>& heard, Effects& out) {
   if (!quiet_) return;
   ++counters_.woken;
   quiet_ = false;

@@ -64,7 +64,7 @@ void Raft::ForgetLeader(Instant now, Effects& out) {
   impl_->ForgetLeader(now, out);
   impl_->CheckInvariants();
 }
-void Raft::Wake(Instant now, absl::FunctionRef<Instant(NodeId)> heard, Effects& out) {
+void Raft::Wake(Instant now, const std::function<Instant(NodeId)>& heard, Effects& out) {
   impl_->Wake(now, heard, out);
   impl_->CheckInvariants();
 }

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/base/ids.h"
@@ -255,7 +255,7 @@ class Raft {
   // was last heard, on this node's clock. A leader asks for answers again, and steps down at once
   // if a quorum was silent for an election timeout; a follower waits for the rest of an election
   // timeout and tells its leader that it does. No effect if the group is not quiet here.
-  void Wake(Instant now, absl::FunctionRef<Instant(NodeId)> heard, Effects& out);
+  void Wake(Instant now, const std::function<Instant(NodeId)>& heard, Effects& out);
   // The local disk hangs, or does so no longer: writes that are under way may never end. A leader
   // hands over to the voter that has most, or steps down where nobody could take over, or did
   // within an election timeout; whoever hangs neither campaigns nor answers votes, which it could

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "engine/base/ids.h"
 #include "engine/base/prng.h"
@@ -228,7 +228,7 @@ struct Raft::Impl {
   // What arrives wakes this member, unless it is what a quiet group says.
   void StirBy(Instant now, const Message& message, Effects& out);
   void TellAwake(Effects& out);
-  void Wake(Instant now, absl::FunctionRef<Instant(NodeId)> heard, Effects& out);
+  void Wake(Instant now, const std::function<Instant(NodeId)>& heard, Effects& out);
   // When the next heartbeat is due.
   Instant NextHeartbeat(Instant now) const;
 
