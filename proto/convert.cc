@@ -309,6 +309,7 @@ v1::GetStatusResponse FromStatus(const GetStatusResponse& from) {
   for (const ServerInfo& member : from.members) FromServer(member, *to.add_members());
   for (const GroupInfo& group : from.groups) FromGroup(group, *to.add_groups());
   to.set_disk_full(from.disk_full);
+  to.set_disk_stalled(from.disk_stalled);
   to.set_shutting_down(from.shutting_down);
   return to;
 }

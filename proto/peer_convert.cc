@@ -50,6 +50,49 @@ absl::StatusOr<raft::NodeSet> DecodeIds(const char* name, const Ids& from) {
   return raft::NodeSet(std::move(ids));
 }
 
+void Encode(const raft::Heartbeat& from, peer::v1::Heartbeat& to) {
+  to.set_commit(from.commit.value());
+  to.set_context(from.context);
+  to.set_all_durable(from.all_durable.value());
+  to.set_sent(from.sent.nanos());
+  to.set_priority(from.priority);
+  to.set_quiet(from.quiet);
+}
+
+void Encode(const raft::HeartbeatReply& from, peer::v1::HeartbeatReply& to) {
+  to.set_context(from.context);
+  to.set_sent(from.sent.nanos());
+  to.set_no_room(from.no_room);
+  to.set_unverified(from.unverified);
+  to.set_installing(from.installing.value());
+  to.set_priority(from.priority);
+  to.set_quiet(from.quiet);
+}
+
+void Encode(const BeatMessage& from, peer::v1::Beats& to) {
+  TIDEMARK_CHECK_LE(from.beats.size(), kBeatsMax);
+  TIDEMARK_CHECK_LE(from.released.size(), kReleasesMax);
+  to.set_session(from.session);
+  to.set_ack_session(from.ack_session);
+  to.set_ack(from.ack);
+  for (const Release& release : from.released) {
+    peer::v1::Release& each = *to.add_released();
+    each.set_group(release.group.value());
+    each.set_term(release.term.value());
+  }
+  to.set_released_to(from.released_to);
+  for (const Beat& beat : from.beats) {
+    peer::v1::Beat& each = *to.add_beats();
+    each.set_group(beat.group.value());
+    each.set_term(beat.term.value());
+    if (const auto* heartbeat = std::get_if<raft::Heartbeat>(&beat.body)) {
+      Encode(*heartbeat, *each.mutable_heartbeat());
+    } else {
+      Encode(std::get<raft::HeartbeatReply>(beat.body), *each.mutable_reply());
+    }
+  }
+}
+
 struct BodyEncoder {
   peer::v1::Envelope& envelope;
 
@@ -88,21 +131,10 @@ struct BodyEncoder {
     to.set_refused(from.refused.value());
   }
   void operator()(const raft::Heartbeat& from) const {
-    peer::v1::Heartbeat& to = *envelope.mutable_heartbeat();
-    to.set_commit(from.commit.value());
-    to.set_context(from.context);
-    to.set_all_durable(from.all_durable.value());
-    to.set_sent(from.sent.nanos());
-    to.set_priority(from.priority);
+    Encode(from, *envelope.mutable_heartbeat());
   }
   void operator()(const raft::HeartbeatReply& from) const {
-    peer::v1::HeartbeatReply& to = *envelope.mutable_heartbeat_reply();
-    to.set_context(from.context);
-    to.set_sent(from.sent.nanos());
-    to.set_no_room(from.no_room);
-    to.set_unverified(from.unverified);
-    to.set_installing(from.installing.value());
-    to.set_priority(from.priority);
+    Encode(from, *envelope.mutable_heartbeat_reply());
   }
   void operator()(const raft::InstallSnapshot& from) const {
     peer::v1::InstallSnapshot& to = *envelope.mutable_install_snapshot();
@@ -206,7 +238,8 @@ absl::StatusOr<raft::Heartbeat> DecodeHeartbeat(const peer::v1::Heartbeat& from)
                          .context = from.context(),
                          .all_durable = LogIndex(from.all_durable()),
                          .sent = Instant::FromNanos(from.sent()),
-                         .priority = from.priority()};
+                         .priority = from.priority(),
+                         .quiet = from.quiet()};
 }
 
 absl::StatusOr<raft::HeartbeatReply> DecodeHeartbeatReply(const peer::v1::HeartbeatReply& from) {
@@ -216,7 +249,49 @@ absl::StatusOr<raft::HeartbeatReply> DecodeHeartbeatReply(const peer::v1::Heartb
                               .no_room = from.no_room(),
                               .unverified = from.unverified(),
                               .installing = LogIndex(from.installing()),
-                              .priority = from.priority()};
+                              .priority = from.priority(),
+                              .quiet = from.quiet()};
+}
+
+absl::StatusOr<Beat> DecodeBeat(const peer::v1::Beat& from) {
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("group", from.group()));
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("term", from.term(), kTermMax));
+  Beat to{.group = GroupId(from.group()), .term = Term(from.term()), .body = {}};
+  if (from.has_heartbeat()) {
+    TIDEMARK_ASSIGN_OR_RETURN(to.body, DecodeHeartbeat(from.heartbeat()));
+  } else if (from.has_reply()) {
+    TIDEMARK_ASSIGN_OR_RETURN(to.body, DecodeHeartbeatReply(from.reply()));
+  } else {
+    return Invalid("neither a heartbeat nor the answer to one");
+  }
+  return to;
+}
+
+absl::StatusOr<BeatMessage> DecodeBeats(const peer::v1::Beats& from) {
+  if (from.session() == 0) return Invalid("heartbeats of no session");
+  const auto beats = static_cast<size_t>(from.beats_size());
+  const auto released = static_cast<size_t>(from.released_size());
+  if (beats > kBeatsMax || released > kReleasesMax) {
+    return Invalid(absl::StrCat(beats, " heartbeats and ", released, " releases, at most ",
+                                kBeatsMax, " and ", kReleasesMax, " are possible"));
+  }
+  BeatMessage to{.session = from.session(),
+                 .ack_session = from.ack_session(),
+                 .ack = from.ack(),
+                 .released = {},
+                 .released_to = from.released_to(),
+                 .beats = {}};
+  for (const peer::v1::Release& each : from.released()) {
+    TIDEMARK_RETURN_IF_ERROR(CheckNumber("group", each.group()));
+    TIDEMARK_RETURN_IF_ERROR(CheckNumber("term", each.term(), kTermMax));
+    to.released.push_back({.group = GroupId(each.group()), .term = Term(each.term())});
+  }
+  to.beats.reserve(beats);
+  for (const peer::v1::Beat& each : from.beats()) {
+    TIDEMARK_ASSIGN_OR_RETURN(Beat beat, DecodeBeat(each));
+    to.beats.push_back(beat);
+  }
+  return to;
 }
 
 absl::StatusOr<raft::InstallSnapshot> DecodeSnapshot(const peer::v1::InstallSnapshot& from) {
@@ -299,6 +374,7 @@ absl::Status DecodeBody(const peer::v1::Envelope& envelope, Bytes rest, raft::Me
     case Envelope::kTimeoutNow:
     // Beside `message`: nothing of it is raft's.
     case Envelope::kCatalogCommand:
+    case Envelope::kBeats:
       message.body = raft::TimeoutNow{};
       return absl::OkStatus();
     case Envelope::kSnapshotRequest:
@@ -319,6 +395,8 @@ std::vector<Bytes> EncodePeer(const PeerMessage& message) {
   envelope.set_term(message.message.term.value());
   if (message.command != nullptr) {
     envelope.set_catalog_command(*message.command);
+  } else if (message.beats != nullptr) {
+    Encode(*message.beats, *envelope.mutable_beats());
   } else if (message.snapshot != nullptr) {
     EncodeSnapshotPart(*message.snapshot, envelope);
   } else {
@@ -376,6 +454,9 @@ absl::StatusOr<PeerMessage> DecodePeer(const Bytes& frame) {
   TIDEMARK_RETURN_IF_ERROR(DecodeBody(envelope, std::move(rest), message.message));
   if (envelope.body_case() == peer::v1::Envelope::kCatalogCommand) {
     message.command = std::make_shared<const std::string>(envelope.catalog_command());
+  } else if (envelope.has_beats()) {
+    TIDEMARK_ASSIGN_OR_RETURN(BeatMessage beats, DecodeBeats(envelope.beats()));
+    message.beats = std::make_shared<const BeatMessage>(std::move(beats));
   }
   return message;
 }

@@ -16,8 +16,10 @@
 
 namespace tidemark {
 
-// Longest envelope that is accepted: a few dozen numbers, or all members of a group several times.
-inline constexpr size_t kEnvelopeBytesMax = 8192;
+// Longest envelope that is accepted: that of kBeatsMax heartbeats and kReleasesMax releases, at
+// most 80 and 24 bytes each. All others are a few dozen numbers, or all members of a group several
+// times.
+inline constexpr size_t kEnvelopeBytesMax = 96u << 10;
 
 // The parts to be sent one after the other as one frame: the header part, then the entries' frames
 // (shared, not copied).

@@ -29,6 +29,7 @@ constexpr std::array<std::string_view, kProbes> kNames = {
     "write_failed",
     "client_disconnected",
     "wall_clock_set",
+    "disk_hang",
     "leader_changed",
     "truncated",
     "recovered",
@@ -58,6 +59,9 @@ constexpr std::array<std::string_view, kProbes> kNames = {
     "scrub_pass",
     "scrub_finding",
     "access_denied",
+    "group_quiet",
+    "group_woken",
+    "disk_stalled",
 };
 
 }  // namespace

@@ -36,6 +36,7 @@ enum class Probe : uint8_t {
   kWriteFailed,
   kClientDisconnected,
   kWallClockSet,
+  kDiskHang,
   // States.
   kLeaderChanged,
   kTruncated,
@@ -66,6 +67,9 @@ enum class Probe : uint8_t {
   kScrubPass,
   kScrubFinding,
   kAccessDenied,
+  kGroupQuiet,
+  kGroupWoken,
+  kDiskStalled,
   kCount,
 };
 

@@ -48,7 +48,7 @@ Duration Faults::Length() {
 void Faults::InjectOne() {
   const Scenario::Weights& weights = world_->scenario().weights;
   // In the order of ValueNames(Site::kFaultKind).
-  const std::array<uint32_t, 10> kinds = {0,
+  const std::array<uint32_t, 11> kinds = {0,
                                           weights.power_loss,
                                           weights.process_kill,
                                           weights.cluster_power_loss,
@@ -57,7 +57,8 @@ void Faults::InjectOne() {
                                           weights.partition,
                                           weights.link_break,
                                           weights.disk_full,
-                                          weights.wall_clock};
+                                          weights.wall_clock,
+                                          weights.disk_hang};
   const size_t kind = world_->decisions().Weighted(At(Site::kFaultKind), kinds);
   world_->story().SetTime(world_->now());
   switch (kind) {
@@ -105,6 +106,11 @@ void Faults::InjectOne() {
       const size_t node = Target();
       world_->SetDiskFull(node, true);
       world_->scheduler().After(Length(), [this, node] { world_->SetDiskFull(node, false); });
+      break;
+    }
+    case 10: {
+      const size_t node = Target();
+      world_->HangDisk(node, Length());
       break;
     }
     default: {

@@ -69,6 +69,10 @@ void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTi
   Replica& replica = replicas_[{id, view.group}];
   const Seen now = Look(view);
   if (replica.seen == now) return;
+  const Seen before = replica.seen.value_or(Seen());
+  if (now.quieted > before.quieted) coverage_->Hit(Probe::kGroupQuiet);
+  if (now.woken > before.woken) coverage_->Hit(Probe::kGroupWoken);
+  if (now.disk_stalled && !before.disk_stalled) coverage_->Hit(Probe::kDiskStalled);
   votes_.OnHardState(view.group, id, view.raft->hard_state());
   ReadLog(id, view, disk, wall, replica);
   commits_.OnState(view.group, id, view.raft->commit(), view.log->last_index());
@@ -91,7 +95,10 @@ Observer::Seen Observer::Look(const GroupView& view) {
           .last_term = view.log->last_term(),
           .kept_from = view.kept_from,
           .compaction_passes = compacted.passes,
-          .records_compacted = compacted.records_removed};
+          .records_compacted = compacted.records_removed,
+          .quieted = view.raft->counters().quieted,
+          .woken = view.raft->counters().woken,
+          .disk_stalled = view.raft->disk_stalled()};
 }
 
 void Observer::CountCompaction(NodeId id, const GroupView& view, Replica& replica) {

@@ -45,7 +45,7 @@ class Observer {
   void OnReopened(NodeId id, GroupId group);
   // A message leaves its node.
   void OnSent(const PeerMessage& message) {
-    if (message.snapshot != nullptr) return;
+    if (message.snapshot != nullptr || message.beats != nullptr) return;
     if (!deleted_.contains(message.group)) votes_.OnSent(message.group, message.message);
   }
   // `id` removes its files of `group`: its topic was deleted, which is committed, and from here on
@@ -84,6 +84,9 @@ class Observer {
     LogIndex kept_from;
     uint64_t compaction_passes = 0;
     uint64_t records_compacted = 0;
+    uint64_t quieted = 0;
+    uint64_t woken = 0;
+    bool disk_stalled = false;
     friend bool operator==(const Seen&, const Seen&) = default;
   };
   // What is known of one group on one node.

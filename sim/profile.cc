@@ -23,6 +23,7 @@ void WithoutNetworkFaults(Scenario& s) {
 void WithoutDiskFaults(Scenario& s) {
   s.flush_slow = 0;
   s.flush_fails = 0;
+  s.weights.disk_hang = 0;
   s.scrub_bytes_per_second = 0;
   s.weights.disk_full = 0;
 }
@@ -56,6 +57,7 @@ void WithNetworkFaults(Scenario& s) {
 void WithDiskFaults(Scenario& s) {
   s.flush_slow = std::max(s.flush_slow, uint32_t{1000});
   s.flush_fails = std::max(s.flush_fails, uint32_t{200});
+  s.weights.disk_hang = std::max(s.weights.disk_hang, uint32_t{1});
   s.weights.disk_full = std::max(s.weights.disk_full, uint32_t{1});
   s.scrub_bytes_per_second = std::max<uint64_t>(s.scrub_bytes_per_second, 5'000'000);
 }
@@ -92,6 +94,7 @@ constexpr Probe kDiskProbes[] = {
     Probe::kPowerLoss,  Probe::kWriteLost,      Probe::kWriteTorn,     Probe::kLeaderChanged,
     Probe::kRecovered,  Probe::kGroupReopened,  Probe::kSegmentRolled, Probe::kColdRead,
     Probe::kBatchAcked, Probe::kRecordConsumed, Probe::kScrubPass,     Probe::kScrubFinding,
+    Probe::kDiskHang,   Probe::kDiskStalled,
 };
 constexpr Probe kNetworkProbes[] = {
     Probe::kMessageLost,       Probe::kMessageDuplicated,  Probe::kMessageReordered,
@@ -100,6 +103,7 @@ constexpr Probe kNetworkProbes[] = {
     Probe::kLinkBroken,        Probe::kClientDisconnected, Probe::kLeaderChanged,
     Probe::kTruncated,         Probe::kBatchAcked,         Probe::kRetryRecognised,
     Probe::kBatchRefused,      Probe::kRecordConsumed,     Probe::kReadAtFollower,
+    Probe::kGroupQuiet,        Probe::kGroupWoken,
 };
 
 }  // namespace

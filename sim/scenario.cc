@@ -52,6 +52,8 @@ void DrawCluster(const Draw& draw, Scenario& s) {
   s.pre_vote = !draw.Percent("pre_vote_off", 30);
   s.check_quorum = !draw.Percent("check_quorum_off", 15);
   s.lease_reads = s.check_quorum && draw.Percent("lease_reads", 40);
+  s.quiet_groups = !draw.Percent("quiet_groups_off", 25);
+  s.disk_stall_timeout = s.election_timeout * draw.OneOf<int64_t>("disk_stall_timeout", {1, 2, 4});
   s.append_entries_max = draw.OneOf<uint64_t>("append_entries_max", {1, 8, 64, 0, 0});
   s.append_bytes_max = draw.OneOf<uint64_t>("append_bytes_max", {1, 4096, 65536, 65536, 0, 0});
   s.segment_bytes =
@@ -127,6 +129,7 @@ void DrawFaults(const Draw& draw, Scenario& s) {
   s.weights.link_break = weight("fault.link_break", 40);
   s.weights.disk_full = weight("fault.disk_full", 15);
   s.weights.wall_clock = weight("fault.wall_clock", 25);
+  s.weights.disk_hang = weight("fault.disk_hang", 35);
   s.weights.at_leader_percent = draw.OneOf<uint32_t>("fault.at_leader", {0, 40, 90});
 }
 
@@ -224,6 +227,7 @@ void ValidateCluster(const Scenario& s, Validation& v) {
   v.Within("election_timeout", s.election_timeout, Duration::Millis(10), kHour);
   v.Within("heartbeat_interval", s.heartbeat_interval, Duration::Millis(1), kHour);
   if (s.lease_reads && !s.check_quorum) v.Refuse("lease_reads needs check_quorum");
+  v.Within("disk_stall_timeout", s.disk_stall_timeout, Duration::Millis(1), kHour);
   v.Below("heartbeat_interval", s.heartbeat_interval, "election_timeout", s.election_timeout);
   v.Within<uint64_t>("segment_bytes", s.segment_bytes, kSegmentBytesMin, 1u << 30);
   v.Within<uint64_t>("catalog_snapshot_entries", s.catalog_snapshot_entries, 1, 1u << 30);
@@ -278,7 +282,8 @@ void ValidateFaultsAndClients(const Scenario& s, Validation& v) {
         {"partition", s.weights.partition},
         {"link_break", s.weights.link_break},
         {"disk_full", s.weights.disk_full},
-        {"wall_clock", s.weights.wall_clock}}) {
+        {"wall_clock", s.weights.wall_clock},
+        {"disk_hang", s.weights.disk_hang}}) {
     v.Within<uint32_t>(name, weight, 0, 1000);
   }
   v.Within<uint32_t>("producers", s.producers, 1, kSimulatedProducersMax);

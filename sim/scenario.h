@@ -29,6 +29,8 @@ struct Scenario {
   bool pre_vote = true;
   bool check_quorum = true;
   bool lease_reads = false;
+  bool quiet_groups = true;
+  Duration disk_stall_timeout = Duration::Millis(500);
   uint64_t append_bytes_max = 0;
   uint64_t append_entries_max = 0;
   uint64_t segment_bytes = 64u << 10;
@@ -92,6 +94,7 @@ struct Scenario {
     uint32_t link_break = 0;
     uint32_t disk_full = 0;
     uint32_t wall_clock = 0;
+    uint32_t disk_hang = 0;
     // Faults that hit a leader if there is one, in percent.
     uint32_t at_leader_percent = 50;
   } weights;

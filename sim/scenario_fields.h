@@ -18,6 +18,8 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("pre_vote", s.pre_vote);
   visit.Field("check_quorum", s.check_quorum);
   visit.Field("lease_reads", s.lease_reads);
+  visit.Field("quiet_groups", s.quiet_groups);
+  visit.Field("disk_stall_timeout", s.disk_stall_timeout);
   visit.Field("append_bytes_max", s.append_bytes_max);
   visit.Field("append_entries_max", s.append_entries_max);
   visit.Field("segment_bytes", s.segment_bytes);
@@ -72,6 +74,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("link_break", s.weights.link_break);
   visit.Field("disk_full", s.weights.disk_full);
   visit.Field("wall_clock", s.weights.wall_clock);
+  visit.Field("disk_hang", s.weights.disk_hang);
   visit.Field("at_leader_percent", s.weights.at_leader_percent);
   visit.Field("down_max", s.down_max);
 

@@ -11,9 +11,9 @@ namespace {
 
 using std::string_view;
 
-constexpr std::array<string_view, 10> kFaultKinds = {
-    "none",  "power_loss", "process_kill", "cluster_power_loss", "graceful_restart",
-    "pause", "partition",  "link_break",   "disk_full",          "wall_clock"};
+constexpr std::array<string_view, 11> kFaultKinds = {
+    "none",      "power_loss", "process_kill", "cluster_power_loss", "graceful_restart", "pause",
+    "partition", "link_break", "disk_full",    "wall_clock",         "disk_hang"};
 constexpr std::array<string_view, 4> kPartitionKinds = {"split", "isolated", "one_way", "pair"};
 constexpr std::array<string_view, 3> kCrashModes = {"all_survives", "nothing_survives",
                                                     "each_its_own"};

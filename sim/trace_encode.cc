@@ -22,6 +22,35 @@ void AddSnapshot(TraceHash& hash, const SnapshotMessage& message) {
   hash.Add(chunk.bytes.size());
 }
 
+void AddBeat(TraceHash& hash, const raft::Heartbeat& beat) {
+  hash.Add(beat.commit.value());
+  hash.Add(beat.context);
+  hash.Add(beat.all_durable.value() << 1 | uint64_t{beat.quiet});
+  hash.Add(static_cast<uint64_t>(beat.sent.nanos()));
+}
+
+void AddBeat(TraceHash& hash, const raft::HeartbeatReply& reply) {
+  hash.Add(reply.context);
+  hash.Add(reply.installing.value() << 3 | uint64_t{reply.quiet} << 2 |
+           uint64_t{reply.no_room} << 1 | uint64_t{reply.unverified});
+}
+
+void AddBeats(TraceHash& hash, const BeatMessage& message) {
+  hash.Add(message.session);
+  hash.Add(message.ack_session);
+  hash.Add(message.ack);
+  for (const Release& release : message.released) {
+    hash.Add(release.group.value());
+    hash.Add(release.term.value());
+  }
+  hash.Add(message.released_to);
+  for (const Beat& beat : message.beats) {
+    hash.Add(beat.group.value());
+    hash.Add(beat.term.value() << 1 | beat.body.index());
+    std::visit([&](const auto& body) { AddBeat(hash, body); }, beat.body);
+  }
+}
+
 void AddMessage(TraceHash& hash, const PeerMessage& peer) {
   const raft::Message& message = peer.message;
   hash.Add(peer.group.value());
@@ -30,6 +59,7 @@ void AddMessage(TraceHash& hash, const PeerMessage& peer) {
   if (peer.command != nullptr) hash.Add(*peer.command);
   hash.Add(message.term.value() << 4 | message.body.index());
   if (peer.snapshot != nullptr) return AddSnapshot(hash, *peer.snapshot);
+  if (peer.beats != nullptr) return AddBeats(hash, *peer.beats);
   std::visit(
       [&](const auto& body) {
         using B = std::decay_t<decltype(body)>;
@@ -59,15 +89,9 @@ void AddMessage(TraceHash& hash, const PeerMessage& peer) {
           hash.Add(body.hint_term.value() << 1 | uint64_t{body.success});
           hash.Add(body.sequence << 1 | uint64_t{body.no_room});
           hash.Add(body.refused.value());
-        } else if constexpr (std::is_same_v<B, raft::Heartbeat>) {
-          hash.Add(body.commit.value());
-          hash.Add(body.context);
-          hash.Add(body.all_durable.value());
-          hash.Add(static_cast<uint64_t>(body.sent.nanos()));
-        } else if constexpr (std::is_same_v<B, raft::HeartbeatReply>) {
-          hash.Add(body.context);
-          hash.Add(body.installing.value() << 2 | uint64_t{body.no_room} << 1 |
-                   uint64_t{body.unverified});
+        } else if constexpr (std::is_same_v<B, raft::Heartbeat> ||
+                             std::is_same_v<B, raft::HeartbeatReply>) {
+          AddBeat(hash, body);
         } else if constexpr (std::is_same_v<B, raft::InstallSnapshot>) {
           hash.Add(body.meta.index.value());
           hash.Add(body.meta.term.value());

@@ -81,6 +81,8 @@ NodeOptions World::OptionsFor(size_t node) const {
   options.pre_vote = scenario_->pre_vote;
   options.check_quorum = scenario_->check_quorum;
   options.lease_reads = scenario_->lease_reads;
+  options.quiet_groups = scenario_->quiet_groups;
+  options.disk_stall_timeout = scenario_->disk_stall_timeout;
   options.reopen_delay_min = scenario_->election_timeout / 4;
   options.reopen_delay_max = Duration::Seconds(2);
   options.append_bytes_max = scenario_->append_bytes_max;
@@ -118,6 +120,7 @@ void World::Start(size_t node) {
     return;
   }
   slot.node.emplace(*std::move(recovered));
+  slot.ran_since = scheduler_.now();
   slot.shutting_down = false;
   slot.paused = false;
   slot.timer = Instant::Never();
@@ -288,8 +291,17 @@ void World::Pause(size_t node, Duration length) {
   slot.paused = true;
   ForIncarnation(length, node, [this, node] {
     slots_[node]->paused = false;
+    slots_[node]->ran_since = scheduler_.now();
     Step(node);
   });
+}
+
+void World::HangDisk(size_t node, Duration length) {
+  if (!up(node)) return;
+  Slot& slot = *slots_[node];
+  coverage_.Hit(Probe::kDiskHang);
+  story_->Tell("the disk of node ", id(node).value(), " hangs for ", length.millis(), " ms");
+  slot.hangs_until = std::max(slot.hangs_until, scheduler_.now() + length);
 }
 
 void World::SetDiskFull(size_t node, bool full) {
@@ -321,6 +333,7 @@ void World::Calm() {
   HealNetwork();
   for (size_t node = 0; node < slots_.size(); ++node) {
     if (slots_[node]->disk_full) SetDiskFull(node, false);
+    slots_[node]->hangs_until = Instant();
   }
 }
 

@@ -89,6 +89,8 @@ class World {
     story_->timeline().Heals();
     network_.HealAll();
   }
+  // Nothing that is being flushed, or begins to be, is done before `length` is over.
+  void HangDisk(size_t node, Duration length);
   void SetDiskFull(size_t node, bool full);
   void SetWallClock(size_t node, int64_t offset_millis);
   // From now on nothing goes wrong any more that has not gone wrong yet.
@@ -149,7 +151,13 @@ class World {
     std::vector<bool> dialling;        // by node
     uint64_t next_request = 1;
     std::map<RequestId, ReplyFn> replies;
-    std::map<IoToken, FileBatch> flushes;
+    struct Flushing {
+      FileBatch batch;
+      Instant begun;
+    };
+    std::map<IoToken, Flushing> flushes;
+    Instant hangs_until;
+    Instant ran_since;  // when it started, or a pause ended
     std::optional<SealedSegment> rotten;
     bool rot_found = false;
     std::set<std::string> unsynced_sidecars;  // paths of those whose sync has failed
@@ -192,6 +200,8 @@ class World {
   enum class Fate : uint8_t { kSynced, kSyncFails, kDiskIsFull };
   Fate FateOfFlush(size_t node);
   void EndFlush(size_t node, IoToken token, Fate fate, MarkId mark);
+  // Whoever leads although its disk hung for longer than it may.
+  void CheckHung(size_t node, Instant flush_begun);
   void Reopen(size_t node, ReopenGroup reopen);
   void OnNote(size_t node, const Note& note);
   static bool IsOfUnsyncedSidecar(const Slot& slot, const std::string& finding);

@@ -313,16 +313,44 @@ void World::BeginFlush(size_t node, Flush flush) {
                                        scenario_->flush_slow_max);
   }
   const MarkId mark = story_->timeline().Flushes(node, flush);
-  slot.flushes.emplace(flush.token, std::move(flush.batch));
+  slot.flushes.emplace(flush.token,
+                       Slot::Flushing{.batch = std::move(flush.batch), .begun = scheduler_.now()});
   ForIncarnation(delay, node, [this, node, token = flush.token, fate, mark] {
     EndFlush(node, token, fate, mark);
   });
 }
 
+void World::CheckHung(size_t node, Instant flush_begun) {
+  const Slot& slot = *slots_[node];
+  if (slot.paused) return;
+  // By then whoever was asked to take over has had its time, clocks and steps theirs.
+  const Duration bound = scenario_->disk_stall_timeout + scenario_->election_timeout * 2 +
+                         scenario_->step_delay_max * 4 + Duration::Millis(20);
+  const Instant since = std::max(flush_begun, slot.ran_since);
+  if (scheduler_.now() - since <= bound + bound / 20) return;
+  for (const GroupView& view : slot.node->Groups()) {
+    if (view.failure != nullptr || view.removing) continue;
+    if (view.raft->role() != raft::Role::kLeader) continue;
+    if (raft::MembersOf(view.raft->membership()).size() < 2) continue;
+    verdict_.Fail("disk_stall", absl::StrCat("node ", id(node).value(), " still leads group ",
+                                             view.group.value(), ", though its disk has hung for ",
+                                             (scheduler_.now() - since).millis(), " ms"));
+    return;
+  }
+}
+
 void World::EndFlush(size_t node, IoToken token, Fate fate, MarkId mark) {
   Slot& slot = *slots_[node];
   const auto found = slot.flushes.find(token);
-  const FileBatch batch = std::move(found->second);
+  CheckHung(node, found->second.begun);
+  if (scheduler_.now() < slot.hangs_until) {
+    // Often enough for whoever looks at what the node does meanwhile.
+    const Duration again = std::min(slot.hangs_until - scheduler_.now(), Duration::Millis(50));
+    ForIncarnation(again, node,
+                   [this, node, token, fate, mark] { EndFlush(node, token, fate, mark); });
+    return;
+  }
+  const FileBatch batch = std::move(found->second.batch);
   slot.flushes.erase(found);
   if (fate == Fate::kSynced) {
     slot.disk.Synced(batch);

@@ -50,6 +50,14 @@ inline constexpr size_t kReadFactsMax = 64;
 // time, and longer ones mean nothing.
 inline constexpr uint64_t kStalenessMicrosMin = 1000;
 inline constexpr uint64_t kStalenessMicrosMax = uint64_t{24} * 3600 * 1'000'000;
+// Heartbeats in a row at which nothing was going on in a group, before it may go quiet: busy ones
+// shall not fall asleep between two batches.
+inline constexpr uint32_t kQuietAfterBeats = 6;
+// When a flush is taken to hang. Syncs of busy disks were seen to take a second and more.
+inline constexpr int64_t kDiskStallMillis = 3000;
+// Heartbeats and answers, and groups that a node leads no more, in one message between nodes.
+inline constexpr size_t kBeatsMax = 1024;
+inline constexpr size_t kReleasesMax = 256;
 // Rounds in a row in which a new member must keep pace before it votes; requests to change members
 // that wait at one node; and how often a node reports again how far a move is, until the catalog
 // shows it.

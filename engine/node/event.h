@@ -10,6 +10,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/endpoint.h"
 #include "engine/base/ids.h"
+#include "engine/node/beat.h"
 #include "engine/node/request.h"
 #include "engine/node/snapshot_message.h"
 #include "engine/raft/types.h"
@@ -22,12 +23,14 @@ struct RecoveredGroup;  // recovered_group.h
 
 // A raft message of one group. Or, if there is one, a part of a snapshot (then of `message` only
 // the addresses and the term count), or a command for the catalog (catalog.h), which is sent to the
-// node that leads it (then only the addresses).
+// node that leads it (then only the addresses), or what a node says for all groups at once (beat.h;
+// likewise). Nodes send heartbeats and their answers in the last form alone.
 struct PeerMessage {
   GroupId group;
   raft::Message message;
   std::shared_ptr<const SnapshotMessage> snapshot = nullptr;
   std::shared_ptr<const std::string> command = nullptr;
+  std::shared_ptr<const BeatMessage> beats = nullptr;
 };
 
 // From an authenticated peer; the transport vouches for `from`.

@@ -35,6 +35,10 @@ absl::Status CheckOptions(const NodeOptions& options) {
       std::adjacent_find(options.voters.begin(), options.voters.end()) != options.voters.end()) {
     return absl::InvalidArgumentError("the voters must be distinct node ids in ascending order");
   }
+  if (options.disk_stall_timeout <= Duration()) {
+    return absl::InvalidArgumentError(
+        "the time after which a disk is taken to hang is 1 ms or more");
+  }
   if (options.voters.empty()) {
     if (!options.seeds.empty()) return absl::OkStatus();
     return absl::InvalidArgumentError(
@@ -66,7 +70,9 @@ raft::Config RaftConfig(const NodeOptions& options) {
           .pre_vote = options.pre_vote,
           .check_quorum = options.check_quorum,
           .append_bytes_max = options.append_bytes_max,
-          .append_entries_max = options.append_entries_max};
+          .append_entries_max = options.append_entries_max,
+          .quiet = options.quiet_groups,
+          .aligned_heartbeats = true};
 }
 
 }  // namespace
@@ -142,6 +148,7 @@ std::vector<GroupView> Node::Groups() const {
                      .raft = &replica->raft(),
                      .log = &replica->log(),
                      .failure = replica->failure().empty() ? nullptr : &replica->failure(),
+                     .removing = replica->removing(),
                      .kept_from = replica->kept_from()});
   }
   return views;
@@ -161,6 +168,7 @@ void Node::Impl::Start(Now now, Effects& out) {
 
 void Node::Impl::Step(Now now, std::span<Event> events, Effects& out) {
   for (Event& event : events) Dispatch(now, event, out);
+  WatchNodes(now, out);
   agenda.TouchDue(now.instant);
   for (const GroupId group : agenda.Touched()) {
     const auto at = replicas.find(group);
@@ -181,6 +189,10 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
         if constexpr (std::is_same_v<E, PeerReceived>) {
           ++shared.counters.peer_messages_in;
           const auto at = replicas.find(e.message.group);
+          if (e.message.beats != nullptr) {
+            OnBeats(now, e.from, *e.message.beats, out);
+            return;
+          }
           if (e.message.command != nullptr) {
             OnForwardedCommand(now, e.from, *e.message.command, out);
             return;
@@ -304,6 +316,7 @@ void Node::Impl::TouchAll() {
 
 void Node::Impl::Settle(Now now, Effects& out) {
   CountSpace(now, out);
+  JudgeDisk(now, out);
   DriveMembers(now, out);
   if (shutting_down) TouchAll();
   const std::vector<GroupId>& touched = agenda.Touched();
@@ -330,7 +343,10 @@ void Node::Impl::Settle(Now now, Effects& out) {
                           {"term", absl::StrCat(replica.raft().term().value())},
                           {"leader", absl::StrCat(replica.raft().leader().value())}}});
     }
-    if (replica.membership_changed()) NoteMembers(replica, out);
+    if (replica.membership_changed()) {
+      NoteMembers(replica, out);
+      Tie(now, group, &replica, /*members_changed=*/true);
+    }
     // It may be wanted here again.
     reconcile |= replica.removed();
     if (replica.removed()) replicas.erase(at);
@@ -338,14 +354,17 @@ void Node::Impl::Settle(Now now, Effects& out) {
   AnswerMemberWaits(now, out);
   Scrub(now, out);
   if (shutting_down) ContinueShutdown(now, out);
-  FileDeadlines();
+  FileDeadlines(now);
+  SendBeats(now, out);
+  deadline = std::min(deadline, liveness.next_deadline());
 }
 
-void Node::Impl::FileDeadlines() {
+void Node::Impl::FileDeadlines(Now now) {
   std::vector<GroupId> again;
   for (const GroupId group : agenda.Touched()) {
     const auto at = replicas.find(group);
     agenda.File(group, at == replicas.end() ? Instant::Never() : at->second->next_deadline());
+    Tie(now, group, at == replicas.end() ? nullptr : at->second.get(), /*members_changed=*/false);
     if (at != replicas.end() && at->second->wants_settling()) again.push_back(group);
   }
   agenda.EndStep(std::move(again));

@@ -71,6 +71,14 @@ struct NodeOptions {
   Duration retention_interval = Duration::Seconds(10);
   // How often it is looked for a log worth compacting, besides whenever a pass has ended.
   Duration compaction_interval = Duration::Seconds(5);
+  // Groups in which nothing happens send no heartbeats (engine/raft/quiet.cc); off only to see what
+  // that hides.
+  bool quiet_groups = true;
+  // A flush that takes this long is taken to hang: until it ends this node hands over what it
+  // leads, and neither campaigns nor votes. Longer than what a busy disk takes to sync, and than
+  // two election timeouts: a node that hangs is replaced as soon as one that is gone, or a little
+  // later, and one that is slow is not.
+  Duration disk_stall_timeout = Duration::Millis(kDiskStallMillis);
   // Produce is refused below this much free space; limits.h has what else depends on it.
   uint64_t disk_headroom_bytes = 256u << 20;
   // When the files of a group whose storage failed are read again: first and at the most.
@@ -88,6 +96,8 @@ struct GroupView {
   const Log* log = nullptr;
   // Set while its storage has failed: it takes no part.
   const std::string* failure = nullptr;
+  // It is not to be here any more and takes no part; its files go.
+  bool removing = false;
   // The first index to keep, as retention has decided: what is before goes once that is durable.
   LogIndex kept_from;
 };
@@ -123,6 +133,7 @@ struct NodeCounters {
   uint64_t catalog_snapshots_made = 0;
   uint64_t catalog_snapshots_loaded = 0;
   uint64_t catalog_snapshots_installed = 0;  // of those loaded, with a snapshot from elsewhere
+  uint64_t disk_stalls = 0;
 };
 
 // One server: catalog, partitions, gossip, access control, composed into a state machine. Pure and

@@ -14,6 +14,7 @@
 #include "engine/node/agenda.h"
 #include "engine/node/catalog.h"
 #include "engine/node/catch_up.h"
+#include "engine/node/liveness.h"
 #include "engine/node/node.h"
 #include "engine/node/replica.h"
 
@@ -70,7 +71,7 @@ struct Node::Impl {
   // All groups are looked at in this step.
   void TouchAll();
   // Settles when this node, and each group of the step, has to be called again.
-  void FileDeadlines();
+  void FileDeadlines(Now now);
 
   // node_requests.cc
   void OnRequest(Now now, RequestReceived request, Effects& out);
@@ -149,6 +150,19 @@ struct Node::Impl {
   void AbsorbGossip(gossip::Effects fx, Effects& out);
   std::optional<Endpoint> AddressOf(NodeId node) const;
 
+  // node_liveness.cc
+  void OnBeats(Now now, NodeId from, const BeatMessage& message, Effects& out);
+  void WakeGroup(Now now, Replica& replica, Effects& out);
+  void WakeGroupsOf(Now now, NodeId node, Effects& out);
+  // Wakes what rests on nodes that have fallen silent.
+  void WatchNodes(Now now, Effects& out);
+  // Brings what is known of a group's ties up to date; no replica: it is gone.
+  void Tie(Now now, GroupId group, const Replica* replica, bool members_changed);
+  // Everything that this step's groups and this node have to say to other nodes.
+  void SendBeats(Now now, Effects& out);
+  // Whether the disk hangs, by the groups of this step.
+  void JudgeDisk(Now now, Effects& out);
+
   // node_scrub.cc
   void StartScrub(Now now);
   // Begins a read, if it is time.
@@ -190,6 +204,9 @@ struct Node::Impl {
   // Whatever changes a replica touches its group here.
   Agenda agenda;
   Instant deadline = Instant::Never();  // when to call Step at the latest
+  // Who is there, which quiet groups rest on.
+  Liveness liveness;
+  std::set<GroupId> stalled_groups;  // with a flush that hangs
   // Groups found on disk that the catalog has not named yet.
   std::map<GroupId, RecoveredGroup> found;
   // Clients waiting for a catalog command, by its index.

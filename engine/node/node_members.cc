@@ -45,7 +45,11 @@ Node::Impl::Impl(NodeOptions options_in, acl::Enforcer enforcer_in, Now now, Prn
       enforcer(std::move(enforcer_in)),
       prng(prng_in),
       // A restarted node must outbid what the others remember of it; time only grows.
-      swim(GossipConfig(options), static_cast<uint64_t>(now.wall.millis()), prng.Fork()) {
+      swim(GossipConfig(options), static_cast<uint64_t>(now.wall.millis()), prng.Fork()),
+      liveness({.session = prng.Next() | 1,
+                .heartbeat_interval = options.heartbeat_interval,
+                .election_timeout = options.election_timeout}) {
+  shared.disk_stall_timeout = options.disk_stall_timeout;
   shared.reopen_delay_min = options.reopen_delay_min;
   shared.reopen_delay_max = options.reopen_delay_max;
   shared.snapshot_bytes_per_second = options.snapshot_bytes_per_second;

@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <map>
+#include <vector>
 
 #include "engine/base/ids.h"
 #include "engine/base/time.h"
 #include "engine/log/log.h"
+#include "engine/node/beat.h"
 #include "engine/node/node.h"
 
 // What a node tells its replicas, and what they share.
@@ -34,6 +36,11 @@ struct NodeShared {
   uint64_t snapshot_bytes_per_second = 0;
   Instant snapshot_next_at;
   uint64_t last_snapshot_request = 0;
+  // Heartbeats and their answers of this step, which leave together at its end.
+  std::map<NodeId, std::vector<Beat>> beats;
+  // A flush of some group is taken to hang when it takes so long; one does.
+  Duration disk_stall_timeout;
+  bool disk_stalled = false;
   // When the files of a group that failed are read again.
   Duration reopen_delay_min;
   Duration reopen_delay_max;

@@ -18,6 +18,7 @@ GetStatusResponse Node::Impl::Status(Now) const {
                            .members = Members(),
                            .groups = {},
                            .disk_full = disk_full,
+                           .disk_stalled = shared.disk_stalled,
                            .shutting_down = shutting_down};
   for (const auto& [group, replica] : replicas) status.groups.push_back(Describe(*replica));
   return status;

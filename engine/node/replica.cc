@@ -182,20 +182,6 @@ void Replica::NoteFailedRead(const FileRange& range, const absl::Status& status,
                       {"error", std::string(status.message())}}});
 }
 
-void Replica::TransferLeadership(Now now, Effects& out) {
-  if (!active() || raft_.role() != raft::Role::kLeader) return;
-  raft::Effects fx;
-  // A refusal means that there is nobody to hand over to; the shutdown goes on regardless.
-  const absl::Status started = raft_.TransferLeadership(now.instant, kNoNode, fx);
-  if (!started.ok()) {
-    out.push_back(Note{Note::Level::kInfo,
-                       "leadership_kept",
-                       {{"group", NumberText(options_.group.value())},
-                        {"reason", std::string(started.message())}}});
-  }
-  Absorb(std::move(fx), out);
-}
-
 void Replica::PrepareShutdown(Now now, Effects& out) {
   if (!active()) return;
   log_->StageCheckpoint();
@@ -215,6 +201,7 @@ void Replica::Settle(Now now, Effects& out) {
   }
   if (!active()) RefuseWaitingReads(now);
   if (active()) {
+    OnDiskStall(now, out);
     ApplyMembers(now, out);
     PrepareSnapshot(now.instant);
     log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
@@ -226,13 +213,13 @@ void Replica::Settle(Now now, Effects& out) {
     if (has_retention()) DecideRetention(now, out);
     if (options_.catalog != nullptr) DecideCatalogSnapshot(now);
   }
-  BeginFlush(out);
+  BeginFlush(now, out);
 }
 
-void Replica::BeginFlush(Effects& out) {
+void Replica::BeginFlush(Now now, Effects& out) {
   if (flush_.has_value() || reopening_ || (removing_ && removal_ == Removal::kReopen)) return;
   if (switching_ && !removing_) {
-    BeginSwitch(out);
+    BeginSwitch(now, out);
     return;
   }
   // The identity of the directory goes first and alone: a log without it would be nobody's.
@@ -252,6 +239,7 @@ void Replica::BeginFlush(Effects& out) {
     return;
   }
   OutstandingFlush flush;
+  flush.begun = now.instant;
   flush.has_log = has_log;
   FileBatch batch = std::exchange(node_files_, {});
   if (identity) flush.identity = batch;
@@ -314,9 +302,14 @@ void Replica::Absorb(raft::Effects fx, Effects& out) {
 
 void Replica::Send(raft::Message message, Effects& out) {
   if (fenced() && std::holds_alternative<raft::VoteRequest>(message.body)) return;
-  ++shared_->counters.peer_messages_out;
   snapshot_sent_ |= std::holds_alternative<raft::InstallSnapshot>(message.body);
   const NodeId to = message.to;
+  const auto beat = [&](const auto& body) {
+    shared_->beats[to].push_back({.group = options_.group, .term = message.term, .body = body});
+  };
+  if (const auto* heartbeat = std::get_if<raft::Heartbeat>(&message.body)) return beat(*heartbeat);
+  if (const auto* reply = std::get_if<raft::HeartbeatReply>(&message.body)) return beat(*reply);
+  ++shared_->counters.peer_messages_out;
   out.push_back(SendPeer{to, {.group = options_.group, .message = std::move(message)}});
 }
 
@@ -351,13 +344,13 @@ std::optional<RpcError> Replica::Propose(Now now, const BatchHeader& header, std
                                          RequestId request, LogIndex* index) {
   if (std::optional<RpcError> refusal = RefusalOfProposal()) return refusal;
   const ProducerTable::Verdict verdict = producers_.Check(header);
-  Waiting waiting{.index = verdict.index,
-                  .term = raft_.term(),
-                  .request = request,
-                  .response = {.base_offset = verdict.base_offset,
-                               .record_count = header.record_count,
-                               .term = raft_.term(),
-                               .duplicate = true}};
+  WaitingProduce waiting{.index = verdict.index,
+                         .term = raft_.term(),
+                         .request = request,
+                         .response = {.base_offset = verdict.base_offset,
+                                      .record_count = header.record_count,
+                                      .term = raft_.term(),
+                                      .duplicate = true}};
   using Outcome = ProducerTable::Outcome;
   if (verdict.outcome == Outcome::kDuplicate) {
     waiting.entry_term = log_->TermAt(verdict.index).value_or(Term());
@@ -412,7 +405,7 @@ void Replica::AnswerCommitted(Effects& out) {
     uncommitted_.pop_front();
   }
   while (!waiting_.empty() && waiting_.front().index <= commit) {
-    const Waiting& front = waiting_.front();
+    const WaitingProduce& front = waiting_.front();
     // Another leader's entry may have taken the place within this step. (What is removed is
     // committed: a retry of something that old.)
     if (front.index >= log_->first_index() && log_->TermAt(front.index) != front.entry_term) break;
@@ -434,7 +427,7 @@ void Replica::AnswerCommitted(Effects& out) {
     error.reason = "NOT_LEADER";
     error.metadata["leader_id"] = NumberText(raft_.leader().value());
   }
-  for (const Waiting& waiting : std::exchange(waiting_, {})) {
+  for (const WaitingProduce& waiting : std::exchange(waiting_, {})) {
     out.push_back(Reply{waiting.request, error});
   }
 }
@@ -457,7 +450,7 @@ std::vector<Entry> Replica::TakeCommitted() {
 }
 
 void Replica::FailWaiting(const RpcError& error, Effects& out) {
-  for (const Waiting& waiting : std::exchange(waiting_, {})) {
+  for (const WaitingProduce& waiting : std::exchange(waiting_, {})) {
     out.push_back(Reply{waiting.request, error});
   }
   for (const auto& [request, parked] : std::exchange(parked_, {})) {
@@ -478,9 +471,9 @@ void Replica::StageNodeFiles(FileBatch batch) {
 
 Instant Replica::next_deadline() const {
   if (may_reopen()) return reopen_at_;
-  if (!active()) return Instant::Never();
+  if (!active()) return stall_deadline();
   return std::min({raft_.next_deadline(), retention_deadline_, compaction_deadline(),
-                   install_deadline(), fresh_.next_deadline()});
+                   install_deadline(), fresh_.next_deadline(), stall_deadline()});
 }
 
 bool Replica::idle_disk() const {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,6 +29,7 @@
 #include "engine/node/pending_read.h"
 #include "engine/node/producers.h"
 #include "engine/node/recovered_group.h"
+#include "engine/node/replica_io.h"
 #include "engine/node/replica_parts.h"
 #include "engine/node/snapshot_install.h"
 #include "engine/node/snapshot_message.h"
@@ -87,6 +89,12 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // There is space again: a replica that failed for lack of it need not wait any longer.
   void OnSpaceBack(Now now);
   void TransferLeadership(Now now, Effects& out);
+  // As raft::Raft::Wake.
+  void Wake(Now now, const std::function<Instant(NodeId)>& heard, Effects& out);
+  // Whether one of its flushes takes longer than it may.
+  bool CheckStall(Now now);
+  // Follows what the node thinks of the disk (NodeShared::disk_stalled).
+  void OnDiskStall(Now now, Effects& out);
 
   // replica_members.cc. Both as of raft::Raft; kUnavailable while the storage has failed.
   absl::Status TransferLeadershipTo(Now now, NodeId to, Effects& out);
@@ -186,20 +194,6 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   LogIndex kept_from() const { return kept_from_; }
 
  private:
-  using Waiting = WaitingProduce;
-  using Compaction = CompactionUnderWay;
-  struct OutstandingFlush {
-    bool verifies = false;
-    std::optional<FileBatch> identity;
-    bool has_log = false;
-    bool has_replacement = false;  // of a segment's files
-    bool switches = false;         // makes what was received the log
-    std::optional<raft::HardState> hard_state;
-    // The start in the hard state that goes with it, if it goes.
-    std::optional<LogIndex> start;
-    std::vector<raft::Message> held;
-  };
-
   bool MustIgnore(const raft::Message& message, Effects& out);
   // Added to a running group, and without all of it up to that addition yet.
   bool fenced() const { return log_->durable_index() < options_.fence.index; }
@@ -256,7 +250,10 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // The read of `sidecar` that is under way, or a new one.
   PendingRead& ReadSidecar(const FileRange& sidecar, Effects& out);
   void OnSidecarRead(Now now, PendingRead read, const absl::StatusOr<Bytes>& bytes, Effects& out);
-  void BeginFlush(Effects& out);
+  void BeginFlush(Now now, Effects& out);
+  // When the oldest flush under way will have taken too long.
+  Instant stall_at() const;
+  Instant stall_deadline() const { return stalled_ ? Instant::Never() : stall_at(); }
   // replica_storage.cc
   void StartRaft(Now now, Effects& out);
   void StageIdentityAgain(FileBatch batch);
@@ -311,7 +308,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void EndInstall(Now now, Effects& out);
   void DiscardReceived();
   std::vector<FileId> ReceivedFiles() const;
-  void BeginSwitch(Effects& out);
+  void BeginSwitch(Now now, Effects& out);
   void OnSwitched(std::optional<raft::HardState> saved, Effects& out);
   void FinishInstall(Now now, RecoveredGroup recovered, Effects& out);
   Instant install_deadline() const;
@@ -345,7 +342,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   std::map<IoToken, PendingRead> reads_;
   FileId rebuilt_;  // the segment whose sidecar is made anew
 
-  std::deque<Waiting> waiting_;  // ascending by index
+  std::deque<WaitingProduce> waiting_;  // ascending by index
   std::map<RequestId, ParkedFetch> parked_;
   FreshReads fresh_;
   std::vector<std::pair<RequestId, RpcError>> refused_reads_;
@@ -363,10 +360,11 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   LogIndex wanted_from_;
   NodeId held_back_by_;   // as last noted
   LogIndex all_durable_;  // what every voter was known to have durable when the files were reopened
-  Compaction compaction_;
+  CompactionUnderWay compaction_;
   std::optional<raft::SnapshotMeta> install_wanted_;  // by raft
   std::optional<SnapshotInstall> install_;
-  std::optional<IoToken> snapshot_flush_;   // of the receiver
+  std::optional<IoToken> snapshot_flush_;  // of the receiver
+  Instant snapshot_flush_begun_;
   std::optional<SnapshotFiles> new_files_;  // for the next hard state
   ReceivedSegments received_;               // while nobody goes on receiving
   bool switching_ = false;
@@ -388,6 +386,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool removed_ = false;
   uint64_t durable_generation_ = 0;  // of hard_record_
   SnapshotFiles durable_files_;      // likewise
+  bool stalled_ = false;             // as CheckStall last said
   bool verified_ = false;            // the hard state is known to be on the disk
   Instant healthy_since_ = Instant::Never();
   std::string failure_;

@@ -72,6 +72,7 @@ void Replica::DriveCompaction(Now now, Effects& out) {
   } else if (log_->has_compaction_batch()) {
     const IoToken token = shared_->NewToken(options_.group);
     compaction_.flush = token;
+    compaction_.flush_begun = now.instant;
     out.push_back(Flush{token, options_.group, log_->TakeCompactionBatch()});
   }
 }

@@ -49,6 +49,27 @@ bool Replica::MustIgnore(const raft::Message& message, Effects& out) {
   return false;
 }
 
+void Replica::Wake(Now now, const std::function<Instant(NodeId)>& heard, Effects& out) {
+  if (!active()) return;
+  raft::Effects fx;
+  raft_.Wake(now.instant, heard, fx);
+  Absorb(std::move(fx), out);
+}
+
+void Replica::TransferLeadership(Now now, Effects& out) {
+  if (!active() || raft_.role() != raft::Role::kLeader) return;
+  raft::Effects fx;
+  // A refusal means that there is nobody to hand over to; the shutdown goes on regardless.
+  const absl::Status started = raft_.TransferLeadership(now.instant, kNoNode, fx);
+  if (!started.ok()) {
+    out.push_back(Note{Note::Level::kInfo,
+                       "leadership_kept",
+                       {{"group", absl::StrCat(options_.group.value())},
+                        {"reason", std::string(started.message())}}});
+  }
+  Absorb(std::move(fx), out);
+}
+
 absl::Status Replica::TransferLeadershipTo(Now now, NodeId to, Effects& out) {
   if (!active()) return absl::UnavailableError(absl::StrCat("storage failed: ", failure_));
   raft::Effects fx;

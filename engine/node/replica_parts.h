@@ -26,6 +26,7 @@ struct WaitingProduce {
 // What a pass of compaction has under way.
 struct CompactionUnderWay {
   std::optional<IoToken> flush;
+  Instant flush_begun;
   std::optional<std::pair<IoToken, FileRange>> read;
   Instant next_step;
   Instant not_before;        // after a failure

@@ -173,7 +173,7 @@ void Replica::DriveInstall(Now now, Effects& out) {
     return;
   }
   ReserveForInstall();
-  if (new_files_.has_value()) BeginFlush(out);
+  if (new_files_.has_value()) BeginFlush(now, out);
   if (!install.receiver.has_value()) return;
   SnapshotReceiver& receiver = *install.receiver;
   if (HasAll(install)) {
@@ -185,12 +185,13 @@ void Replica::DriveInstall(Now now, Effects& out) {
     log_->CancelCompaction();
     log_->CancelReplacement();
     switching_ = true;
-    BeginFlush(out);
+    BeginFlush(now, out);
     return;
   }
   if (receiver.has_batch() && !compaction_.flush.has_value()) {
     const IoToken token = shared_->NewToken(options_.group);
     snapshot_flush_ = token;
+    snapshot_flush_begun_ = now.instant;
     out.push_back(Flush{token, options_.group, receiver.TakeBatch()});
   }
   AskForMore(now, out);
@@ -321,13 +322,14 @@ std::vector<FileId> Replica::ReceivedFiles() const {
 }
 
 // The hard state that makes what was received the log, alone in its flush.
-void Replica::BeginSwitch(Effects& out) {
+void Replica::BeginSwitch(Now now, Effects& out) {
   if (!reads_.empty() || compaction_.flush.has_value() || compaction_.read.has_value() ||
       snapshot_flush_.has_value()) {
     return;
   }
   const SnapshotReceiver& receiver = *install_->receiver;
   OutstandingFlush flush;
+  flush.begun = now.instant;
   flush.switches = true;
   flush.hard_state = std::exchange(unsaved_, std::nullopt);
   // They are about what is discarded.

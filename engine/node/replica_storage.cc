@@ -204,6 +204,23 @@ void Replica::Reset(RecoveredGroup recovered) {
   leadership_changed_ = true;
 }
 
+Instant Replica::stall_at() const {
+  Instant oldest = Instant::Never();
+  if (flush_.has_value()) oldest = flush_->begun;
+  if (compaction_.flush.has_value()) oldest = std::min(oldest, compaction_.flush_begun);
+  if (snapshot_flush_.has_value()) oldest = std::min(oldest, snapshot_flush_begun_);
+  return oldest + shared_->disk_stall_timeout;
+}
+
+bool Replica::CheckStall(Now now) { return stalled_ = now.instant >= stall_at(); }
+
+void Replica::OnDiskStall(Now now, Effects& out) {
+  if (!active() || raft_.disk_stalled() == shared_->disk_stalled) return;
+  raft::Effects fx;
+  raft_.SetDiskStalled(now.instant, shared_->disk_stalled, fx);
+  Absorb(std::move(fx), out);
+}
+
 void Replica::Remove(Now now, Effects& out) {
   if (removing_) return;
   removing_ = true;

@@ -228,6 +228,7 @@ struct GetStatusResponse {
   std::vector<ServerInfo> members;
   std::vector<GroupInfo> groups;
   bool disk_full = false;
+  bool disk_stalled = false;  // a write has not ended for too long: this node leads nothing
   bool shutting_down = false;
 };
 

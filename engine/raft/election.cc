@@ -33,6 +33,7 @@ absl::Status Raft::Impl::MayCampaign() const {
   if (role_ == Role::kLeader) return refuse("this node leads already");
   if (!is_voter_) return refuse("this node is no voter of the group");
   if (install_.has_value()) return refuse("a snapshot is being installed here");
+  if (disk_stalled_) return refuse("the disk of this node hangs: its vote could not be kept");
   if (state_.term.value() >= kTermMax) return refuse("there are no terms left");
   // It could be elected by a quorum of members that are none any more.
   if (HasUnappliedChange()) return refuse("a committed change of members is not applied here yet");
@@ -61,6 +62,7 @@ absl::Status Raft::Impl::CampaignAtTimeout(Instant now, Effects& out) {
 absl::Status Raft::Impl::Campaign(Instant now, bool leadership_transfer, Effects& out) {
   const absl::Status may = MayCampaign();
   if (role_ == Role::kLeader) return may;
+  Stir(now);
   // A new random wait, so that candidates that collided once part ways.
   election_wait_ = Duration();
   ArmElection(now);
@@ -132,7 +134,9 @@ void Raft::Impl::BecomeLeader(Instant now, Effects& out) {
   ack_ = Acknowledgement{};
   election_wait_ = Duration();
   election_deadline_ = Instant::Never();
-  heartbeat_deadline_ = now + config_.heartbeat_interval;
+  heartbeat_deadline_ = NextHeartbeat(now);
+  idle_beats_ = 0;
+  vouches_ = false;
   quorum_deadline_ = Instant::Never();
   ArmCheckQuorum(now);
   ForgetTransfer();
@@ -178,6 +182,8 @@ void Raft::Impl::OnVoteRequest(Instant now, NodeId from, Term term, const VoteRe
   // sight could depose it.
   if (term > state_.term && !request.leadership_transfer && StickyToLeader(now)) return;
   LearnCommit(now, request.commit, request.commit_term, out);
+  // An answer would promise what this node cannot write down.
+  if (disk_stalled_) return;
   VoteReply reply{.pre_vote = request.pre_vote,
                   .granted = false,
                   .commit = commit_,

@@ -11,6 +11,11 @@ namespace tidemark::raft {
 void Raft::Impl::OnHeartbeatDue(Instant now, Effects& out) {
   // Also if a round is under way: its answers may have been lost.
   AssignReadRound();
+  const bool offer = OffersQuiet(now);
+  if (offer && peers_.empty()) {
+    ++counters_.quieted;
+    return FallAsleep();
+  }
   SendHeartbeats(now, out);
   HandOverIfDue(now, out);
 }
@@ -20,7 +25,8 @@ void Raft::Impl::SendHeartbeats(Instant now, Effects& out) {
   Heartbeat beat{.context = reads_.round_under_way() ? reads_.round : 0,
                  .all_durable = all_durable_,
                  .sent = now,
-                 .priority = HighestPriority(now)};
+                 .priority = HighestPriority(now),
+                 .quiet = quiet_offered_ != Instant::Never()};
   for (Progress& peer : peers_) {
     // Beyond its match this node does not know that the peer has what is committed. What it was
     // told before may be lost: the next occasion tells it again.
@@ -30,17 +36,27 @@ void Raft::Impl::SendHeartbeats(Instant now, Effects& out) {
 }
 
 void Raft::Impl::OnHeartbeat(Instant now, NodeId from, const Heartbeat& heartbeat, Effects& out) {
+  const bool asleep = quiet_;
   if (!HearLeader(now, from, out)) return;
   all_durable_ = std::max(all_durable_, heartbeat.all_durable);
   priority_known_ = heartbeat.priority;
   AdvanceFollowerCommit(heartbeat.commit, out);
+  if (AcceptsQuiet(heartbeat)) {
+    FallAsleep();
+    counters_.quieted += !asleep;
+  }
+  AnswerHeartbeat(heartbeat, out);
+}
+
+void Raft::Impl::AnswerHeartbeat(const Heartbeat& heartbeat, Effects& out) {
   out.messages.push_back(
-      Make(from, HeartbeatReply{.context = heartbeat.context,
-                                .sent = heartbeat.sent,
-                                .no_room = !takes_records(),
-                                .unverified = heartbeat.commit > commit_,
-                                .installing = install_ ? install_->meta.index : LogIndex{0},
-                                .priority = config_.priority}));
+      Make(leader_, HeartbeatReply{.context = heartbeat.context,
+                                   .sent = heartbeat.sent,
+                                   .no_room = !takes_records(),
+                                   .unverified = heartbeat.commit > commit_,
+                                   .installing = install_ ? install_->meta.index : LogIndex{0},
+                                   .priority = config_.priority,
+                                   .quiet = quiet_}));
 }
 
 void Raft::Impl::OnHeartbeatReply(Instant now, NodeId from, const HeartbeatReply& reply,
@@ -57,6 +73,7 @@ void Raft::Impl::OnHeartbeatReply(Instant now, NodeId from, const HeartbeatReply
   peer.read_failed = false;
   peer.no_room = reply.no_room;
   peer.priority = reply.priority;
+  OnQuietReply(now, peer, reply);
   peer.lease_from = std::max(peer.lease_from, reply.sent);
   peer.read_round = std::max(peer.read_round, reply.context);
   // It does not install what it was told of: the message, or its answer, was lost.

@@ -63,12 +63,30 @@ void CheckPeers(const Facts& f) {
   }
 }
 
+// Who sleeps lacks nothing that could be told; a quiet leader knows it of everybody.
+void CheckQuiet(const Facts& f) {
+  if (!f.quiet) return;
+  TIDEMARK_CHECK(!f.waits);
+  TIDEMARK_CHECK_NE(f.leader, kNoNode);
+  TIDEMARK_CHECK_EQ(f.commit, f.last_index);
+  TIDEMARK_CHECK_EQ(f.durable_index, f.last_index);
+  if (f.role != Role::kLeader) {
+    TIDEMARK_CHECK(f.role == Role::kFollower);
+    return;
+  }
+  for (const Progress& peer : f.peers) {
+    TIDEMARK_CHECK(peer.quiet);
+    TIDEMARK_CHECK_EQ(peer.match, f.last_index);
+  }
+}
+
 }  // namespace
 
 void Invariants::Check(const Facts& f) {
   CheckLog(f);
   CheckRole(f);
   CheckPeers(f);
+  CheckQuiet(f);
   CheckNotForgotten(f.durable, f.state);
   if (primed_) {
     CheckNotForgotten(state_, f.state);

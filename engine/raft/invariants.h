@@ -26,6 +26,8 @@ struct Facts {
   // Acknowledged to the leader (follower).
   LogIndex acked;
   bool is_voter = false;
+  bool quiet = false;
+  bool waits = false;  // has a deadline
   bool may_lead = false;
   std::span<const Progress> peers;
 };

@@ -115,6 +115,7 @@ void Raft::Impl::ApplyChange(Instant now, const ConfChange& change, Effects& out
 
 void Raft::Impl::SwitchTo(Instant now, Membership membership, Effects& out) {
   membership_ = std::move(membership);
+  Stir(now);
   out.membership_changed = true;
   AdoptPeers(now);
   if (role_ == Role::kLeader) return LeaderSwitched(now, out);

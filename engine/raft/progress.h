@@ -80,6 +80,8 @@ struct Progress {
   // The latest round of reads it answered.
   uint64_t read_round = 0;
   uint32_t priority = 0;
+  // It expects no heartbeats, as it answered to the present offer.
+  bool quiet = false;
   Inflights inflights;
 
   // A new session: whatever was in flight is presumed lost.
@@ -151,6 +153,7 @@ struct Progress {
     match = LogIndex{0};
     read_failed = false;
     no_room = false;
+    quiet = false;
     last_heard = now;
     heard = false;
     lease_from = kLongAgo;

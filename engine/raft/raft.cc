@@ -64,6 +64,14 @@ void Raft::ForgetLeader(Instant now, Effects& out) {
   impl_->ForgetLeader(now, out);
   impl_->CheckInvariants();
 }
+void Raft::Wake(Instant now, const std::function<Instant(NodeId)>& heard, Effects& out) {
+  impl_->Wake(now, heard, out);
+  impl_->CheckInvariants();
+}
+void Raft::SetDiskStalled(Instant now, bool stalled, Effects& out) {
+  impl_->SetDiskStalled(now, stalled, out);
+  impl_->CheckInvariants();
+}
 void Raft::OverrideElectionTimeout(Duration wait) { impl_->OverrideElectionTimeout(wait); }
 absl::Status Raft::ProposeConfChange(Instant now, const ConfChange& change, Effects& out) {
   absl::Status status = impl_->ProposeConfChange(now, change, out);
@@ -117,6 +125,9 @@ LogIndex Raft::all_durable() const { return impl_->AllDurable(); }
 HardState Raft::hard_state() const { return impl_->state_; }
 const Membership& Raft::membership() const { return impl_->membership_; }
 bool Raft::promotable() const { return impl_->promotable(); }
+bool Raft::quiet() const { return impl_->quiet_; }
+bool Raft::vouches() const { return impl_->role_ == Role::kLeader && impl_->vouches_; }
+bool Raft::disk_stalled() const { return impl_->disk_stalled_; }
 Instant Raft::lease_end() const { return impl_->LeaseEnd(); }
 bool Raft::serving() const { return accepts_proposals() && impl_->commit_ >= impl_->term_start_; }
 bool Raft::accepts_proposals() const {

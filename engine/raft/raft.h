@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -75,6 +76,13 @@ struct Config {
   // Who should rather lead: a voter below the highest priority that is there waits an election
   // timeout longer before it campaigns, and hands over, once it leads, to one that has caught up.
   uint32_t priority = 0;
+  // A group in which nothing happens goes quiet: no heartbeats, no timers (quiet.cc has the rules).
+  // Whoever turns it on vouches for the nodes in the place of heartbeats, and calls Wake when it
+  // cannot any longer. All members should have it alike: with one that has not a group never is.
+  bool quiet = false;
+  // Heartbeats are sent when the clock shows a multiple of the interval, so that those of all
+  // groups of a node are due at one time and can travel together.
+  bool aligned_heartbeats = false;
 };
 
 // The log as raft sees it; engine/node adapts engine/log to it, tests use a vector.
@@ -162,6 +170,12 @@ struct Counters {
   uint64_t elections_won = 0;
   // Leaderships given up because no quorum was heard for an election timeout.
   uint64_t quorum_losses = 0;
+  // Leaderships given up or handed over because the disk hung.
+  uint64_t stall_step_downs = 0;
+  // Times this member went quiet, as a leader or otherwise.
+  uint64_t quieted = 0;
+  // Times it was woken by Wake.
+  uint64_t woken = 0;
   // Suffixes cut because they contradicted the leader.
   uint64_t truncations = 0;
   // Times a peer that was being streamed to had to be probed again.
@@ -237,6 +251,17 @@ class Raft {
   // caller that knows better that the leader is gone. No effect on leaders and candidates, and with
   // lease_reads, which rest on remembering it.
   void ForgetLeader(Instant now, Effects& out);
+  // Quiet, and the caller does not know any longer that the nodes of all members are there, are the
+  // same processes as when this group went quiet, and can reach this one. `heard` is when a node
+  // was last heard, on this node's clock. A leader asks for answers again, and steps down at once
+  // if a quorum was silent for an election timeout; a follower waits for the rest of an election
+  // timeout and tells its leader that it does. No effect if the group is not quiet here.
+  void Wake(Instant now, const std::function<Instant(NodeId)>& heard, Effects& out);
+  // The local disk hangs, or does so no longer: writes that are under way may never end. A leader
+  // hands over to the voter that has most, or steps down where nobody could take over, or did
+  // within an election timeout; whoever hangs neither campaigns nor answers votes, which it could
+  // not keep. Everything else goes on: entries are taken and the commit index is followed.
+  void SetDiskStalled(Instant now, bool stalled, Effects& out);
   // In place of the random one: the election timeout in force ends `wait` after it last began.
   void OverrideElectionTimeout(Duration wait);
 
@@ -299,6 +324,12 @@ class Raft {
   LogIndex applied() const;
   // Whether this node may campaign, as far as its membership goes: a voter, not installing.
   bool promotable() const;
+  // Leader: it sends no heartbeats. Others: they expect none, whoever leads by now.
+  bool quiet() const;
+  // Leader: told its followers in this term that the group may go quiet: some may expect no
+  // heartbeats of it.
+  bool vouches() const;
+  bool disk_stalled() const;
   // Until when reads are answered without asking anybody (lease_reads only).
   Instant lease_end() const;
   // Every member as the leader knows it, ascending; empty at others.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -57,6 +58,8 @@ struct Raft::Impl {
   const Progress* FindPeer(NodeId id) const;
   bool Active(const Progress& peer, Instant now) const {
     if (config_.quorum_rounds) return peer.heard;
+    // Who would not answer is woken about.
+    if (quiet_) return true;
     return now - peer.last_heard < config_.election_timeout;
   }
   void CheckInvariants();
@@ -144,6 +147,7 @@ struct Raft::Impl {
   void OnHeartbeatDue(Instant now, Effects& out);
   void SendHeartbeats(Instant now, Effects& out);
   void OnHeartbeat(Instant now, NodeId from, const Heartbeat& heartbeat, Effects& out);
+  void AnswerHeartbeat(const Heartbeat& heartbeat, Effects& out);
   void OnHeartbeatReply(Instant now, NodeId from, const HeartbeatReply& reply, Effects& out);
   // Leader: steps down if no quorum was heard from for an election timeout. True if it did.
   bool CheckQuorum(Instant now, Effects& out);
@@ -213,6 +217,26 @@ struct Raft::Impl {
   void RefuseOldReads(Instant now, Effects& out);
   Instant LeaseEnd() const;
 
+  // quiet.cc
+  bool Idle(Instant now) const;
+  // Leader, when a heartbeat is due: whether it may say that the group goes quiet.
+  bool OffersQuiet(Instant now);
+  void OnQuietReply(Instant now, Progress& peer, const HeartbeatReply& reply);
+  bool AcceptsQuiet(const Heartbeat& heartbeat) const;
+  void FallAsleep();
+  // Something happens in the group: heartbeats and timers again.
+  void Stir(Instant now);
+  // What arrives wakes this member, unless it is what a quiet group says.
+  void StirBy(Instant now, const Message& message, Effects& out);
+  void TellAwake(Effects& out);
+  void Wake(Instant now, const std::function<Instant(NodeId)>& heard, Effects& out);
+  // When the next heartbeat is due.
+  Instant NextHeartbeat(Instant now) const;
+
+  // stall.cc
+  void SetDiskStalled(Instant now, bool stalled, Effects& out);
+  bool HandOverStalled(Instant now, Effects& out);
+
   // priority.cc
   // The highest priority among the voters that are there, but this node.
   uint32_t HighestPriority(Instant now) const;
@@ -279,6 +303,15 @@ struct Raft::Impl {
     uint64_t sequence = 0;
   };
   std::optional<Install> install_;
+
+  // No heartbeats are sent (leader) or expected, see quiet.cc. Never with a deadline.
+  bool quiet_ = false;
+  // Leader: heartbeats in a row at which nothing was going on; since when they say so; whether one
+  // did in this term.
+  uint32_t idle_beats_ = 0;
+  Instant quiet_offered_ = Instant::Never();
+  bool vouches_ = false;
+  bool disk_stalled_ = false;
 
   // Leader.
   Instant heartbeat_deadline_ = Instant::Never();

@@ -11,6 +11,10 @@
 namespace tidemark::raft {
 
 void Raft::Impl::ReadIndex(Instant now, ReadId id, Effects& out) {
+  if (role_ == Role::kFollower && quiet_) {
+    Stir(now);
+    TellAwake(out);
+  }
   if (role_ == Role::kLeader) return LeadRead(now, config_.self, id, out);
   if (leader_ == kNoNode || reads_.forwarded.size() >= kReadsPendingMax) {
     return AnswerRead(config_.self, id, std::nullopt, out);
@@ -47,6 +51,8 @@ void Raft::Impl::LeadRead(Instant now, NodeId from, ReadId id, Effects& out) {
     ++counters_.reads_by_lease;
     return AnswerRead(from, id, commit_, out);
   }
+  // A quiet group has no lease for long: it takes heartbeats to renew one.
+  Stir(now);
   reads_.waiting.push_back({.from = from, .id = id, .asked = now});
   BeginReadRound(now, out);
 }

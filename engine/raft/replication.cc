@@ -15,6 +15,7 @@ void Raft::Impl::OnAppended(Instant now, Effects& out) {
   TIDEMARK_CHECK(role_ == Role::kLeader);
   TIDEMARK_CHECK_EQ(log_->last_term(), state_.term);
   out.log_staged = true;
+  Stir(now);
   for (Progress& peer : peers_) Replicate(now, peer, out);
   CommitAndTell(now, out);
 }

@@ -137,6 +137,7 @@ void Raft::Impl::OnMessage(Instant now, Message message, Effects& out) {
   }
   const NodeId from = message.from;
   const Term term = message.term;
+  if (quiet_) StirBy(now, message, out);
   // Votes have their own rules about when a term counts.
   if (const auto* request = std::get_if<VoteRequest>(&message.body)) {
     return OnVoteRequest(now, from, term, *request, out);
@@ -188,7 +189,7 @@ void Raft::Impl::OnTimer(Instant now, Effects& out) {
   if (CheckQuorum(now, out)) return;
   AbortTransferIfDue(now, out);
   if (now >= heartbeat_deadline_) {
-    heartbeat_deadline_ = now + config_.heartbeat_interval;
+    heartbeat_deadline_ = NextHeartbeat(now);
     OnHeartbeatDue(now, out);
   }
 }
@@ -225,6 +226,7 @@ void Raft::Impl::OnPeerReset(Instant now, NodeId id, Effects& out) {
   Progress* peer = FindPeer(id);
   if (peer == nullptr) return;
   if (role_ == Role::kLeader) {
+    Stir(now);
     peer->Reset();
     SendAppend(now, *peer, /*also_empty=*/true, out);
   } else if (voters().Contains(id) && now < election_deadline_) {
@@ -233,6 +235,7 @@ void Raft::Impl::OnPeerReset(Instant now, NodeId id, Effects& out) {
 }
 
 void Raft::Impl::OnPeerLost(Instant now, NodeId id, Effects& out) {
+  if (id == leader_ && role_ == Role::kFollower) Stir(now);
   // Without a pre-vote asking costs a term, and a lease holds whatever happens to connections.
   if (!config_.pre_vote || config_.lease_reads) return;
   if (role_ != Role::kFollower || id != leader_ || !is_voter_) return;
@@ -252,6 +255,8 @@ void Raft::Impl::BecomeFollower(Instant now, Term term, NodeId leader, Effects& 
     out.role_changed = true;
   }
   SetRole(Role::kFollower, out);
+  Stir(now);
+  vouches_ = false;
   ForgetTransfer();
   outranked_since_ = Instant::Never();
   heartbeat_deadline_ = quorum_deadline_ = Instant::Never();
@@ -287,12 +292,15 @@ bool Raft::Impl::HearLeader(Instant now, NodeId from, Effects& out) {
   // A candidate learns here that it lost (3.4).
   if (role_ != Role::kFollower || leader_ != from) BecomeFollower(now, state_.term, from, out);
   leader_heard_ = now;
+  quiet_ = false;
   ArmElection(now);
   return true;
 }
 
 void Raft::Impl::ForgetLeader(Instant now, Effects& out) {
-  if (role_ == Role::kFollower && !config_.lease_reads) SetLeader(now, kNoNode, out);
+  if (role_ != Role::kFollower || config_.lease_reads) return;
+  Stir(now);
+  SetLeader(now, kNoNode, out);
 }
 
 Progress* Raft::Impl::FindPeer(NodeId id) {
@@ -321,6 +329,8 @@ void Raft::Impl::CheckInvariants() {
                           .verified = ack_.verified,
                           .acked = ack_.acked,
                           .is_voter = is_voter_,
+                          .quiet = quiet_,
+                          .waits = next_deadline() != Instant::Never(),
                           .may_lead = is_voter_ || !config_.step_down_on_removal,
                           .peers = peers_});
 }

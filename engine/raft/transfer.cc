@@ -36,6 +36,7 @@ absl::Status Raft::Impl::TransferLeadership(Instant now, NodeId to, Effects& out
                       : absl::StrCat("node ", to.value(), " is not another voter of this group"));
   }
   if (transfer_target_ == target->id) return absl::OkStatus();
+  Stir(now);
   transfer_target_ = target->id;
   transfer_deadline_ = now + config_.election_timeout;
   if (config_.quorum_rounds) ArmCheckQuorum(now);
@@ -63,7 +64,10 @@ void Raft::Impl::OnTimeoutNow(Instant now, NodeId from, Effects& out) {
 }
 
 void Raft::Impl::AbortTransferIfDue(Instant now, Effects& out) {
-  if (now >= transfer_deadline_) AbortTransfer(out);
+  if (now < transfer_deadline_) return;
+  AbortTransfer(out);
+  // Whoever should have taken over did not; somebody else may.
+  if (disk_stalled_) BecomeFollower(now, state_.term, kNoNode, out);
 }
 
 void Raft::Impl::AbortTransfer(Effects& out) {

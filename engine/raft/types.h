@@ -101,6 +101,9 @@ struct Heartbeat {
   Instant sent;
   // Of the voters that are there and could lead, the highest (Config::priority).
   uint32_t priority = 0;
+  // The group may go quiet (Config::quiet): whoever has nothing but what is committed up to
+  // `commit` stops expecting heartbeats.
+  bool quiet = false;
 };
 
 struct HeartbeatReply {
@@ -112,6 +115,8 @@ struct HeartbeatReply {
   bool unverified = false;
   LogIndex installing;    // of the snapshot that is being installed here; 0 none
   uint32_t priority = 0;  // of this node
+  // It expects no more heartbeats. Otherwise, and also unasked, that it does.
+  bool quiet = false;
 };
 
 // What the entries up to `index` add up to, without the bytes.

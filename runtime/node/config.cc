@@ -163,6 +163,7 @@ absl::StatusOr<NodeOptions> OptionsOf(const ServerConfig& config) {
   options.election_timeout = Duration::Millis(static_cast<int64_t>(config.election_timeout_ms));
   options.heartbeat_interval = Duration::Millis(static_cast<int64_t>(config.heartbeat_interval_ms));
   options.lease_reads = config.lease_reads;
+  options.disk_stall_timeout = Duration::Millis(static_cast<int64_t>(config.disk_stall_timeout_ms));
   options.disk_headroom_bytes = config.disk_headroom_bytes;
   options.scrub.bytes_per_second = config.scrub_bytes_per_second;
   options.snapshot_bytes_per_second = config.snapshot_bytes_per_second;

@@ -45,6 +45,7 @@ struct ServerConfig {
   uint64_t heartbeat_interval_ms = 150;
   // NodeOptions::lease_reads: on all nodes or on none.
   bool lease_reads = false;
+  uint64_t disk_stall_timeout_ms = kDiskStallMillis;
   uint64_t disk_headroom_bytes = 256u << 20;
   // How fast full log files are verified in the background; 0: not at all.
   uint64_t scrub_bytes_per_second = 4u << 20;

@@ -199,6 +199,8 @@ std::string Metrics::Render(const Snapshot& snapshot) {
         static_cast<double>(snapshot.disk_free_bytes));
   gauge("tidemark_disk_full", "1 while topics are read-only for lack of space.",
         snapshot.status.disk_full ? 1 : 0);
+  gauge("tidemark_disk_stalled", "1 while a write hangs: this node leads nothing.",
+        snapshot.status.disk_stalled ? 1 : 0);
   for (const ServerInfo& member : snapshot.status.members) {
     gauge("tidemark_member_alive", "1 for members gossip believes alive.",
           member.state == gossip::MemberState::kAlive ? 1 : 0,

@@ -229,6 +229,10 @@ MarkId Timeline::AddMessage(size_t from, size_t to, const PeerMessage& message) 
     mark.kind = MarkKind::kCommand;
     mark.bytes = message.command->size();
     mark.text = TextOf("a command for the catalog");
+  } else if (message.beats != nullptr) {
+    mark.kind = MarkKind::kHeartbeat;
+    mark.text = TextOf(absl::StrCat("heartbeats and answers of ", message.beats->beats.size(),
+                                    " groups, ", message.beats->released.size(), " released"));
   } else {
     mark.text = TextOf(Describe(message.message, mark));
   }

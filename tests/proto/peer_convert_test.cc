@@ -88,8 +88,10 @@ RC_GTEST_PROP(PeerConvert, EverySmallMessageComesBackAsItWas,
       raft::VoteReply{flag, other, LogIndex(index), Term(term)},
       raft::AppendReply{flag, LogIndex(index), Term(term), LogIndex(index), sequence, other},
       raft::TimeoutNow{},
-      raft::Heartbeat{LogIndex(index), sequence, LogIndex(index), Instant::FromNanos(term), 7},
-      raft::HeartbeatReply{sequence, Instant::FromNanos(term), flag, other, LogIndex(index), 9},
+      raft::Heartbeat{LogIndex(index), sequence, LogIndex(index), Instant::FromNanos(term), 7,
+                      flag},
+      raft::HeartbeatReply{sequence, Instant::FromNanos(term), flag, other, LogIndex(index), 9,
+                           other},
       raft::ReadIndexRequest{raft::ReadId(sequence)},
       raft::ReadIndexReply{raft::ReadId(sequence),
                            flag ? std::optional(LogIndex(index)) : std::nullopt}};
@@ -119,12 +121,13 @@ RC_GTEST_PROP(PeerConvert, EverySmallMessageComesBackAsItWas,
     if (const auto* beat = std::get_if<raft::Heartbeat>(&got->message.body)) {
       RC_ASSERT(beat->commit == LogIndex(index) && beat->all_durable == LogIndex(index));
       RC_ASSERT(beat->context == sequence && beat->sent == Instant::FromNanos(term));
-      RC_ASSERT(beat->priority == 7u);
+      RC_ASSERT(beat->priority == 7u && beat->quiet == flag);
     }
     if (const auto* alive = std::get_if<raft::HeartbeatReply>(&got->message.body)) {
       RC_ASSERT(alive->context == sequence && alive->sent == Instant::FromNanos(term));
       RC_ASSERT(alive->no_room == flag && alive->unverified == other);
       RC_ASSERT(alive->installing == LogIndex(index) && alive->priority == 9u);
+      RC_ASSERT(alive->quiet == other);
     }
     if (const auto* read = std::get_if<raft::ReadIndexRequest>(&got->message.body)) {
       RC_ASSERT(read->id == raft::ReadId(sequence));
@@ -134,6 +137,64 @@ RC_GTEST_PROP(PeerConvert, EverySmallMessageComesBackAsItWas,
       RC_ASSERT(read->index == std::get<raft::ReadIndexReply>(body).index);
     }
   }
+}
+
+PeerMessage WithBeats(BeatMessage beats) {
+  return {.group = GroupId(0),
+          .message = {.from = NodeId(7), .to = NodeId(8), .term = {}, .body = raft::TimeoutNow{}},
+          .beats = std::make_shared<const BeatMessage>(std::move(beats))};
+}
+
+TEST(PeerConvert, TheHeartbeatsOfManyGroupsComeBackAsTheyWere) {
+  const BeatMessage sent{
+      .session = UINT64_MAX,
+      .ack_session = 5,
+      .ack = 6,
+      .released = {{GroupId(3), Term(4)}, {GroupId(1), Term(2)}},
+      .released_to = 9,
+      .beats = {{GroupId(1), Term(2), raft::Heartbeat{.commit = LogIndex(3), .quiet = true}},
+                {GroupId(4), Term(5), raft::HeartbeatReply{.context = 6, .quiet = true}}}};
+  const absl::StatusOr<PeerMessage> got =
+      DecodePeer(Bytes::From(Join(EncodePeer(WithBeats(sent)))));
+  ASSERT_TRUE(got.ok()) << got.status();
+  ASSERT_NE(got->beats, nullptr);
+  const BeatMessage& back = *got->beats;
+  EXPECT_EQ(back.session, UINT64_MAX);
+  EXPECT_EQ(back.ack_session, 5u);
+  EXPECT_EQ(back.ack, 6u);
+  ASSERT_EQ(back.released.size(), 2u);
+  EXPECT_EQ(back.released[0].group, GroupId(3));
+  EXPECT_EQ(back.released[0].term, Term(4));
+  EXPECT_EQ(back.released_to, 9u);
+  ASSERT_EQ(back.beats.size(), 2u);
+  EXPECT_EQ(back.beats[0].group, GroupId(1));
+  EXPECT_EQ(back.beats[0].term, Term(2));
+  EXPECT_EQ(std::get<raft::Heartbeat>(back.beats[0].body).commit, LogIndex(3));
+  EXPECT_TRUE(std::get<raft::Heartbeat>(back.beats[0].body).quiet);
+  EXPECT_EQ(std::get<raft::HeartbeatReply>(back.beats[1].body).context, 6u);
+}
+
+TEST(PeerConvert, AsManyHeartbeatsAsAMessageMayHoldFitWhateverTheirNumbers) {
+  const LogIndex far((uint64_t{1} << 62) - 1);
+  const Beat beat{GroupId(far.value()), Term(0x7fffffff),
+                  raft::Heartbeat{.commit = far,
+                                  .context = UINT64_MAX,
+                                  .all_durable = far,
+                                  .sent = Instant::FromNanos(-1),
+                                  .priority = UINT32_MAX,
+                                  .quiet = true}};
+  const BeatMessage full{
+      .session = 1,
+      .released = std::vector<Release>(kReleasesMax, {GroupId(far.value()), Term(0x7fffffff)}),
+      .beats = std::vector<Beat>(kBeatsMax, beat)};
+  const absl::StatusOr<PeerMessage> got =
+      DecodePeer(Bytes::From(Join(EncodePeer(WithBeats(full)))));
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(got->beats->beats.size(), kBeatsMax);
+}
+
+TEST(PeerConvert, HeartbeatsOfNoSessionAreRefused) {
+  EXPECT_FALSE(DecodePeer(Bytes::From(Join(EncodePeer(WithBeats({}))))).ok());
 }
 
 raft::InstallSnapshot Snapshot(size_t voters) {

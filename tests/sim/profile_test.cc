@@ -51,7 +51,7 @@ TEST(Profile, EverythingLeavesNoFaultOut) {
           s.datagram_damaged, s.client_break, s.crash_in_step, s.flush_slow, s.flush_fails,
           s.weights.power_loss, s.weights.process_kill, s.weights.cluster_power_loss,
           s.weights.graceful_restart, s.weights.pause, s.weights.partition, s.weights.link_break,
-          s.weights.disk_full, s.weights.wall_clock}) {
+          s.weights.disk_full, s.weights.wall_clock, s.weights.disk_hang}) {
       EXPECT_GT(rate, 0u);
     }
     EXPECT_GT(s.scrub_bytes_per_second, 0u);

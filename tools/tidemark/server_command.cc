@@ -70,6 +70,13 @@ void AddTuning(CLI::App& command, ServerConfig& config) {
                 "nodes or none")
       ->group(group);
   command
+      .add_option(
+          "--disk-stall-timeout-ms", config.disk_stall_timeout_ms,
+          "A write that takes this long is taken to hang: until it ends the node hands over "
+          "what it leads and does not vote")
+      ->capture_default_str()
+      ->group(group);
+  command
       .add_option("--disk-headroom-bytes", config.disk_headroom_bytes,
                   "Produce is refused below this much free space")
       ->capture_default_str()

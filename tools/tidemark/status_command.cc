@@ -28,9 +28,10 @@ std::string Short(const Names& name, size_t prefix) {
 
 std::string Table(const v1::GetStatusResponse& status) {
   std::string text =
-      absl::StrFormat("cluster %s, as node %d (%s, %s) sees it%s%s\n\n", status.cluster_id(),
+      absl::StrFormat("cluster %s, as node %d (%s, %s) sees it%s%s%s\n\n", status.cluster_id(),
                       status.node_id(), status.address(), status.version(),
                       status.disk_full() ? "; its DISK IS FULL, produce is refused" : "",
+                      status.disk_stalled() ? "; its DISK HANGS, it leads nothing" : "",
                       status.shutting_down() ? "; it is shutting down" : "");
   absl::StrAppend(&text,
                   absl::StrFormat("%-6s %-24s %-9s %s\n", "node", "address", "state", "catalog"));

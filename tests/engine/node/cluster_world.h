@@ -67,6 +67,7 @@ class ClusterWorld {
   void Crash(NodeId id) {
     slots_.at(id).node.reset();
     std::erase_if(queue_, [&](const auto& each) { return each.first == id; });
+    held_flushes_.erase(id);
   }
 
   void Run(Duration duration) {
@@ -167,6 +168,19 @@ class ClusterWorld {
   }
   bool HasFiles(NodeId id, GroupId group) const { return !slots_.at(id).disk.List(group).empty(); }
 
+  // Messages from the first to the second vanish.
+  std::set<std::pair<NodeId, NodeId>> cut_;
+  // Flushes of these do not end; once they may, all that were begun do.
+  std::set<NodeId> hung_;
+  void EndHang(NodeId id) {
+    hung_.erase(id);
+    for (const IoToken token : std::exchange(held_flushes_[id], {})) {
+      queue_.emplace_back(id, IoDone{token, absl::OkStatus()});
+    }
+    Deliver();
+  }
+  uint64_t messages_sent_ = 0;  // between nodes, gossip not counted
+
   std::map<NodeId, Slot> slots_;
   Now now_{Instant::FromNanos(1), WallTime::FromMillis(1'700'000'000'000)};
 
@@ -201,7 +215,11 @@ class ClusterWorld {
     for (Effect& effect : fx) {
       if (auto* flush = std::get_if<Flush>(&effect)) {
         slot.disk.Execute(flush->batch);
-        queue_.emplace_back(id, IoDone{flush->token, absl::OkStatus()});
+        if (hung_.contains(id)) {
+          held_flushes_[id].push_back(flush->token);
+        } else {
+          queue_.emplace_back(id, IoDone{flush->token, absl::OkStatus()});
+        }
       } else if (const auto* read = std::get_if<ReadRange>(&effect)) {
         queue_.emplace_back(
             id, ReadDone{read->token, slot.disk.ReadFull(read->file, read->pos, read->length)});
@@ -210,7 +228,8 @@ class ClusterWorld {
             id, GroupReopened{reopen->token, RecoverGroupAgain(reopen->group, slot.options.log,
                                                                slot.disk, reopen->committed)});
       } else if (auto* send = std::get_if<SendPeer>(&effect)) {
-        if (slots_.contains(send->to)) {
+        ++messages_sent_;
+        if (slots_.contains(send->to) && !cut_.contains({id, send->to})) {
           queue_.emplace_back(send->to, PeerReceived{id, std::move(send->message)});
         }
       } else if (auto* datagram = std::get_if<SendDatagram>(&effect)) {
@@ -229,6 +248,7 @@ class ClusterWorld {
     }
   }
 
+  std::map<NodeId, std::vector<IoToken>> held_flushes_;
   std::deque<std::pair<NodeId, Event>> queue_;
   std::vector<GroupView> views_;
   uint64_t last_request_ = 0;
