@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "engine/base/check.h"
@@ -28,7 +29,10 @@ void Run(std::string_view bytes) {
   Now now;
   swim.Start(now, out);
   swim.OnDatagram(now, {"10.0.0.2", 7000}, bytes, out);
-  swim.OnStream(now, bytes, out);
+  // Nobody who means harm is kept away by a checksum.
+  const std::string with_checksum = AddChecksum(std::string(bytes));
+  swim.OnDatagram(now, {"10.0.0.2", 7000}, with_checksum, out);
+  swim.OnStream(now, with_checksum, out);
   for (int steps = 0; steps < 50; ++steps) {
     now.instant = swim.next_deadline();
     swim.OnTimer(now, out);

@@ -34,8 +34,10 @@ uint64_t NumberIn(const RpcError& error, const std::string& key) {
 
 std::string_view NameOf(const Request& request) {
   constexpr std::array<std::string_view, std::variant_size_v<Request>> kNames = {
-      "produce",     "fetch",          "create topic", "delete topic",
-      "list topics", "describe topic", "get servers",  "get status"};
+      "produce",        "fetch",       "create topic",   "delete topic", "list topics",
+      "describe topic", "get servers", "get status",     "get members",  "add member",
+      "remove member",  "move",        "hand leadership"};
+  static_assert(!kNames.back().empty());
   return kNames[request.index()];
 }
 
@@ -67,10 +69,11 @@ balancer::CallError CallErrorOf(const RpcError& error) {
   return call;
 }
 
-Client::Client(World* world, uint32_t actor, std::string topic)
+Client::Client(World* world, uint32_t actor, std::string topic, std::string principal)
     : world_(world),
       actor_(actor),
       topic_(std::move(topic)),
+      principal_(std::move(principal)),
       view_(Seeds(*world)),
       picker_({.ejection = {.base = Duration::Millis(100), .max = Duration::Seconds(1)}},
               Prng(world->decisions().Draw(Site::kClientSeed, actor))) {}
@@ -119,14 +122,15 @@ void Client::Call(const balancer::Target& target, Request request, Callback done
           return;
         }
         timeline().Ends(mark);
-        world_->Submit(*node, std::move(request), [this, call, at = *node](Response response) {
+        auto reply = [this, call, at = *node](Response response) {
           const MarkId answer = timeline().Answers(at, actor_, NameOf(response));
           auto kept = std::make_unique<Response>(std::move(response));
           world_->scheduler().After(Latency(), [this, call, answer, kept = std::move(kept)] {
             timeline().Ends(answer);
             Complete(call, std::move(*kept));
           });
-        });
+        };
+        world_->Submit(*node, std::move(request), std::move(reply), principal_);
       });
   world_->scheduler().After(kCallTimeout, [this, call] { Complete(call, Unreachable()); });
 }

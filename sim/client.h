@@ -20,8 +20,8 @@ namespace tidemark::sim {
 // network that takes time. Clients never look into nodes.
 class Client {
  public:
-  // `actor`: small and distinct among clients.
-  Client(World* world, uint32_t actor, std::string topic);
+  // `actor`: small and distinct among clients. `principal`: who its certificate says it is.
+  Client(World* world, uint32_t actor, std::string topic, std::string principal = kTrusted);
   virtual ~Client() = default;
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -65,6 +65,7 @@ class Client {
   World* world_;
   uint32_t actor_;
   std::string topic_;
+  std::string principal_;
   balancer::ClusterView view_;
   balancer::Picker picker_;
 

@@ -8,6 +8,7 @@ constexpr std::array<std::string_view, kProbes> kNames = {
     "message_duplicated",
     "message_reordered",
     "datagram_lost",
+    "datagram_damaged",
     "partition_split",
     "partition_isolated",
     "partition_one_way",
@@ -34,6 +35,9 @@ constexpr std::array<std::string_view, kProbes> kNames = {
     "group_reopened",
     "segment_rolled",
     "prefix_removed",
+    "catalog_snapshot_made",
+    "catalog_snapshot_loaded",
+    "catalog_snapshot_installed",
     "consumer_behind_retention",
     "compaction_pass",
     "record_compacted",
@@ -48,6 +52,7 @@ constexpr std::array<std::string_view, kProbes> kNames = {
     "topic_deleted",
     "scrub_pass",
     "scrub_finding",
+    "access_denied",
 };
 
 }  // namespace

@@ -15,6 +15,7 @@ enum class Probe : uint8_t {
   kMessageDuplicated,
   kMessageReordered,
   kDatagramLost,
+  kDatagramDamaged,
   kPartitionSplit,
   kPartitionIsolated,
   kPartitionOneWay,
@@ -42,6 +43,9 @@ enum class Probe : uint8_t {
   kGroupReopened,
   kSegmentRolled,
   kPrefixRemoved,
+  kCatalogSnapshotMade,
+  kCatalogSnapshotLoaded,
+  kCatalogSnapshotInstalled,
   kConsumerBehindRetention,
   kCompactionPass,
   kRecordCompacted,
@@ -56,6 +60,7 @@ enum class Probe : uint8_t {
   kTopicDeleted,
   kScrubPass,
   kScrubFinding,
+  kAccessDenied,
   kCount,
 };
 

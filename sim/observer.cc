@@ -23,10 +23,12 @@ Observer::Observer(Verdict* verdict, Coverage* coverage, Story* story)
       commits_(verdict),
       votes_(verdict),
       durable_(verdict),
+      catalogs_(verdict),
       acked_(&committed_, verdict),
       consumers_(&committed_, verdict),
       retention_(&committed_, &durable_, verdict),
       compaction_(&committed_, verdict, coverage),
+      access_(verdict),
       canary_(verdict) {}
 
 void Observer::OnRemoved(NodeId id, GroupId group) {
@@ -43,12 +45,14 @@ void Observer::AfterStep(NodeId id, const Node& node, const Disk& disk, WallTime
     story_->timeline().State(id, view);
     if (view.failure == nullptr && !deleted_.contains(view.group)) Absorb(id, view, disk, wall);
   }
+  CheckCatalog(id, node);
 }
 
 void Observer::OnCrash(NodeId id) {
   commits_.OnRestart(id);
   votes_.OnRestart(id);
   durable_.OnCrash(id);
+  seen_catalogs_.erase(id);
   std::erase_if(replicas_, [&](const auto& entry) { return entry.first.first == id; });
 }
 
@@ -102,10 +106,43 @@ void Observer::CountCompaction(NodeId id, const GroupView& view, Replica& replic
   before = now;
 }
 
+void Observer::CheckCatalog(NodeId id, const Node& node) {
+  if (!verdict_->ok()) return;
+  const NodeCounters& now = node.counters();
+  SeenCatalog& before = seen_catalogs_[id];
+  coverage_->Hit(Probe::kCatalogSnapshotMade, now.catalog_snapshots_made - before.made);
+  coverage_->Hit(Probe::kCatalogSnapshotLoaded, now.catalog_snapshots_loaded - before.loaded);
+  coverage_->Hit(Probe::kCatalogSnapshotInstalled,
+                 now.catalog_snapshots_installed - before.installed);
+  if (now.catalog_snapshots_loaded != before.loaded) {
+    story_->Tell("node ", id.value(), " takes over a state of the catalog at index ",
+                 node.catalog_applied().value());
+  }
+  before.made = now.catalog_snapshots_made;
+  before.loaded = now.catalog_snapshots_loaded;
+  before.installed = now.catalog_snapshots_installed;
+  if (node.catalog_applied() == before.applied) return;
+  if (catalogs_.OnState(id, node.catalog_applied(), node.catalog())) {
+    before.applied = node.catalog_applied();
+  }
+}
+
 void Observer::CheckRetention(NodeId id, const GroupView& view, WallTime wall, Replica& replica) {
   const LogIndex first = view.log->first_index();
   if (!verdict_->ok()) return;
   if (view.kept_from <= LogIndex{1} && first == LogIndex{1}) return;
+  if (view.group == kCatalogGroup) {
+    if (view.kept_from > replica.first) {
+      catalogs_.OnLetsGo(id, view.kept_from, view.raft->commit(), view.log->durable_index());
+    }
+    if (first > view.kept_from) {
+      verdict_->Fail("catalog_state",
+                     absl::StrCat("the catalog's log of node ", id.value(), " begins at index ",
+                                  first.value(), " without having let go of what was before"));
+    }
+    CountPrefix(id, view, replica);
+    return;
+  }
   // The frames that go, and the header of one segment at least.
   uint64_t let_go = view.kept_from > first ? kSegmentHeaderBytes : 0;
   for (LogIndex index = first; index < view.kept_from; ++index) {
@@ -119,6 +156,11 @@ void Observer::CheckRetention(NodeId id, const GroupView& view, WallTime wall, R
                          .commit = view.raft->commit(),
                          .now = wall});
   retention_.OnFirstIndex(view.group, id, first);
+  CountPrefix(id, view, replica);
+}
+
+void Observer::CountPrefix(NodeId id, const GroupView& view, Replica& replica) {
+  const LogIndex first = view.log->first_index();
   if (first == replica.first) return;
   if (first > replica.first) {
     coverage_->Hit(Probe::kPrefixRemoved);
@@ -196,6 +238,7 @@ void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallT
       const EntryFact* before = known.empty() ? nullptr : &known.back();
       const EntryFact fact = FactOf(entry, before == nullptr ? 0 : before->prefix);
       compaction_.OnEntry(view.group, fact, entry.frame.view());
+      if (view.group == kCatalogGroup) catalogs_.OnEntry(fact, entry.frame);
       matching_.OnEntry(view.group, id, before, fact);
       if (entry.index <= recovered_to) durable_.OnRecovered(view.group, id, fact);
       if (entry.index <= replica.found_to) {
@@ -228,6 +271,7 @@ void Observer::AdvanceCommit(NodeId id, const GroupView& view, Replica& replica)
       if (counts) durable_.OnCommitted(view.group, incoming, entry);
       if (counts && !outgoing.empty()) durable_.OnCommitted(view.group, outgoing, entry);
       compaction_.OnCommitted(view.group, entry);
+      if (view.group == kCatalogGroup) catalogs_.OnCommitted(entry);
       if (ledger_groups_.contains(view.group)) acked_.OnCommitted(view.group, entry);
     }
     ++replica.commit;

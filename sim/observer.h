@@ -9,8 +9,10 @@
 
 #include "engine/base/ids.h"
 #include "engine/node/node.h"
+#include "sim/checkers/access.h"
 #include "sim/checkers/acked_durability.h"
 #include "sim/checkers/canary.h"
+#include "sim/checkers/catalog_state.h"
 #include "sim/checkers/commit_rules.h"
 #include "sim/checkers/compaction.h"
 #include "sim/checkers/consumer_order.h"
@@ -64,6 +66,7 @@ class Observer {
   Retention& retention() { return retention_; }
   Canary& canary() { return canary_; }
   Compaction& compaction() { return compaction_; }
+  Access& access() { return access_; }
   const StateMachine& committed() const { return committed_; }
 
  private:
@@ -102,6 +105,8 @@ class Observer {
   // A log whose prefix is gone begins with what was committed there.
   void BeginAt(NodeId id, GroupId group, LogIndex first, std::vector<EntryFact>& known);
   void CheckRetention(NodeId id, const GroupView& view, WallTime wall, Replica& replica);
+  void CountPrefix(NodeId id, const GroupView& view, Replica& replica);
+  void CheckCatalog(NodeId id, const Node& node);
   void CountCompaction(NodeId id, const GroupView& view, Replica& replica);
   // Hands what is left of a compacted log, as a reader gets it from the disk, to its oracle.
   void CheckCompacted(NodeId id, const GroupView& view, const Disk& disk);
@@ -120,15 +125,25 @@ class Observer {
   CommitRules commits_;
   VoteOnce votes_;
   DurableQuorum durable_;
+  CatalogStates catalogs_;
   AckedDurability acked_;
   ConsumerOrder consumers_;
   Retention retention_;
   Compaction compaction_;
+  Access access_;
   Canary canary_;
   std::set<GroupId> ledger_groups_;
   std::set<GroupId> deleted_;
   std::map<std::pair<NodeId, GroupId>, Replica> replicas_;
   std::map<GroupId, NodeId> last_leader_;
+  // Of each node's catalog, since it was started: how far it was seen, and what was counted.
+  struct SeenCatalog {
+    LogIndex applied;
+    uint64_t made = 0;
+    uint64_t loaded = 0;
+    uint64_t installed = 0;
+  };
+  std::map<NodeId, SeenCatalog> seen_catalogs_;
 };
 
 }  // namespace tidemark::sim

@@ -14,6 +14,7 @@ void WithoutNetworkFaults(Scenario& s) {
   s.message_duplicated = 0;
   s.message_reordered = 0;
   s.datagram_lost = 0;
+  s.datagram_damaged = 0;
   s.client_break = 0;
   s.weights.partition = 0;
   s.weights.link_break = 0;
@@ -46,6 +47,7 @@ void WithNetworkFaults(Scenario& s) {
   at_least(s.message_duplicated, 5000);
   at_least(s.message_reordered, 5000);
   at_least(s.datagram_lost, 10'000);
+  at_least(s.datagram_damaged, 2000);
   at_least(s.client_break, 500);
   at_least(s.weights.partition, 3);
   at_least(s.weights.link_break, 1);
@@ -92,12 +94,12 @@ constexpr Probe kDiskProbes[] = {
     Probe::kBatchAcked, Probe::kRecordConsumed, Probe::kScrubPass,     Probe::kScrubFinding,
 };
 constexpr Probe kNetworkProbes[] = {
-    Probe::kMessageLost,        Probe::kMessageDuplicated, Probe::kMessageReordered,
-    Probe::kDatagramLost,       Probe::kPartitionSplit,    Probe::kPartitionIsolated,
-    Probe::kPartitionOneWay,    Probe::kPartitionPair,     Probe::kLinkBroken,
-    Probe::kClientDisconnected, Probe::kLeaderChanged,     Probe::kTruncated,
-    Probe::kBatchAcked,         Probe::kRetryRecognised,   Probe::kBatchRefused,
-    Probe::kRecordConsumed,     Probe::kReadAtFollower,
+    Probe::kMessageLost,       Probe::kMessageDuplicated,  Probe::kMessageReordered,
+    Probe::kDatagramLost,      Probe::kDatagramDamaged,    Probe::kPartitionSplit,
+    Probe::kPartitionIsolated, Probe::kPartitionOneWay,    Probe::kPartitionPair,
+    Probe::kLinkBroken,        Probe::kClientDisconnected, Probe::kLeaderChanged,
+    Probe::kTruncated,         Probe::kBatchAcked,         Probe::kRetryRecognised,
+    Probe::kBatchRefused,      Probe::kRecordConsumed,     Probe::kReadAtFollower,
 };
 
 }  // namespace

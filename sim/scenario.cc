@@ -55,6 +55,7 @@ void DrawCluster(const Draw& draw, Scenario& s) {
   s.append_bytes_max = draw.OneOf<uint64_t>("append_bytes_max", {1, 4096, 65536, 65536, 0, 0});
   s.segment_bytes =
       draw.OneOf<uint64_t>("segment_bytes", {16u << 10, 16u << 10, 24u << 10, 64u << 10});
+  s.catalog_snapshot_entries = draw.OneOf<uint64_t>("catalog_snapshot_entries", {1, 2, 4, 10, 40});
   if (draw.Percent("retention_bytes.on", 35)) {
     s.retention_bytes = draw.OneOf<uint64_t>("retention_bytes", {1, 40'000, 100'000});
   }
@@ -89,6 +90,7 @@ void DrawNetwork(const Draw& draw, Scenario& s) {
   s.message_duplicated = draw.Rate("message_duplicated", 40, {5000, 50'000});
   s.message_reordered = draw.Rate("message_reordered", 40, {5000, 50'000});
   s.datagram_lost = draw.Rate("datagram_lost", 50, {10'000, 100'000});
+  s.datagram_damaged = draw.Rate("datagram_damaged", 30, {2000, 20'000});
   s.step_delay_max = Duration::Micros(draw.OneOf<int64_t>("step_delay", {20, 200, 2000}));
   s.clock_drift_ppm_max = draw.OneOf<int64_t>("clock_drift", {0, 200, 20'000});
   s.crash_in_step = draw.Rate("crash_in_step", 40, {100, 400});
@@ -135,6 +137,7 @@ void DrawClients(const Draw& draw, Scenario& s) {
   const bool all_kept = !s.compact && s.retention_bytes == 0 && s.retention_ms == 0;
   s.moves = s.nodes.size() >= 3 && all_kept && draw.Percent("moves", 40);
   if (s.moves) s.replication_factor = static_cast<uint32_t>(s.nodes.size() - 1);
+  s.intruder = draw.Percent("intruder", 20);
   s.batches_in_flight = draw.OneOf<uint32_t>("in_flight", {1, 4, 16, 64});
   // Most seeds are light, a few hundred batches of up to a KiB or so: what goes wrong is a matter
   // of order, seldom of quantity, and the time that one heavy seed takes is worth many light ones.
@@ -162,6 +165,10 @@ Scenario ScenarioOf(uint64_t seed) {
   DrawDisks(draw, s);
   DrawFaults(draw, s);
   DrawClients(draw, s);
+  // A node that is down misses more of the catalog than its log keeps for it.
+  if (s.topic_churn && s.catalog_snapshot_entries <= 4) {
+    s.down_max = std::max(s.down_max, Duration::Seconds(4));
+  }
   return s;
 }
 
@@ -213,6 +220,7 @@ void ValidateCluster(const Scenario& s, Validation& v) {
   v.Within("heartbeat_interval", s.heartbeat_interval, Duration::Millis(1), kHour);
   v.Below("heartbeat_interval", s.heartbeat_interval, "election_timeout", s.election_timeout);
   v.Within<uint64_t>("segment_bytes", s.segment_bytes, kSegmentBytesMin, 1u << 30);
+  v.Within<uint64_t>("catalog_snapshot_entries", s.catalog_snapshot_entries, 1, 1u << 30);
   v.Within("retention_interval", s.retention_interval, Duration::Millis(1), kHour);
   v.Within<uint64_t>("retention_ms", s.retention_ms, 0, kRetentionMillisMax);
   v.Within("compaction_interval", s.compaction_interval, Duration::Millis(1), kHour);
@@ -231,6 +239,7 @@ void ValidateWorld(const Scenario& s, Validation& v) {
         {"message_duplicated", s.message_duplicated},
         {"message_reordered", s.message_reordered},
         {"datagram_lost", s.datagram_lost},
+        {"datagram_damaged", s.datagram_damaged},
         {"crash_in_step", s.crash_in_step},
         {"flush_slow", s.flush_slow},
         {"flush_fails", s.flush_fails},

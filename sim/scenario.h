@@ -31,6 +31,8 @@ struct Scenario {
   uint64_t append_bytes_max = 0;
   uint64_t append_entries_max = 0;
   uint64_t segment_bytes = 64u << 10;
+  // After how many entries the catalog's log is cut short by a snapshot.
+  uint64_t catalog_snapshot_entries = 4096;
   // Of the topic that is produced to; 0: for ever.
   uint64_t retention_bytes = 0;
   uint64_t retention_ms = 0;
@@ -58,6 +60,7 @@ struct Scenario {
   uint32_t message_duplicated = 0;
   uint32_t message_reordered = 0;
   uint32_t datagram_lost = 0;
+  uint32_t datagram_damaged = 0;
 
   // Nodes.
   Duration step_delay_max = Duration::Micros(20);
@@ -108,6 +111,8 @@ struct Scenario {
   // Partitions begin on all nodes but one and get a replica there, too, under load; and leadership
   // is handed around.
   bool moves = false;
+  // Access is controlled, and a client that may do nothing asks for everything.
+  bool intruder = false;
 
   // Phases.
   Duration fault_phase = Duration::Seconds(10);

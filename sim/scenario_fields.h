@@ -20,6 +20,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("append_bytes_max", s.append_bytes_max);
   visit.Field("append_entries_max", s.append_entries_max);
   visit.Field("segment_bytes", s.segment_bytes);
+  visit.Field("catalog_snapshot_entries", s.catalog_snapshot_entries);
   visit.Field("retention_bytes", s.retention_bytes);
   visit.Field("retention_ms", s.retention_ms);
   visit.Field("retention_interval", s.retention_interval);
@@ -42,6 +43,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("message_duplicated", s.message_duplicated);
   visit.Field("message_reordered", s.message_reordered);
   visit.Field("datagram_lost", s.datagram_lost);
+  visit.Field("datagram_damaged", s.datagram_damaged);
 
   visit.Group("nodes");
   visit.Field("step_delay_max", s.step_delay_max);
@@ -84,6 +86,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("client_break", s.client_break);
   visit.Field("topic_churn", s.topic_churn);
   visit.Field("moves", s.moves);
+  visit.Field("intruder", s.intruder);
 
   visit.Group("phases");
   visit.Field("fault_phase", s.fault_phase);

@@ -32,6 +32,8 @@ constexpr std::array<SiteInfo, kSites> kInfos = {{
     {Site::kDuplicateLatency, "duplicate_latency", Default::kLeast},
     {Site::kMessageReordered, "message_reordered", Default::kLeast},
     {Site::kDatagramLost, "datagram_lost", Default::kLeast},
+    {Site::kDatagramDamaged, "datagram_damaged", Default::kLeast},
+    {Site::kDamagedBit, "damaged_bit", Default::kLeast},
     {Site::kDialLatency, "dial_latency", Default::kLeast},
     {Site::kStepDelay, "step_delay", Default::kLeast},
     {Site::kFlushLatency, "flush_latency", Default::kLeast},
@@ -81,6 +83,9 @@ constexpr std::array<SiteInfo, kSites> kInfos = {{
     {Site::kTransferWait, "transfer_wait", Default::kMost},
     {Site::kTransferTo, "transfer_to", Default::kLeast},
     {Site::kTransferGroup, "transfer_group", Default::kLeast},
+    {Site::kIntruderPause, "intruder_pause", Default::kMost},
+    {Site::kIntruderNode, "intruder_node", Default::kLeast},
+    {Site::kIntruderRequest, "intruder_request", Default::kLeast},
 }};
 
 constexpr bool InOrder() {

@@ -20,6 +20,8 @@ enum class Site : uint8_t {
   kDuplicateLatency,
   kMessageReordered,
   kDatagramLost,
+  kDatagramDamaged,
+  kDamagedBit,
   kDialLatency,
   // Nodes: actor is the node.
   kStepDelay,
@@ -72,6 +74,9 @@ enum class Site : uint8_t {
   kTransferWait,
   kTransferTo,
   kTransferGroup,
+  kIntruderPause,
+  kIntruderNode,
+  kIntruderRequest,
   kCount,
 };
 

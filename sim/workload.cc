@@ -12,12 +12,18 @@ constexpr uint32_t kAdminActor = 0;
 constexpr uint32_t kChurnActor = 1;
 constexpr uint32_t kWatchActor = 2;
 constexpr uint32_t kMoveActor = 3;
+constexpr uint32_t kIntruderActor = 4;
+constexpr char kTopic[] = "orders";
 constexpr uint32_t kFirstProducer = 8;
 constexpr uint32_t kFirstConsumer = 16;
 
 constexpr Duration kAskAgain = Duration::Millis(60);
 // Between the end of a fleeting topic and the next one.
 constexpr Duration kNextTopic = Duration::Millis(1000);
+// Where the catalog's log is cut short every few entries they are so many that a node which is down
+// for a while misses some.
+constexpr uint64_t kFewEntries = 4;
+constexpr Duration kNextTopicSoon = Duration::Millis(1);
 
 }  // namespace
 
@@ -119,7 +125,8 @@ void Workload::Start() {
     }
   };
   const Scenario& scenario = world_->scenario();
-  admin_.CreateTopic({.name = "orders",
+  if (scenario.intruder) intruder_.emplace(world_, kIntruderActor, kTopic).Start();
+  admin_.CreateTopic({.name = kTopic,
                       .partitions = scenario.partitions,
                       .replication_factor = scenario.replication_factor,
                       .retention_bytes = scenario.retention_bytes,
@@ -187,7 +194,9 @@ void Workload::Churn(uint64_t round) {
                          world_->story().timeline().NameGroups(topic);
                          churner_.DeleteTopic(name, [this, round] {
                            churning_ = false;
-                           world_->scheduler().After(kNextTopic,
+                           const bool soon =
+                               world_->scenario().catalog_snapshot_entries <= kFewEntries;
+                           world_->scheduler().After(soon ? kNextTopicSoon : kNextTopic,
                                                      [this, round] { Churn(round + 1); });
                          });
                        });

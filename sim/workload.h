@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "sim/consumer.h"
+#include "sim/intruder.h"
 #include "sim/producer.h"
 #include "sim/world.h"
 
@@ -67,6 +69,7 @@ class Workload {
   Admin churner_;
   Admin watcher_;
   Admin mover_;
+  std::optional<Intruder> intruder_;
   std::vector<std::unique_ptr<Producer>> producers_;
   TopicInfo topic_;
   std::vector<std::unique_ptr<Consumer>> consumers_;

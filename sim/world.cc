@@ -67,7 +67,10 @@ NodeOptions World::OptionsFor(size_t node) const {
   options.voters = scenario_->nodes;
   for (const auto& slot : slots_) options.seeds.push_back(slot->endpoint);
   options.version = "sim";
-  options.acl_allow_all = true;
+  options.acl_allow_all = !scenario_->intruder;
+  if (scenario_->intruder) {
+    options.acl_policy = absl::StrCat("p, ", kTrusted, ", *, *\np, *, topic:public*, *\n");
+  }
   options.log = {.segment_bytes = scenario_->segment_bytes,
                  .index_interval_bytes = scenario_->index_interval_bytes,
                  .cache_bytes = scenario_->cache_bytes,
@@ -81,6 +84,7 @@ NodeOptions World::OptionsFor(size_t node) const {
   options.reopen_delay_max = Duration::Seconds(2);
   options.append_bytes_max = scenario_->append_bytes_max;
   options.append_entries_max = scenario_->append_entries_max;
+  options.catalog_snapshot_entries = scenario_->catalog_snapshot_entries;
   options.retention_interval = scenario_->retention_interval;
   options.compaction_interval = scenario_->compaction_interval;
   options.gossip_speed = scenario_->gossip_speed;

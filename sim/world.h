@@ -29,6 +29,9 @@
 
 namespace tidemark::sim {
 
+// The principal that may do everything.
+inline constexpr char kTrusted[] = "sim";
+
 // The world that production nodes run in: virtual time, a network, a disk and a clock for each
 // node. Executes what nodes decide, the way the real driver does, with everything that can go wrong
 // on the way. Deterministic: one seed, one thread, one result.
@@ -65,7 +68,7 @@ class World {
   // A request arrives at `node`, which is up; `reply` is called once, at the node, unless the node
   // goes down or the request is cancelled first.
   using ReplyFn = std::function<void(Response)>;
-  RequestId Submit(size_t node, Request request, ReplyFn reply);
+  RequestId Submit(size_t node, Request request, ReplyFn reply, std::string principal = kTrusted);
   void Cancel(size_t node, RequestId request);
   // What the driver of a node does for a FetchResponse: reads the range.
   void ReadAt(size_t node, FileRange range, std::function<void(absl::StatusOr<Bytes>)> done);
@@ -177,6 +180,8 @@ class World {
   void Send(size_t node, SendPeer send);
   void SendTo(size_t node, SendDatagram send);
   void StreamTo(size_t node, SendGossipStream send);
+  // Now and then a bit of `bytes`, which `node` sends, is turned over on the way.
+  void Damage(size_t node, Bytes& bytes);
   void Dial(size_t from, size_t to);
   // Whether it was heard.
   bool Hear(size_t from, size_t to, const Bytes& bytes);

@@ -199,12 +199,23 @@ void World::SendTo(size_t node, SendDatagram send) {
     story_->timeline().Ends(mark,
                             network_.Reachable(node, *to) ? Outcome::kLost : Outcome::kBlocked);
   }
+  if (!calm_ && scenario_->datagram_damaged > 0) Damage(node, send.bytes);
   for (size_t i = 0; i < arrivals.count; ++i) {
     scheduler_.At(arrivals.at[i], [this, from = node, to = *to, mark, bytes = send.bytes] {
       story_->timeline().Ends(mark, up(to) ? Outcome::kDone : Outcome::kReceiverDown);
       if (up(to)) Deliver(to, DatagramReceived{slots_[from]->endpoint, bytes});
     });
   }
+}
+
+void World::Damage(size_t node, Bytes& bytes) {
+  const uint32_t actor = static_cast<uint32_t>(node);
+  if (!decisions_.Fault(Site::kDatagramDamaged, actor, scenario_->datagram_damaged)) return;
+  coverage_.Hit(Probe::kDatagramDamaged);
+  std::string damaged(bytes.view());
+  const uint64_t bit = decisions_.Below(Site::kDamagedBit, actor, damaged.size() * 8);
+  damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+  bytes = Bytes::From(std::move(damaged));
 }
 
 void World::StreamTo(size_t node, SendGossipStream send) {
@@ -365,11 +376,11 @@ void World::Reopen(size_t node, ReopenGroup reopen) {
   });
 }
 
-RequestId World::Submit(size_t node, Request request, ReplyFn reply) {
+RequestId World::Submit(size_t node, Request request, ReplyFn reply, std::string principal) {
   Slot& slot = *slots_[node];
   const RequestId request_id{slot.next_request++};
   slot.replies.emplace(request_id, std::move(reply));
-  Deliver(node, RequestReceived{request_id, "sim", std::move(request)});
+  Deliver(node, RequestReceived{request_id, std::move(principal), std::move(request)});
   return request_id;
 }
 

@@ -91,6 +91,18 @@ inline constexpr size_t kSegmentTermsMax = 64;
 inline constexpr size_t kFooterRunsMax = 160;
 // State that a checkpoint in a sidecar may hold.
 inline constexpr size_t kCheckpointBytesMax = 64u << 20;
+// Of the catalog in a checkpoint: its encoded state, and the entries behind what it is of. A
+// checkpoint that would need more is left out, and what it would have replaced is kept.
+inline constexpr size_t kCatalogStateBytesMax = 32u << 20;
+inline constexpr size_t kCatalogPendingBytesMax = 16u << 20;
+// The catalog's log goes on in a segment of its own, which begins with the state, after so many
+// entries or so many bytes, whichever comes first; of those states the last two are kept, with what
+// follows, and for members that lag behind some more.
+inline constexpr uint64_t kCatalogSnapshotEntries = 4096;
+inline constexpr uint64_t kCatalogSnapshotBytes = 4u << 20;
+inline constexpr uint64_t kCatalogSegmentBytes = 2 * kCatalogSnapshotBytes;
+inline constexpr size_t kCatalogSnapshotsKept = 2;
+inline constexpr size_t kCatalogSnapshotsForLaggards = 5;
 // Keys one pass of compaction tells apart (72 MiB); at least those of one batch, or none would fit.
 inline constexpr size_t kCompactionKeysMax = 2u << 20;
 static_assert(kCompactionKeysMax >= kBatchRecordsMax);

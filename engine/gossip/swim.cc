@@ -125,7 +125,7 @@ Packet Swim::Make(PacketType type) const {
 
 std::string Swim::Seal(const Packet& packet) {
   std::string plain = EncodePacket(packet);
-  return keyring_.empty() ? plain : keyring_.Seal(plain, prng_);
+  return keyring_.empty() ? AddChecksum(std::move(plain)) : keyring_.Seal(plain, prng_);
 }
 
 void Swim::Send(const Endpoint& to, Packet packet, Effects& out) {
@@ -160,7 +160,7 @@ std::optional<Packet> Swim::Open(std::string_view bytes, size_t bytes_max, Effec
     plain = absl::InvalidArgumentError(
         absl::StrCat("a packet of ", bytes.size(), " bytes, larger than any member sends"));
   } else if (keyring_.empty()) {
-    plain = std::string(bytes);
+    plain = CheckChecksum(bytes);
   } else {
     plain = keyring_.Open(bytes);
   }

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
 #include "engine/base/coding.h"
+#include "engine/base/crc32c.h"
 #include "engine/base/limits.h"
 
 namespace tidemark::gossip {
@@ -164,6 +165,19 @@ absl::StatusOr<Packet> DecodePacket(std::string_view bytes) {
     return absl::InvalidArgumentError("a malformed gossip packet");
   }
   return packet;
+}
+
+std::string AddChecksum(std::string packet) {
+  AppendLittle(packet, Crc32c(packet));
+  return packet;
+}
+
+absl::StatusOr<std::string_view> CheckChecksum(std::string_view bytes) {
+  if (bytes.size() >= sizeof(uint32_t)) {
+    const std::string_view packet = bytes.substr(0, bytes.size() - sizeof(uint32_t));
+    if (LoadLittle<uint32_t>(bytes.data() + packet.size()) == Crc32c(packet)) return packet;
+  }
+  return absl::DataLossError("a packet whose checksum does not match, damaged on its way");
 }
 
 }  // namespace tidemark::gossip

@@ -53,4 +53,11 @@ absl::Status CheckMember(const Member& member);
 //           something, out of range, not an endpoint where one must be.
 absl::StatusOr<Packet> DecodePacket(std::string_view bytes);
 
+// Packets that are not sealed (keyring.h) end with the CRC-32C of what is before it, little-endian:
+// UDP's own checksum of 16 bits lets through what would make a member up.
+std::string AddChecksum(std::string packet);
+// What is before the checksum.
+//   Errors  kDataLoss: it does not match.
+absl::StatusOr<std::string_view> CheckChecksum(std::string_view bytes);
+
 }  // namespace tidemark::gossip

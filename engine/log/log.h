@@ -273,6 +273,9 @@ class Log {
   // Makes the next append begin a segment, so that the last one becomes full. False: it has
   // nothing, or one before it is about to be sealed.
   bool EndSegment();
+  // First index of the last segment, 0 if there is none, and the bytes it has.
+  LogIndex last_segment_base() const;
+  uint64_t last_segment_bytes() const;
   // Whether `segment`, which that gave, is still part of the log.
   bool Holds(const SealedSegment& segment) const;
   // Bytes of the frames and sidecars of all of them.

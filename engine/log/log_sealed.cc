@@ -73,6 +73,14 @@ bool Log::EndSegment() {
   return true;
 }
 
+LogIndex Log::last_segment_base() const {
+  return impl_->segments.empty() ? LogIndex(0) : impl_->segments.back().base_index;
+}
+
+uint64_t Log::last_segment_bytes() const {
+  return impl_->segments.empty() ? 0 : impl_->segments.back().size;
+}
+
 bool Log::Holds(const SealedSegment& segment) const {
   const Impl& log = *impl_;
   if (segment.base_index < first_index() || segment.base_index > last_index()) return false;

@@ -36,12 +36,17 @@ std::optional<ReceivedSegment> WholeSegment(GroupId group, uint64_t number,
   const std::vector<DecodedIndexEntry> index = DecodeIndex(*sidecar);
   if (index.empty() || index.back().end != footer->index_bytes) return std::nullopt;
   header = *decoded;
-  ReceivedSegment segment{.number = number,
-                          .base_index = header.base_index,
-                          .end_index = header.base_index + footer->count,
-                          .end_offset = header.base_offset + footer->end_offset,
-                          .last_term = Term(footer->terms.back().term),
-                          .end_digest = footer->digest};
+  ReceivedSegment segment{
+      .number = number,
+      .base_index = header.base_index,
+      .end_index = header.base_index + footer->count,
+      .end_offset = header.base_offset + footer->end_offset,
+      .last_term = Term(footer->terms.back().term),
+      .end_digest = footer->digest,
+      .sparse = false,
+      .has_state = std::any_of(index.begin(), index.end(), [](const DecodedIndexEntry& each) {
+        return each.entry.is_checkpoint() && !each.state.empty();
+      })};
   if (header.sparse.has_value()) {
     segment.sparse = true;
     segment.end_offset = header.sparse->end_offset;
@@ -215,9 +220,10 @@ absl::Status SnapshotReceiver::FeedSidecar(std::string_view bytes) {
   current.sidecar_pos += bytes.size();
   IndexEntry entry;
   while (!entries.empty()) {
-    if (current.reader.Next(entries, entry) == IndexReader::Step::kWrong) {
-      return Refused("the sidecar's checksums are wrong");
-    }
+    const IndexReader::Step step = current.reader.Next(entries, entry);
+    if (step == IndexReader::Step::kWrong) return Refused("the sidecar's checksums are wrong");
+    current.has_state |=
+        step == IndexReader::Step::kEntry && entry.is_checkpoint() && entry.length > 0;
   }
   if (current.sidecar_pos < shipped.sidecar_bytes) return absl::OkStatus();
   const std::optional<SegmentFooter> footer = DecodeFooter(current.footer);
@@ -326,7 +332,8 @@ void SnapshotReceiver::OnBatchDurable() {
                          .end_offset = shipped.end_offset,
                          .last_term = current_->last_term,
                          .end_digest = shipped.end_digest,
-                         .sparse = shipped.sparse});
+                         .sparse = shipped.sparse,
+                         .has_state = current_->has_state});
     current_.reset();
   }
   Advance();

@@ -26,6 +26,7 @@ struct ReceivedSegment {
   Term last_term;
   uint64_t end_digest = 0;
   bool sparse = false;
+  bool has_state = false;  // a checkpoint of its sidecar is not empty
 };
 
 // What a receiver left behind, as a restart finds it.
@@ -105,6 +106,7 @@ class SnapshotReceiver {
     uint64_t sidecar_pos = 0;
     std::string footer;  // the end of the sidecar
     bool created_sidecar = false;
+    bool has_state = false;
     bool frames_done = false;  // all staged
     bool done = false;         // the sidecar, too
   };

@@ -7,6 +7,7 @@
 #include "engine/base/coding.h"
 #include "engine/base/limits.h"
 #include "engine/base/status_macros.h"
+#include "engine/node/catalog_fields.h"
 
 namespace tidemark {
 namespace {
@@ -21,67 +22,14 @@ constexpr uint8_t kMovePartition = 3;
 constexpr uint8_t kAdmitReplica = 4;
 constexpr uint8_t kFinishMove = 5;
 
-void AppendString(std::string& to, std::string_view text) {
-  AppendLittle<uint32_t>(to, static_cast<uint32_t>(text.size()));
-  to.append(text);
-}
-
-void AppendNodes(std::string& to, const std::vector<NodeId>& nodes) {
-  AppendLittle<uint32_t>(to, static_cast<uint32_t>(nodes.size()));
-  for (const NodeId node : nodes) AppendLittle<uint64_t>(to, node.value());
-}
-
-// Reads fields off the front; remembers that something was missing, so callers check once.
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : rest_(bytes) {}
-
-  template <typename T>
-  T Integer() {
-    if (rest_.size() < sizeof(T)) {
-      broken_ = true;
-      return 0;
-    }
-    const T value = LoadLittle<T>(rest_.data());
-    rest_.remove_prefix(sizeof(T));
-    return value;
-  }
-
-  std::string String() {
-    const uint32_t length = Integer<uint32_t>();
-    if (broken_ || length > rest_.size()) {
-      broken_ = true;
-      return {};
-    }
-    std::string text(rest_.substr(0, length));
-    rest_.remove_prefix(length);
-    return text;
-  }
-
-  std::vector<NodeId> Nodes() {
-    std::vector<NodeId> nodes;
-    const uint32_t count = Integer<uint32_t>();
-    if (count > kReplicasMax) broken_ = true;
-    for (uint32_t i = 0; i < count && !broken_; ++i) nodes.push_back(NodeId(Integer<uint64_t>()));
-    return nodes;
-  }
-
-  bool done() const { return !broken_ && rest_.empty(); }
-  bool broken() const { return broken_; }
-
- private:
-  std::string_view rest_;
-  bool broken_ = false;
-};
-
 absl::Status Malformed() {
   return absl::DataLossError(
       "a catalog entry is malformed: it was written by a newer version or damaged");
 }
 
-absl::StatusOr<CatalogCommand> DecodeCreate(Reader& reader, uint8_t version) {
+absl::StatusOr<CatalogCommand> DecodeCreate(CatalogReader& reader, uint8_t version) {
   CreateTopicCommand create;
-  create.name = reader.String();
+  create.name = reader.Text();
   create.segment_bytes = reader.Integer<uint64_t>();
   if (version >= kVersionWithRetention) {
     create.retention_bytes = reader.Integer<uint64_t>();
@@ -103,11 +51,11 @@ absl::StatusOr<CatalogCommand> DecodeCreate(Reader& reader, uint8_t version) {
   return create;
 }
 
-absl::StatusOr<CatalogCommand> DecodeMove(Reader& reader, uint8_t kind) {
+absl::StatusOr<CatalogCommand> DecodeMove(CatalogReader& reader, uint8_t kind) {
   CatalogCommand command;
   if (kind == kMovePartition) {
     MovePartitionCommand move;
-    move.topic = reader.String();
+    move.topic = reader.Text();
     move.partition = PartitionId(reader.Integer<uint32_t>());
     move.replicas = reader.Nodes();
     command = std::move(move);
@@ -135,7 +83,7 @@ std::string EncodeMove(const CatalogCommand& command) {
   AppendLittle<uint8_t>(out, kVersionWithMoves);
   if (const auto* move = std::get_if<MovePartitionCommand>(&command)) {
     AppendLittle<uint8_t>(out, kMovePartition);
-    AppendString(out, move->topic);
+    AppendText(out, move->topic);
     AppendLittle<uint32_t>(out, move->partition.value());
     AppendNodes(out, move->replicas);
   } else if (const auto* admit = std::get_if<AdmitReplicaCommand>(&command)) {
@@ -169,7 +117,7 @@ std::string EncodeCatalogCommand(const CatalogCommand& command) {
                                : retention ? kVersionWithRetention
                                            : kVersion);
     AppendLittle<uint8_t>(out, kCreateTopic);
-    AppendString(out, create->name);
+    AppendText(out, create->name);
     AppendLittle<uint64_t>(out, create->segment_bytes);
     if (retention) {
       AppendLittle<uint64_t>(out, create->retention_bytes);
@@ -185,7 +133,7 @@ std::string EncodeCatalogCommand(const CatalogCommand& command) {
   } else if (const auto* remove = std::get_if<DeleteTopicCommand>(&command)) {
     AppendLittle<uint8_t>(out, kVersion);
     AppendLittle<uint8_t>(out, kDeleteTopic);
-    AppendString(out, remove->name);
+    AppendText(out, remove->name);
   } else {
     return EncodeMove(command);
   }
@@ -193,14 +141,14 @@ std::string EncodeCatalogCommand(const CatalogCommand& command) {
 }
 
 absl::StatusOr<CatalogCommand> DecodeCatalogCommand(std::string_view bytes) {
-  Reader reader(bytes);
+  CatalogReader reader(bytes);
   const uint8_t version = reader.Integer<uint8_t>();
   const uint8_t kind = reader.Integer<uint8_t>();
   if (reader.broken() || version < kVersion || version > kVersionWithMoves) return Malformed();
   if (version == kVersionWithMoves) return DecodeMove(reader, kind);
   if (kind == kCreateTopic) return DecodeCreate(reader, version);
   if (kind != kDeleteTopic || version != kVersion) return Malformed();
-  DeleteTopicCommand remove{.name = reader.String()};
+  DeleteTopicCommand remove{.name = reader.Text()};
   if (!reader.done()) return Malformed();
   return CatalogCommand(std::move(remove));
 }

@@ -118,6 +118,13 @@ class Catalog {
   // Every group ever created is below this.
   GroupId next_group() const { return next_group_; }
 
+  // All of it, as bytes: equal catalogs give equal bytes. engine/node/CATALOG.md has the format.
+  std::string Encode() const;
+  //   Errors  kDataLoss: damaged, of a newer version, or not what Encode gives.
+  static absl::StatusOr<Catalog> Decode(std::string_view bytes);
+
+  friend bool operator==(const Catalog&, const Catalog&) = default;
+
  private:
   absl::Status ApplyCreate(const CreateTopicCommand& create);
   absl::Status ApplyDelete(const DeleteTopicCommand& remove);

@@ -13,15 +13,28 @@ namespace {
 
 class State : public CheckpointSource {
  public:
-  State(const ProducerTable* producers, const MembershipLog* members)
-      : producers_(producers), members_(members) {}
+  State(GroupId group, const RecoveredGroup* recovered, LogIndex last)
+      : group_(group), recovered_(*recovered), last_(last) {}
   void AppendState(std::string& out) const override {
-    AppendGroupState(*producers_, *members_, out);
+    if (group_ != kCatalogGroup) {
+      AppendGroupState(recovered_.producers, recovered_.members, out);
+      return;
+    }
+    const std::optional<CatalogSnapshot>& from = recovered_.catalog;
+    static_cast<void>(
+        AppendCatalogGroupState({.producers = recovered_.producers,
+                                 .members = recovered_.members,
+                                 .applied = from.has_value() ? from->applied : LogIndex(0),
+                                 .catalog = from.has_value() ? from->catalog : Catalog(),
+                                 .pending = recovered_.entries,
+                                 .last = last_},
+                                out));
   }
 
  private:
-  const ProducerTable* producers_;
-  const MembershipLog* members_;
+  const GroupId group_;
+  const RecoveredGroup& recovered_;
+  const LogIndex last_;  // before what is appended
 };
 
 }  // namespace
@@ -30,7 +43,7 @@ ForcedRecovery PlanForcedRecovery(GroupId group, NodeId node, RecoveredGroup rec
                                   WallTime now) {
   TIDEMARK_CHECK(!recovered.removed() && recovered.log.has_value());
   Log& log = *recovered.log;
-  const State state(&recovered.producers, &recovered.members);
+  const State state(group, &recovered, log.last_index());
   log.SetCheckpointSource(&state);
   ForcedRecovery plan{.before = recovered.members.After(log.last_index()),
                       .last = log.last_index(),

@@ -89,13 +89,18 @@ absl::StatusOr<Node> Node::Recover(NodeOptions options, const DirectoryView& dir
     impl->found.emplace(group, std::move(found));
   }
   catalog.members.SetOrigin(impl->options.voters);
-  Replica::Options catalog_options{.group = kCatalogGroup,
-                                   .raft = RaftConfig(impl->options),
-                                   .origin = impl->options.voters,
-                                   .keep_entries = true};
+  Replica::Options catalog_options{
+      .group = kCatalogGroup,
+      .raft = RaftConfig(impl->options),
+      .origin = impl->options.voters,
+      .catalog = &impl->catalog,
+      .snapshot_entries = impl->options.catalog_snapshot_entries,
+      .catalog_segment_bytes = std::min(impl->options.log.segment_bytes, kCatalogSegmentBytes)};
   impl->replicas.emplace(kCatalogGroup,
                          std::make_unique<Replica>(std::move(catalog_options), std::move(catalog),
                                                    &impl->shared, impl->prng.Fork()));
+  // Groups begin with what it says, as soon as the node does.
+  impl->LoadCatalog();
   impl->was_member =
       raft::MembersOf(impl->catalog_replica().raft().membership()).Contains(impl->options.id);
   impl->agenda.Touch(kCatalogGroup);
@@ -114,6 +119,10 @@ void Node::Step(Now now, std::span<Event> events, Effects& out) { impl_->Step(no
 Instant Node::next_deadline() const { return impl_->deadline; }
 
 const NodeOptions& Node::options() const { return impl_->options; }
+
+const Catalog& Node::catalog() const { return impl_->catalog; }
+
+LogIndex Node::catalog_applied() const { return impl_->catalog_applied; }
 
 const NodeCounters& Node::counters() const { return impl_->shared.counters; }
 

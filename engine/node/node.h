@@ -24,6 +24,8 @@
 
 namespace tidemark {
 
+class Catalog;
+
 struct NodeOptions {
   NodeId id;
   std::string cluster_id;
@@ -57,6 +59,8 @@ struct NodeOptions {
   int64_t gossip_speed = 1;
   // How fast this node takes snapshots of all its groups together; 0: as fast as they come.
   uint64_t snapshot_bytes_per_second = kSnapshotBytesPerSecond;
+  // After how many entries of the catalog's log a snapshot of the catalog is made.
+  uint64_t catalog_snapshot_entries = kCatalogSnapshotEntries;
   // How often, besides whenever a segment begins, it is looked at what retention may remove.
   Duration retention_interval = Duration::Seconds(10);
   // How often it is looked for a log worth compacting, besides whenever a pass has ended.
@@ -103,6 +107,11 @@ struct NodeCounters {
   uint64_t snapshot_bytes_sent = 0;
   uint64_t snapshot_bytes_received = 0;
   uint64_t snapshots_installed = 0;
+  // States of the catalog: that segments of its log began with, and that were read from
+  // checkpoints.
+  uint64_t catalog_snapshots_made = 0;
+  uint64_t catalog_snapshots_loaded = 0;
+  uint64_t catalog_snapshots_installed = 0;  // of those loaded, with a snapshot from elsewhere
 };
 
 // One server: catalog, partitions, gossip, access control, composed into a state machine. Pure and
@@ -134,6 +143,9 @@ class Node {
   ScrubProgress scrub_progress() const;
   // Ascending by group.
   std::vector<GroupView> Groups() const;
+  // What this node has applied of the catalog's log, and up to where.
+  const Catalog& catalog() const;
+  LogIndex catalog_applied() const;
   // The same answer a GetStatus request gets.
   GetStatusResponse Status(Now now) const;
   // Whether a catalog leader is known: what health reports.

@@ -64,8 +64,17 @@ void Node::Impl::ProposeCommand(Now now, RequestId request, const CatalogCommand
   catalog_waiting.emplace(index, request);
 }
 
+void Node::Impl::LoadCatalog() {
+  std::optional<CatalogSnapshot> loaded = catalog_replica().TakeCatalog();
+  if (!loaded.has_value()) return;
+  catalog = std::move(loaded->catalog);
+  catalog_applied = loaded->applied;
+  reconcile = true;
+}
+
 void Node::Impl::ApplyCommitted(Now now, Effects& out) {
   bool changed = false;
+  LoadCatalog();
   for (const Entry& entry : catalog_replica().TakeCommitted()) {
     absl::Status applied;
     std::string topic;
@@ -193,8 +202,7 @@ void Node::Impl::RemoveLeftovers(Now now, bool lasting, Effects& out) {
 }
 
 void Node::Impl::RemoveGroup(Now now, GroupId group, RecoveredGroup recovered, Effects& out) {
-  Replica::Options replica_options{
-      .group = group, .raft = {.self = options.id}, .keep_entries = false};
+  Replica::Options replica_options{.group = group, .raft = {.self = options.id}};
   auto replica = std::make_unique<Replica>(std::move(replica_options), std::move(recovered),
                                            &shared, prng.Fork());
   replica->Remove(now, out);
@@ -229,7 +237,6 @@ void Node::Impl::StartGroup(Now now, GroupId group, const CatalogTopic& topic,
                                             .append_bytes_max = options.append_bytes_max,
                                             .append_entries_max = options.append_entries_max},
                                    .origin = partition.origin,
-                                   .keep_entries = false,
                                    .retention = RetentionOf(topic),
                                    .retention_interval = options.retention_interval,
                                    .compaction = CompactionOf(topic)};

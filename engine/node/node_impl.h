@@ -97,6 +97,8 @@ struct Node::Impl {
   // Proposes a command to group 0; the request is answered when it has been applied.
   void ProposeCommand(Now now, RequestId request, const CatalogCommand& command, Effects& out);
   void ApplyCommitted(Now now, Effects& out);
+  // Takes over a state of the catalog that came from a checkpoint, if there is one.
+  void LoadCatalog();
   // Makes the groups of this node those the catalog wants here.
   void ReconcileGroups(Now now, Effects& out);
   // Removes what is on disk of a group that the catalog does not know any more.

@@ -75,7 +75,13 @@ GroupInfo Node::Impl::Describe(const Replica& replica) const {
                  .high_watermark = replica.visible_end(),
                  .replicas = {},
                  .failure = replica.failure(),
-                 .lag_entries = {}};
+                 .lag_entries = {},
+                 .snapshot_index = LogIndex(0),
+                 .snapshot_bytes = 0};
+  if (const std::optional<CatalogStateMark> snapshot = replica.DurableCatalog()) {
+    info.snapshot_index = snapshot->index;
+    info.snapshot_bytes = snapshot->bytes;
+  }
   const raft::NodeSet members = raft::MembersOf(raft.membership());
   info.replicas.assign(members.begin(), members.end());
   if (const CatalogTopic* topic = catalog.TopicOf(replica.group(), &info.partition)) {

@@ -1,36 +1,81 @@
 #include "engine/node/recovered_group.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
 #include "engine/base/coding.h"
+#include "engine/base/limits.h"
 #include "engine/base/status_macros.h"
+#include "engine/log/batch.h"
 #include "engine/log/recovery.h"
+#include "engine/node/catalog_fields.h"
 
 namespace tidemark {
 namespace {
 
 constexpr uint32_t kGroupStateVersion = 2;
+constexpr uint32_t kCatalogGroupStateVersion = 3;
+
+// The checkpoint of a partition's log, or of the catalog's up to where the catalog itself begins.
+bool ReadDerived(std::string_view members, std::string_view producers, RecoveredGroup& group) {
+  std::optional<MembershipLog> log = MembershipLog::Parse(members);
+  std::optional<ProducerTable> table = ProducerTable::Parse(producers);
+  if (!log.has_value() || !table.has_value()) return false;
+  group.members = *std::move(log);
+  group.producers = *std::move(table);
+  return true;
+}
+
+// One of group 0.
+bool ReadCatalogState(std::string_view state, RecoveredGroup& group) {
+  CatalogReader reader(state);
+  if (reader.Integer<uint32_t>() != kCatalogGroupStateVersion) return false;
+  const std::string_view members = reader.View(reader.Integer<uint32_t>());
+  const std::string_view producers = reader.View(reader.Integer<uint32_t>());
+  const LogIndex applied{reader.Integer<uint64_t>()};
+  const std::string_view encoded = reader.View(reader.Integer<uint32_t>());
+  if (reader.broken()) return false;
+  absl::StatusOr<Catalog> catalog = Catalog::Decode(encoded);
+  if (!catalog.ok()) return false;
+  std::vector<Entry> pending;
+  if (const std::string_view frames = reader.Rest(); !frames.empty()) {
+    const absl::StatusOr<BatchHeader> first = DecodeBatchHeader(frames);
+    if (!first.ok()) return false;
+    absl::StatusOr<std::vector<Entry>> entries =
+        EntriesIn({.length = static_cast<uint32_t>(frames.size()),
+                   .first_index = applied + 1,
+                   .first_offset = first->base_offset},
+                  Bytes::Copy(frames));
+    if (!entries.ok()) return false;
+    pending = *std::move(entries);
+  }
+  if (!ReadDerived(members, producers, group)) return false;
+  group.catalog = CatalogSnapshot{.applied = applied,
+                                  .catalog = *std::move(catalog),
+                                  .at = applied + pending.size() + 1,
+                                  .bytes = encoded.size()};
+  group.entries.assign(std::make_move_iterator(pending.begin()),
+                       std::make_move_iterator(pending.end()));
+  return true;
+}
 
 // Rebuilds what a replica derives from its log.
 class Rebuild : public RecoveryObserver {
  public:
   Rebuild(RecoveredGroup* group, bool keep_entries) : group_(group), keep_entries_(keep_entries) {}
 
-  bool needs_all_entries() const override { return keep_entries_; }
-
   bool OnCheckpoint(std::string_view state) override {
+    // Of the catalog's log one that has not all of the catalog is of no use.
+    if (keep_entries_) return ReadCatalogState(state, *group_);
     if (state.size() >= 8 && LoadLittle<uint32_t>(state.data()) == kGroupStateVersion) {
       const uint32_t bytes = LoadLittle<uint32_t>(state.data() + 4);
       state.remove_prefix(8);
       if (bytes > state.size()) return false;
-      std::optional<MembershipLog> members = MembershipLog::Parse(state.substr(0, bytes));
-      if (!members.has_value()) return false;
-      group_->members = *std::move(members);
-      state.remove_prefix(bytes);
+      return ReadDerived(state.substr(0, bytes), state.substr(bytes), *group_);
     }
     std::optional<ProducerTable> table = ProducerTable::Parse(state);
     if (!table.has_value()) return false;
@@ -98,6 +143,14 @@ absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& opt
     return absl::FailedPreconditionError(
         absl::StrCat("group ", group.value(), ": ", rebuild.status().message()));
   }
+  const LogIndex first = recovered.log->first_index();
+  if (group == kCatalogGroup && first > LogIndex(1) && !recovered.catalog.has_value()) {
+    return absl::DataLossError(absl::StrCat(
+        "the catalog's log begins at index ", first.value(),
+        ", and no state of what was before can be read from the checkpoints in its sidecars: they "
+        "are damaged. Put the files of group 0 back from a copy, or, if other nodes are healthy, "
+        "move this node's data directory away and start it empty"));
+  }
   if (recovered.hard_state.snapshot.receiving()) {
     recovered.received = RecoverReceived(group, recovered.hard_state.snapshot, directory);
   }
@@ -128,6 +181,36 @@ void AppendGroupState(const ProducerTable& producers, const MembershipLog& membe
   members.AppendTo(out);
   StoreLittle(out.data() + length_at, static_cast<uint32_t>(out.size() - length_at - 4));
   producers.AppendTo(out);
+}
+
+std::optional<uint64_t> AppendCatalogGroupState(const CatalogGroupState& state, std::string& out) {
+  uint64_t pending_bytes = 0;
+  for (const Entry& entry : state.pending) pending_bytes += entry.frame.size();
+  if (state.applied + state.pending.size() != state.last ||
+      pending_bytes > kCatalogPendingBytesMax) {
+    return std::nullopt;
+  }
+  const std::string catalog = state.catalog.Encode();
+  if (catalog.size() > kCatalogStateBytesMax) return std::nullopt;
+  const auto append = [&](const auto& part) {
+    const size_t length_at = out.size();
+    AppendLittle<uint32_t>(out, 0);
+    part.AppendTo(out);
+    StoreLittle(out.data() + length_at, static_cast<uint32_t>(out.size() - length_at - 4));
+  };
+  AppendLittle<uint32_t>(out, kCatalogGroupStateVersion);
+  append(state.members);
+  append(state.producers);
+  AppendLittle<uint64_t>(out, state.applied.value());
+  AppendText(out, catalog);
+  for (const Entry& entry : state.pending) out += entry.frame.view();
+  return catalog.size();
+}
+
+std::optional<CatalogSnapshot> CatalogSnapshotIn(std::string_view checkpoint) {
+  RecoveredGroup group;
+  static_cast<void>(ReadCatalogState(checkpoint, group));
+  return std::move(group.catalog);
 }
 
 RecoveredGroup EmptyGroup(GroupId group, const LogOptions& options) {

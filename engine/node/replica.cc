@@ -23,8 +23,8 @@ Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, 
       members_(std::move(recovered.members)),
       raft_(RaftConfig(), HardStateAtStart(), CommitAtStart(), this, prng_.Fork()),
       producers_(std::move(recovered.producers)),
-      unapplied_(std::move(recovered.entries)),
       kept_from_(recovered.kept_from()) {
+  LoadCatalog(recovered);
   leftover_ = std::move(recovered.leftover);
   received_ = std::move(recovered.received);
   durable_files_ = hard_record_.snapshot;
@@ -212,13 +212,14 @@ void Replica::Settle(Now now, Effects& out) {
   }
   if (active()) {
     ApplyMembers(now, out);
-    BeginSegmentForSnapshot();
+    PrepareSnapshot(now.instant);
     log_->SetCommitted(std::min(raft_.commit(), log_->last_index()));
     served_ = served_ || raft_.serving();
     AnswerCommitted(out);
     WakeFetches(out);
     // Last: whatever it lets go has been answered for.
     if (has_retention()) DecideRetention(now, out);
+    if (options_.catalog != nullptr) DecideCatalogSnapshot(now);
   }
   BeginFlush(out);
 }
@@ -308,6 +309,7 @@ void Replica::Absorb(raft::Effects fx, Effects& out) {
 void Replica::Send(raft::Message message, Effects& out) {
   if (fenced() && std::holds_alternative<raft::VoteRequest>(message.body)) return;
   ++shared_->counters.peer_messages_out;
+  snapshot_sent_ |= std::holds_alternative<raft::InstallSnapshot>(message.body);
   const NodeId to = message.to;
   out.push_back(SendPeer{to, {.group = options_.group, .message = std::move(message)}});
 }

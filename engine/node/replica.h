@@ -26,6 +26,7 @@
 #include "engine/node/node_shared.h"
 #include "engine/node/producers.h"
 #include "engine/node/recovered_group.h"
+#include "engine/node/replica_parts.h"
 #include "engine/node/snapshot_install.h"
 #include "engine/node/snapshot_message.h"
 #include "engine/raft/raft.h"
@@ -58,8 +59,12 @@ class Replica : private raft::RaftLog, private CheckpointSource {
     // Who founded the group, ascending; empty: its log will tell.
     std::vector<NodeId> origin = {};
     Fence fence = {};
-    // Keep entries until TakeCommitted hands them to a state machine (the catalog).
-    bool keep_entries = false;
+    // The state machine of group 0: entries are kept until TakeCommitted hands them to it, its
+    // state is in the checkpoints, and what these stand for is removed after so many entries. Must
+    // outlive the replica.
+    const Catalog* catalog = nullptr;
+    uint64_t snapshot_entries = kCatalogSnapshotEntries;
+    uint64_t catalog_segment_bytes = kCatalogSegmentBytes;
     // What of the log to keep, and how often, besides whenever a segment begins, to look.
     RetentionPolicy retention = {};
     Duration retention_interval = {};
@@ -110,8 +115,13 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool CancelFetch(RequestId request);
   size_t parked_fetches() const { return parked_.size(); }
 
-  // Entries committed since the last call (with keep_entries).
+  // replica_catalog.cc. A state that was read from a checkpoint, here or in a snapshot that came,
+  // and is ahead of the state machine: takes its place, before TakeCommitted is called again.
+  std::optional<CatalogSnapshot> TakeCatalog() { return std::exchange(loaded_, std::nullopt); }
+  // Entries committed since the last call, which the state machine applies at once.
   std::vector<Entry> TakeCommitted();
+  // The newest state that a segment begins with and that a crash leaves.
+  std::optional<CatalogStateMark> DurableCatalog() const;
   // Turns every waiting client away.
   void FailWaiting(const RpcError& error, Effects& out);
   // Adds file operations of the node's own to the next flush.
@@ -171,27 +181,9 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   LogIndex kept_from() const { return kept_from_; }
 
  private:
-  struct Waiting {
-    LogIndex index;
-    Term entry_term;  // of the entry at `index`: (index, term) names an entry for ever
-    Term term;        // in which the client was promised an answer
-    RequestId request;
-    ProduceResponse response;
-  };
-  struct Parked {
-    Offset from;
-    uint32_t max_bytes = 0;
-  };
-  // A read for a peer that lags: of its entries, or first of the sidecar that tells where they are.
-  struct PeerRead {
-    NodeId to;
-    LogIndex first;
-    uint64_t max_bytes = 0;
-  };
-  struct WaitingFetch {
-    RequestId request;
-    FetchRequest fetch;
-  };
+  using Waiting = WaitingProduce;
+  using Parked = ParkedFetch;
+  using Compaction = CompactionUnderWay;
   struct PendingRead {
     FileRange range;
     std::optional<SnapshotRead> snapshot;  // a part of a segment for it
@@ -210,15 +202,6 @@ class Replica : private raft::RaftLog, private CheckpointSource {
     // The start in the hard state that goes with it, if it goes.
     std::optional<LogIndex> start;
     std::vector<raft::Message> held;
-  };
-
-  // What a pass has under way.
-  struct Compaction {
-    std::optional<IoToken> flush;
-    std::optional<std::pair<IoToken, FileRange>> read;
-    Instant next_step;
-    Instant not_before;        // after a failure
-    CompactionTotals counted;  // of the log's, in the node's counters
   };
 
   bool MustIgnore(const raft::Message& message, Effects& out);
@@ -240,7 +223,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   std::optional<Term> TermAt(LogIndex index) const override { return log_->TermAt(index); }
   LogIndex durable_index() const override { return log_->durable_index(); }
   bool Fits(const Entry& entry) const override;
-  bool has_room() const override { return options_.keep_entries || !shared_->no_room; }
+  bool has_room() const override { return options_.catalog != nullptr || !shared_->no_room; }
   void Append(const Entry& entry) override;
   void TruncateSuffix(LogIndex from) override;
   void AppendNoop(Term term) override { AppendControl(term, ""); }
@@ -255,7 +238,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   std::optional<raft::SnapshotMeta> Snapshot() const override;
 
   // CheckpointSource
-  void AppendState(std::string& out) const override { AppendGroupState(producers_, members_, out); }
+  void AppendState(std::string& out) const override;
 
   bool active() const { return verified_ && failure_.empty() && !removing_ && !switching_; }
   bool failed() const { return !failure_.empty(); }
@@ -302,17 +285,25 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool has_retention() const;
   void DecideRetention(Now now, Effects& out);
   void NoteHeldBack(LogIndex wanted, Effects& out);
+  // replica_catalog.cc
+  void LoadCatalog(RecoveredGroup& recovered);
+  void DecideCatalogSnapshot(Now now);
+  // The sidecar of the segment that begins at `base` is made anew, without the state.
+  void OnCatalogSidecarRebuilt(LogIndex base);
+  // Whether what can be shipped up to `end` has what whoever lacks the beginning needs.
+  bool ShipsCatalog(LogIndex end) const;
   // replica_snapshot.cc
   raft::Membership MembershipAt(LogIndex index) const;
   void NoteMembership();
-  // The leader's log has nothing to ship where somebody needs it: what is being written is ended.
-  void BeginSegmentForSnapshot();
+  void PrepareSnapshot(Instant now);  // sees to it that there is something to ship, and stays
   void SendSnapshot(NodeId to, SnapshotMessage message, Effects& out);
   void OnSnapshotRequest(Now now, NodeId from, const SnapshotRequest& request, Effects& out);
   void OnSnapshotRead(SnapshotRead read, const FileRange& range, const absl::StatusOr<Bytes>& bytes,
                       Effects& out);
   void BeginInstall(Now now, const raft::SnapshotMeta& meta, Effects& out);
   void ReserveForInstall();
+  // Whether what was received can become the log.
+  bool HasAll(const SnapshotInstall& install) const;
   void AskForMore(Now now, Effects& out);
   void OnSnapshotChunk(Now now, NodeId from, const SnapshotChunk& chunk, Effects& out);
   void EndInstall(Now now, Effects& out);
@@ -376,7 +367,12 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   ReceivedSegments received_;               // while nobody goes on receiving
   bool switching_ = false;
   mutable bool snapshot_wanted_ = false;  // and nothing could be shipped
+  bool snapshot_sent_ = false;            // in this step somebody was told to install one
   SnapshotPin pin_;
+  // Of the catalog: a state that the state machine has not taken yet, and which segments of the log
+  // begin with one (the first: or the checkpoint that a restart read), ascending.
+  std::optional<CatalogSnapshot> loaded_;
+  mutable std::deque<CatalogStateMark> states_;
   // Who was a member from which applied entry on.
   std::deque<std::pair<LogIndex, raft::Membership>> memberships_;
   // Of a removal: what is on the disk is known again, the hard state says so, the log's files are

@@ -22,12 +22,13 @@ void Replica::Append(const Entry& entry) {
     // What a peer sent was looked at when it came (MustIgnore).
     TIDEMARK_CHECK(members_.AppendFrame(entry.index, entry.kind, entry.frame.view()).ok());
   }
-  if (options_.keep_entries && entry.index > taken_) unapplied_.push_back(entry);
+  if (options_.catalog != nullptr && entry.index > taken_) unapplied_.push_back(entry);
 }
 
 void Replica::TruncateSuffix(LogIndex from) {
   producers_.TruncateSuffix(from);
   members_.TruncateSuffix(from);
+  while (!states_.empty() && states_.back().index >= from) states_.pop_back();
   while (!unapplied_.empty() && unapplied_.back().index >= from) unapplied_.pop_back();
   while (!uncommitted_.empty() && uncommitted_.back().first >= from) {
     uncommitted_bytes_ -= uncommitted_.back().second;

@@ -27,7 +27,11 @@ absl::Status Replica::BeginRebuild(const Finding& stale) {
     return absl::NotFoundError("the segment is gone");
   }
   rebuilt_ = segment->file();
-  return log_->BeginReplacement(stale.first_index - 1, {.segment = false, .sidecar = true});
+  const LogIndex base = segment->base_index;
+  absl::Status begun =
+      log_->BeginReplacement(stale.first_index - 1, {.segment = false, .sidecar = true});
+  if (begun.ok()) OnCatalogSidecarRebuilt(base);
+  return begun;
 }
 
 std::optional<ScrubRead> Replica::RebuildRead() const {

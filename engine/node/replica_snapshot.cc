@@ -18,7 +18,7 @@ namespace tidemark {
 std::optional<raft::SnapshotMeta> Replica::Snapshot() const {
   const LogIndex end = log_->ShippableEnd();
   // The last segment, or all that is left, is still being written: another one is begun.
-  snapshot_wanted_ = end == LogIndex(0);
+  snapshot_wanted_ = end == LogIndex(0) || !ShipsCatalog(end);
   if (snapshot_wanted_) return std::nullopt;
   const LogIndex index = end - 1;
   const std::optional<Term> term = log_->TermAt(index);
@@ -42,10 +42,13 @@ void Replica::NoteMembership() {
   }
 }
 
-void Replica::BeginSegmentForSnapshot() {
-  if (!std::exchange(snapshot_wanted_, false) || !raft_.accepts_proposals()) return;
+void Replica::PrepareSnapshot(Instant now) {
+  const bool wanted = std::exchange(snapshot_wanted_, false) && raft_.accepts_proposals();
   // Only what was appended since the last one is worth it.
-  if (!log_->EndSegment()) return;
+  const bool ended = wanted && log_->EndSegment();
+  // Of a topic that keeps next to nothing it would be gone before it is asked for.
+  if (std::exchange(snapshot_sent_, false) || ended) pin_.Ask(now, log_->first_index());
+  if (!ended) return;
   AppendNoop(raft_.term());
   proposed_ = true;
 }
@@ -84,7 +87,8 @@ void Replica::OnSnapshotRequest(Now now, NodeId from, const SnapshotRequest& req
   const LogIndex wanted = std::max(request.index, LogIndex(1));
   const std::optional<SealedSegment> segment = log_->SealedSegmentAfter(wanted - 1);
   const bool at_front = segment.has_value() && segment->base_index == log_->first_index();
-  if (!segment.has_value() || (segment->base_index > wanted && !at_front)) {
+  if (!segment.has_value() || (segment->base_index > wanted && !at_front) ||
+      !ShipsCatalog(log_->ShippableEnd())) {
     SendSnapshot(from, SnapshotChunk{.id = request.id}, out);
     return;
   }
@@ -172,7 +176,7 @@ void Replica::DriveInstall(Now now, Effects& out) {
   if (new_files_.has_value()) BeginFlush(out);
   if (!install.receiver.has_value()) return;
   SnapshotReceiver& receiver = *install.receiver;
-  if (receiver.end_index() > install.meta.index) {
+  if (HasAll(install)) {
     if (snapshot_flush_.has_value()) return;
     if (log_->TermAt(receiver.end_index() - 1) == receiver.segments().back().last_term) {
       EndInstall(now, out);
@@ -190,6 +194,17 @@ void Replica::DriveInstall(Now now, Effects& out) {
     out.push_back(Flush{token, options_.group, receiver.TakeBatch()});
   }
   AskForMore(now, out);
+}
+
+bool Replica::HasAll(const SnapshotInstall& install) const {
+  const SnapshotReceiver& receiver = *install.receiver;
+  if (receiver.end_index() <= install.meta.index) return false;
+  if (options_.catalog == nullptr || receiver.segments().front().base_index == LogIndex(1)) {
+    return true;
+  }
+  // What a source had to make anew has none; what comes next does.
+  return std::any_of(receiver.segments().begin(), receiver.segments().end(),
+                     [](const ReceivedSegment& each) { return each.has_state; });
 }
 
 void Replica::AskForMore(Now now, Effects& out) {
@@ -360,8 +375,7 @@ void Replica::FinishInstall(Now now, RecoveredGroup recovered, Effects& out) {
   durable_files_ = hard_record_.snapshot;
   kept_from_ = recovered.kept_from();
   producers_ = std::move(recovered.producers);
-  unapplied_ = std::move(recovered.entries);
-  std::erase_if(unapplied_, [&](const Entry& entry) { return entry.index <= taken_; });
+  LoadCatalog(recovered);
   received_ = {};
   memberships_.clear();
   segment_begun_ = false;
@@ -372,6 +386,7 @@ void Replica::FinishInstall(Now now, RecoveredGroup recovered, Effects& out) {
   uncommitted_bytes_ = 0;
   wall_ = now.wall;
   ++shared_->counters.snapshots_installed;
+  if (loaded_.has_value()) ++shared_->counters.catalog_snapshots_installed;
   out.push_back(Note{Note::Level::kInfo,
                      "snapshot_installed",
                      {{"group", absl::StrCat(options_.group.value())},
@@ -397,8 +412,7 @@ void Replica::FinishInstall(Now now, RecoveredGroup recovered, Effects& out) {
 Instant Replica::install_deadline() const {
   if (!install_.has_value() || !active()) return Instant::Never();
   // Else it waits for the disk.
-  const bool asks = install_->receiver.has_value() &&
-                    install_->receiver->end_index() <= install_->meta.index &&
+  const bool asks = install_->receiver.has_value() && !HasAll(*install_) &&
                     install_->receiver->Next().has_value();
   if (!asks) return Instant::Never();
   return std::max(install_->next_at, shared_->snapshot_next_at);

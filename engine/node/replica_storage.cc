@@ -193,9 +193,7 @@ void Replica::Reset(RecoveredGroup recovered) {
   config.campaign_at_start = false;
   raft_ = raft::Raft(std::move(config), HardStateAtStart(), CommitAtStart(), this, prng_.Fork());
   producers_ = std::move(recovered.producers);
-  // The state machine has the first of them already.
-  unapplied_ = std::move(recovered.entries);
-  std::erase_if(unapplied_, [&](const Entry& entry) { return entry.index <= taken_; });
+  LoadCatalog(recovered);
   proposed_ = false;
   unsaved_.reset();
   held_.clear();

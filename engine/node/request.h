@@ -197,6 +197,10 @@ struct GroupInfo {
   std::vector<NodeId> replicas;
   std::string failure;
   std::map<NodeId, uint64_t> lag_entries;
+  // Of the catalog: its newest snapshot stands for the entries before this one, in so many bytes;
+  // 0: there is none.
+  LogIndex snapshot_index;
+  uint64_t snapshot_bytes = 0;
 };
 
 struct GetStatusResponse {

@@ -46,8 +46,9 @@ TIDEMARK_FIELDS(ScrubOptions, bytes_per_second, pause)
 TIDEMARK_FIELDS(NodeOptions, id, cluster_id, advertise, voters, seeds, version, tags, acl_model,
                 acl_policy, acl_allow_all, gossip_keys, log, scrub, election_timeout,
                 heartbeat_interval, pre_vote, check_quorum, append_bytes_max, append_entries_max,
-                gossip_speed, snapshot_bytes_per_second, retention_interval, compaction_interval,
-                disk_headroom_bytes, reopen_delay_min, reopen_delay_max, shutdown_timeout)
+                gossip_speed, snapshot_bytes_per_second, catalog_snapshot_entries,
+                retention_interval, compaction_interval, disk_headroom_bytes, reopen_delay_min,
+                reopen_delay_max, shutdown_timeout)
 
 // --- Requests ------------------------------------------------------------------------------------
 
@@ -95,7 +96,7 @@ TIDEMARK_FIELDS(ServerInfo, id, address, is_leader, role, state, tags)
 TIDEMARK_FIELDS(GetServersResponse, cluster_id, servers, leader)
 TIDEMARK_FIELDS(GroupInfo, group, topic, partition, role, term, leader, first_index, last_index,
                 commit_index, durable_index, start_offset, high_watermark, replicas, failure,
-                lag_entries)
+                lag_entries, snapshot_index, snapshot_bytes)
 TIDEMARK_FIELDS(GetStatusResponse, node, cluster_id, version, address, members, groups, disk_full,
                 shutting_down)
 TIDEMARK_FIELDS(MemberInfo, id, address, role, is_leader, state, lag_entries, partitions, note)

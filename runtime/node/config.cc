@@ -93,6 +93,9 @@ absl::Status CheckNumbers(const ServerConfig& config) {
   }
   // Slower, and a large disk is not verified once in its life.
   constexpr uint64_t kScrubRateMin = 64u << 10;
+  if (config.catalog_snapshot_entries == 0) {
+    return absl::InvalidArgumentError("catalog_snapshot_entries must be at least 1");
+  }
   if (config.snapshot_bytes_per_second != 0 &&
       config.snapshot_bytes_per_second < kSnapshotRateMin) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -162,6 +165,7 @@ absl::StatusOr<NodeOptions> OptionsOf(const ServerConfig& config) {
   options.disk_headroom_bytes = config.disk_headroom_bytes;
   options.scrub.bytes_per_second = config.scrub_bytes_per_second;
   options.snapshot_bytes_per_second = config.snapshot_bytes_per_second;
+  options.catalog_snapshot_entries = config.catalog_snapshot_entries;
   options.shutdown_timeout = Duration::Millis(static_cast<int64_t>(config.shutdown_timeout_ms));
   return options;
 }

@@ -71,6 +71,11 @@ void AddCounters(const NodeCounters& counters, std::vector<prometheus::MetricFam
       counters.snapshot_bytes_received);
   add("tidemark_snapshots_installed_total", "Logs of this node that a snapshot has replaced.",
       counters.snapshots_installed);
+  add("tidemark_catalog_snapshots_made_total", "States of the catalog written to its log.",
+      counters.catalog_snapshots_made);
+  add("tidemark_catalog_snapshots_loaded_total",
+      "States of the catalog read, at a start or from another node.",
+      counters.catalog_snapshots_loaded);
   add("tidemark_groups_failed_total", "Groups whose storage failed.", counters.groups_failed);
   add("tidemark_groups_reopened_total", "Groups whose files were read again after that.",
       counters.groups_reopened);
@@ -119,6 +124,14 @@ void AddGroups(const std::vector<GroupInfo>& groups, std::vector<prometheus::Met
                 {"topic", group.topic},
                 {"partition", std::to_string(group.partition.value())}});
     }
+  }
+  for (const GroupInfo& group : groups) {
+    if (group.group != kCatalogGroup) continue;
+    AddValue(out, "tidemark_catalog_snapshot_index",
+             "The newest state of the catalog in its log stands for the entries before this one.",
+             prometheus::MetricType::Gauge, static_cast<double>(group.snapshot_index.value()));
+    AddValue(out, "tidemark_catalog_snapshot_bytes", "Bytes of that state.",
+             prometheus::MetricType::Gauge, static_cast<double>(group.snapshot_bytes));
   }
   for (const GroupInfo& group : groups) {
     for (const auto& [peer, lag] : group.lag_entries) {

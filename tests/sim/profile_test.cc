@@ -48,10 +48,10 @@ TEST(Profile, EverythingLeavesNoFaultOut) {
     const Scenario s = ScenarioOf(seed, Profile::kEverything);
     for (const uint32_t rate :
          {s.message_lost, s.message_duplicated, s.message_reordered, s.datagram_lost,
-          s.client_break, s.crash_in_step, s.flush_slow, s.flush_fails, s.weights.power_loss,
-          s.weights.process_kill, s.weights.cluster_power_loss, s.weights.graceful_restart,
-          s.weights.pause, s.weights.partition, s.weights.link_break, s.weights.disk_full,
-          s.weights.wall_clock}) {
+          s.datagram_damaged, s.client_break, s.crash_in_step, s.flush_slow, s.flush_fails,
+          s.weights.power_loss, s.weights.process_kill, s.weights.cluster_power_loss,
+          s.weights.graceful_restart, s.weights.pause, s.weights.partition, s.weights.link_break,
+          s.weights.disk_full, s.weights.wall_clock}) {
       EXPECT_GT(rate, 0u);
     }
     EXPECT_GT(s.scrub_bytes_per_second, 0u);

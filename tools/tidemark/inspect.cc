@@ -7,6 +7,7 @@
 #include "engine/log/hard_state.h"
 #include "engine/log/index.h"
 #include "engine/log/segment_walk.h"
+#include "engine/node/recovered_group.h"
 
 namespace tidemark {
 namespace {
@@ -67,6 +68,12 @@ void InspectSidecar(std::string_view bytes, const Write& write) {
                        " append_time_ms=", entry.append_time_ms, " durable=", entry.durable,
                        " committed=", entry.committed,
                        " digest=", absl::Hex(entry.digest, absl::kZeroPad16), "\n"));
+    if (const std::optional<CatalogSnapshot> catalog = CatalogSnapshotIn(each.state)) {
+      write(absl::StrCat(
+          "    catalog: applied=", catalog->applied.value(), " before_index=", catalog->at.value(),
+          " topics=", catalog->catalog.topics().size(),
+          " next_group=", catalog->catalog.next_group().value(), " bytes=", catalog->bytes, "\n"));
+    }
     end = each.end;
   }
   write(absl::StrCat("  readable entries end at ", end, ", file: ", bytes.size(), "\n"));

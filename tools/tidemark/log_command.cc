@@ -13,8 +13,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/base/status_macros.h"
+#include "engine/log/index.h"
 #include "engine/log/repair.h"
 #include "engine/log/verify.h"
+#include "engine/node/recovered_group.h"
 #include "runtime/io/directory_view.h"
 #include "runtime/io/file_store.h"
 #include "tools/tidemark/command_line.h"
@@ -135,6 +137,50 @@ std::string Json(const LogFlags& flags, const GroupVerification& result) {
   return absl::StrCat(text, "}");
 }
 
+// The newest state of the catalog that can be read; nullopt: there is none.
+std::optional<CatalogSnapshot> NewestCatalogSnapshot(const DirectoryView& view) {
+  std::optional<CatalogSnapshot> newest;
+  for (const FileId& file : view.List(kCatalogGroup)) {
+    if (file.kind != FileKind::kIndex) continue;
+    const absl::StatusOr<std::string_view> sidecar = view.Contents(file);
+    if (!sidecar.ok()) continue;
+    for (const DecodedIndexEntry& each : DecodeIndex(*sidecar)) {
+      std::optional<CatalogSnapshot> snapshot = CatalogSnapshotIn(each.state);
+      if (!snapshot.has_value()) continue;
+      if (!newest.has_value() || snapshot->at > newest->at) newest = std::move(snapshot);
+    }
+  }
+  return newest;
+}
+
+// What is found of a log, with what is found of the catalog where it is the catalog's. Sets
+// `complete` to whether what is gone of that is in a state that can be read.
+std::string Report(const LogFlags& flags, const DirectoryView& view,
+                   const GroupVerification& result, bool& complete) {
+  std::string text = flags.json ? Json(flags, result) : Text(flags, result);
+  if (result.group != kCatalogGroup) return text;
+  const std::optional<CatalogSnapshot> newest = NewestCatalogSnapshot(view);
+  complete = result.first_index <= LogIndex(1) || newest.has_value();
+  if (flags.json) {
+    text.pop_back();
+    return absl::StrCat(
+        text, ", \"catalog_snapshot_index\": ", newest.has_value() ? newest->at.value() : 0,
+        ", \"catalog_complete\": ", complete ? "true" : "false", "}");
+  }
+  if (newest.has_value()) {
+    return absl::StrCat(text,
+                        "  the newest snapshot of the catalog stands for what is before index ",
+                        newest->at.value(), ": ", newest->catalog.topics().size(), " topics, ",
+                        newest->bytes, " bytes\n");
+  }
+  if (complete) return text;
+  return absl::StrCat(
+      text,
+      "  no snapshot of the catalog can be read, and its log begins behind the first "
+      "entry: the node refuses to start\n    ",
+      std::string(kFromPeers), "\n");
+}
+
 absl::StatusOr<int> Verify(const LogFlags& flags) {
   TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<FileStore> store, OpenDirectory(flags.path));
   TIDEMARK_ASSIGN_OR_RETURN(const std::unique_ptr<DirectoryView> view,
@@ -145,8 +191,10 @@ absl::StatusOr<int> Verify(const LogFlags& flags) {
   for (const GroupId group : GroupsOf(*view, flags)) {
     TIDEMARK_ASSIGN_OR_RETURN(const GroupVerification result, VerifyGroup(group, *view));
     clean = clean && result.findings.empty();
-    WriteOut(flags.json ? absl::StrCat(std::exchange(comma, ","), "\n  ", Json(flags, result))
-                        : Text(flags, result));
+    bool complete = true;
+    const std::string report = Report(flags, *view, result, complete);
+    clean = clean && complete;
+    WriteOut(flags.json ? absl::StrCat(std::exchange(comma, ","), "\n  ", report) : report);
   }
   if (flags.json) WriteOut("\n]\n");
   return clean ? 0 : kExitFindings;

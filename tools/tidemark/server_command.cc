@@ -80,6 +80,13 @@ void AddTuning(CLI::App& command, ServerConfig& config) {
                   "any more; 0: none")
       ->capture_default_str()
       ->group(group);
+  command
+      .add_option(
+          "--catalog-snapshot-entries", config.catalog_snapshot_entries,
+          "Changes of topics and their places after which the catalog's log is cut short by "
+          "a snapshot of its state")
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--shutdown-timeout-ms", config.shutdown_timeout_ms, "Bound of a shutdown")
       ->capture_default_str()
       ->group(group);

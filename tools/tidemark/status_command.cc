@@ -57,6 +57,14 @@ std::string Table(const v1::GetStatusResponse& status) {
                         absl::StrJoin(group.replicas(), ","), lag,
                         group.failure().empty() ? "" : " FAILED: " + group.failure()));
   }
+  for (const v1::GroupStatus& group : status.groups()) {
+    if (group.snapshot_index() == 0) continue;
+    absl::StrAppend(&text,
+                    absl::StrFormat("\ncatalog: log from index %d to %d, snapshot of what is "
+                                    "before index %d (%d bytes)\n",
+                                    group.first_index(), group.last_index(), group.snapshot_index(),
+                                    group.snapshot_bytes()));
+  }
   return text;
 }
 

@@ -22,7 +22,7 @@ std::string Rumour(Member member) {
   packet.from = NodeId(1);
   packet.endpoint = Cluster::At(1);
   packet.members = {std::move(member)};
-  return EncodePacket(packet);
+  return AddChecksum(EncodePacket(packet));
 }
 
 TEST(Refute, AFalseSuspicionIsOutbidByItsSubject) {

@@ -105,11 +105,11 @@ TEST(Probe, NobodyPingsAStrangerForSomebody) {
   request.sequence = 7;
   request.target = NodeId(50);
   request.endpoint = Cluster::At(50);
-  cluster.Inject(1, Cluster::At(2), EncodePacket(request), false);
+  cluster.Inject(1, Cluster::At(2), AddChecksum(EncodePacket(request)), false);
   EXPECT_TRUE(cluster.sent.empty());
   // And to whom it knows, only where it knows it to be.
   request.target = NodeId(2);
-  cluster.Inject(1, Cluster::At(2), EncodePacket(request), false);
+  cluster.Inject(1, Cluster::At(2), AddChecksum(EncodePacket(request)), false);
   ASSERT_EQ(cluster.sent.size(), 1u);
   EXPECT_EQ(cluster.sent[0].to, Cluster::At(2));
 }

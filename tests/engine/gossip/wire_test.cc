@@ -131,5 +131,16 @@ TEST(Wire, TheLargestMemberFitsADatagramBesideTheLargestHeader) {
   EXPECT_LE(EncodePacket(packet).size() + kGossipMemberBytesMax + 29 + 128, kDatagramBytesMax);
 }
 
+TEST(Wire, ABitTurnedOverOnTheWayIsNoticedByTheChecksum) {
+  const std::string sent = AddChecksum("news");
+  ASSERT_EQ(CheckChecksum(sent).value(), "news");
+  for (size_t bit = 0; bit < sent.size() * 8; ++bit) {
+    std::string damaged = sent;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+    EXPECT_EQ(CheckChecksum(damaged).status().code(), absl::StatusCode::kDataLoss) << bit;
+  }
+  EXPECT_FALSE(CheckChecksum(sent.substr(0, 3)).ok());
+}
+
 }  // namespace
 }  // namespace tidemark::gossip

@@ -2,8 +2,6 @@
 
 #include <cstddef>
 #include <cstdio>
-#include <cstdlib>
-#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,45 +10,9 @@
 #include "engine/log/batch.h"
 #include "engine/log/log.h"
 #include "tests/engine/log/memory_disk.h"
+#include "tests/support/allocations.h"
 
 // The log asks for no memory once it runs steadily, if its caller hands back the batches.
-
-namespace {
-
-bool counting = false;
-size_t allocations = 0;
-
-// Not inlined: the compiler would take malloc for the partner of somebody else's delete.
-[[gnu::noinline]] void* Allocate(size_t bytes, size_t alignment) {
-  if (counting) ++allocations;
-  void* memory =
-      alignment <= alignof(std::max_align_t)
-          ? std::malloc(bytes)
-          : std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-
-[[gnu::noinline]] void Release(void* memory) { std::free(memory); }
-
-}  // namespace
-
-void* operator new(size_t bytes) { return Allocate(bytes, 1); }
-void* operator new[](size_t bytes) { return Allocate(bytes, 1); }
-void* operator new(size_t bytes, std::align_val_t alignment) {
-  return Allocate(bytes, static_cast<size_t>(alignment));
-}
-// All forms, or a sanitizer's own would meet our delete (std::stable_sort asks for this one).
-void* operator new(size_t bytes, const std::nothrow_t&) noexcept { return Allocate(bytes, 1); }
-void* operator new[](size_t bytes, const std::nothrow_t&) noexcept { return Allocate(bytes, 1); }
-void operator delete(void* memory, const std::nothrow_t&) noexcept { Release(memory); }
-void operator delete[](void* memory, const std::nothrow_t&) noexcept { Release(memory); }
-void operator delete(void* memory) noexcept { Release(memory); }
-void operator delete[](void* memory) noexcept { Release(memory); }
-void operator delete(void* memory, size_t) noexcept { Release(memory); }
-void operator delete[](void* memory, size_t) noexcept { Release(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { Release(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { Release(memory); }
 
 namespace tidemark {
 namespace {
@@ -87,13 +49,11 @@ class SteadyLog {
       entries.push_back(*EntryOf(log_->last_index() + 1 + i, Bytes::From(std::move(frame))));
     }
     FileBatch batch;
-    allocations = 0;
-    counting = true;
-    for (Entry& entry : entries) log_->Append(std::move(entry), WallTime::FromMillis(1000));
-    batch = log_->TakeBatch();
-    log_->OnBatchDurable(std::move(batch));
-    counting = false;
-    return static_cast<double>(allocations);
+    return Count([&] {
+      for (Entry& entry : entries) log_->Append(std::move(entry), WallTime::FromMillis(1000));
+      batch = log_->TakeBatch();
+      log_->OnBatchDurable(std::move(batch));
+    });
   }
 
   template <typename Action>
@@ -106,11 +66,7 @@ class SteadyLog {
 
   template <typename LookUp>
   static double Count(const LookUp& look_up) {
-    allocations = 0;
-    counting = true;
-    look_up();
-    counting = false;
-    return static_cast<double>(allocations);
+    return static_cast<double>(AllocationsOf(look_up));
   }
 
   Log& log() { return *log_; }

@@ -184,6 +184,43 @@ TEST_F(Snapshots, AppendsGoOnMeanwhileAndTheRateIsKept) {
   ExpectSame(wiped);
 }
 
+// SCENARIOS R3: what would be shipped is gone before it is asked for, again and again.
+TEST_F(Snapshots, R3ATopicThatKeepsNextToNothingStillHasSomethingToShip) {
+  for (size_t i = 0; i < 3; ++i) world.Kill(i);
+  for (size_t i = 0; i < 3; ++i) {
+    world.at(i).options.retention_interval = world.at(i).options.heartbeat_interval / 2;
+    world.Boot(i);
+  }
+  ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kCatalogGroup).has_value(); }));
+  world.Ask(*world.LeaderOf(kCatalogGroup), CreateTopicRequest{.name = "brief",
+                                                               .partitions = 1,
+                                                               .replication_factor = 3,
+                                                               .segment_bytes = kSegmentBytesMin,
+                                                               .retention_bytes = 1});
+  constexpr GroupId kBrief{2};
+  ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kBrief).has_value(); }));
+  const auto produce = [&](int batches) {
+    for (int i = 0; i < batches; ++i) {
+      ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kBrief).has_value(); }));
+      const size_t leader = *world.LeaderOf(kBrief);
+      world.Ask(leader, ProduceRequest{"brief", PartitionId(0), BatchOf(4000)});
+      world.Advance(Duration::Millis(100));
+    }
+  };
+  produce(4);
+  const size_t away = (*world.LeaderOf(kBrief) + 1) % 3;
+  world.Kill(away);
+  produce(30);
+  world.Boot(away);
+  ASSERT_TRUE(world.AdvanceUntil([&] {
+    const std::optional<size_t> leader = world.LeaderOf(kBrief);
+    const std::optional<GroupView> here = world.GroupAt(away, kBrief);
+    return leader.has_value() && here.has_value() &&
+           here->log->last_index() == world.GroupAt(*leader, kBrief)->log->last_index();
+  }));
+  EXPECT_GE(Installed(away), 1u);
+}
+
 // What is known of producers comes with it: a retry is a retry at the new leader.
 TEST_F(Snapshots, RetriesAreRecognisedByWhoWasRefilled) {
   const ProducerStamp stamp{.producer_id = 7, .epoch = 0, .base_sequence = 0};

@@ -30,6 +30,8 @@ class TrioWorld {
     std::map<RequestId, Response> answers;
     std::vector<Note> notes;
     uint32_t boots = 0;
+    // What it writes is never done.
+    bool disk_hangs = false;
   };
 
   TrioWorld() {
@@ -63,6 +65,11 @@ class TrioWorld {
     for (size_t i = 0; i < members_.size(); ++i) Boot(i);
   }
   void Kill(size_t i) { members_.at(i).node.reset(); }
+
+  void TellSpace(size_t i, uint64_t free_bytes) {
+    Tell(i, DiskSpace{.free_bytes = free_bytes, .total_bytes = 1ull << 40});
+    Deliver();
+  }
 
   // Runs timers for `duration`.
   void Advance(Duration duration) {
@@ -153,6 +160,7 @@ class TrioWorld {
     Member& member = members_[i];
     for (Effect& effect : effects) {
       if (auto* flush = std::get_if<Flush>(&effect)) {
+        if (member.disk_hangs) continue;
         member.disk.Execute(flush->batch);
         Tell(i, IoDone{flush->token, absl::OkStatus()});
       } else if (const auto* read = std::get_if<ReadRange>(&effect)) {

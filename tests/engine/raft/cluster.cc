@@ -39,6 +39,7 @@ void Cluster::Start(NodeId id) {
   config.self = id;
   config.membership = node.disk_snapshot.membership;
   config.applied = node.disk_snapshot.index;
+  if (options_.configure) options_.configure(config);
   node.log.Restore(node.disk_log, {.index = node.disk_snapshot.index,
                                    .term = node.disk_snapshot.term,
                                    .end_offset = snapshot_offsets_[node.disk_snapshot.index]});
@@ -84,6 +85,14 @@ std::optional<Term> Cluster::DiskTerm(NodeId id, LogIndex index) const {
 }
 
 void Cluster::Crash(NodeId id) {
+  const std::optional<Write>& write = Node(id).writing;
+  // Any part of the write may have reached the disk: operations in order, the hard state, which is
+  // another file, or not.
+  const size_t ops = up(id) && write ? prng_.Below(write->ops.size() + 1) : 0;
+  CrashWith(id, ops, up(id) && write && write->state && prng_.Chance(1, 2));
+}
+
+void Cluster::CrashWith(NodeId id, size_t ops, bool state) {
   NodeState& node = Node(id);
   if (node.raft == nullptr) return;
   const Counters& c = node.raft->counters();
@@ -96,11 +105,9 @@ void Cluster::Crash(NodeId id) {
   node.counters.snapshots_sent += c.snapshots_sent;
   node.counters.snapshots_installed += c.snapshots_installed;
   if (node.writing) {
-    // Any part of the write may have reached the disk: operations in order, the hard state, which
-    // is another file, or not.
-    node.writing->ops.resize(prng_.Below(node.writing->ops.size() + 1));
+    node.writing->ops.resize(std::min(ops, node.writing->ops.size()));
     ApplyOps(node, node.writing->ops);
-    if (node.writing->state && prng_.Chance(1, 2)) node.disk_state = *node.writing->state;
+    if (node.writing->state && state) node.disk_state = *node.writing->state;
     node.writing.reset();
   }
   node.next_state.reset();
@@ -144,7 +151,10 @@ void Cluster::Heal() {
   }
 }
 
-void Cluster::DropInFlight() { flights_.clear(); }
+void Cluster::DropInFlight() {
+  flights_.clear();
+  in_flight_.clear();
+}
 
 void Cluster::ReplayOld(uint64_t count) {
   for (uint64_t i = 0; i < count && !old_.empty(); ++i) {
@@ -160,11 +170,12 @@ void Cluster::ResetPeer(NodeId at, NodeId peer) {
   Absorb(at, effects);
 }
 
-void Cluster::Transfer(NodeId from, NodeId to) {
-  if (!up(from)) return;
+absl::Status Cluster::Transfer(NodeId from, NodeId to) {
+  if (!up(from)) return absl::UnavailableError("this node is down");
   Effects effects;
-  (void)raft(from).TransferLeadership(now_, to, effects);
+  absl::Status begun = raft(from).TransferLeadership(now_, to, effects);
   Absorb(from, effects);
+  return begun;
 }
 
 NodeId Cluster::leader() const {
@@ -185,8 +196,12 @@ NodeId Cluster::WaitForLeader(Duration limit) {
 }
 
 std::optional<LogIndex> Cluster::Propose(NodeId id, const std::string& payload) {
+  return ProposeAll(id, {payload});
+}
+
+std::optional<LogIndex> Cluster::ProposeAll(NodeId id, const std::vector<std::string>& payloads) {
   if (id == kNoNode || !up(id) || !raft(id).accepts_proposals()) return std::nullopt;
-  log(id).AppendNew(raft(id).term(), payload);
+  for (const std::string& payload : payloads) log(id).AppendNew(raft(id).term(), payload);
   const LogIndex index = log(id).last_index();
   Effects effects;
   raft(id).OnAppended(now_, effects);
@@ -194,10 +209,10 @@ std::optional<LogIndex> Cluster::Propose(NodeId id, const std::string& payload) 
   return index;
 }
 
-bool Cluster::ProposeChange(NodeId id, const ConfChange& change) {
-  if (id == kNoNode || !up(id)) return false;
+absl::Status Cluster::ProposeChange(NodeId id, const ConfChange& change) {
+  if (id == kNoNode || !up(id)) return absl::UnavailableError("this node is down");
   Effects effects;
-  const bool taken = raft(id).ProposeConfChange(now_, change, effects).ok();
+  absl::Status taken = raft(id).ProposeConfChange(now_, change, effects);
   Absorb(id, effects);
   return taken;
 }
@@ -248,7 +263,7 @@ bool Cluster::MakeAllVoters(Duration limit) {
             }
           }
         }
-        ProposeChange(at, change);
+        (void)ProposeChange(at, change);
         return false;
       },
       limit);
@@ -304,6 +319,10 @@ bool Cluster::StepOnce(Instant until) {
   for (const NodeId id : ids_) {
     const NodeState& node = Node(id);
     if (node.raft == nullptr) continue;
+    if (options_.by_hand) {
+      offer(node.raft->next_deadline(), What::kTimer, id);
+      continue;
+    }
     if (node.writing && !node.disk_stalled) offer(node.write_due, What::kWrite, id);
     if (!node.reads_due.empty()) offer(node.reads_due.begin()->first, What::kRead, id);
     if (node.installing && !node.writing) offer(node.install_due, What::kInstall, id);
@@ -324,7 +343,7 @@ bool Cluster::StepOnce(Instant until) {
       FinishWrite(at);
       break;
     case What::kInstall:
-      FinishInstall(at);
+      FinishInstall(at, !prng_.Chance(options_.install_failure, 1000));
       break;
     case What::kRead: {
       NodeState& node = Node(at);
@@ -389,6 +408,7 @@ void Cluster::AbsorbStep(NodeId id, Effects& effects) {
     // What is not durable cannot be read back, so it stays in memory.
     node.log.cached_from = LogIndex{std::min(first, node.log.durable_index().value() + 1)};
   }
+  if (options_.by_hand) node.raft->OverrideElectionTimeout(HandTimeout(id));
   StartWrite(id);
 }
 
@@ -401,11 +421,11 @@ void Cluster::Apply(NodeId id) {
   }
 }
 
-void Cluster::FinishInstall(NodeId id) {
+void Cluster::FinishInstall(NodeId id, bool ok) {
   NodeState& node = Node(id);
   const SnapshotMeta meta = *std::exchange(node.installing, std::nullopt);
   Effects effects;
-  if (node.raft->commit() >= meta.index || prng_.Chance(options_.install_failure, 1000)) {
+  if (node.raft->commit() >= meta.index || !ok) {
     node.raft->OnSnapshotFailed(now_, meta, effects);
   } else {
     node.disk_snapshot = meta;
@@ -455,7 +475,13 @@ void Cluster::SendOut(NodeId id, Message message) {
     old_[at] = message;
   }
   if (filter && !filter(message)) return;
-  if (cut_.contains({message.from, message.to})) return;
+  const bool lost = cut_.contains({message.from, message.to});
+  if (on_send) on_send(message, lost);
+  if (lost) return;
+  if (options_.by_hand) {
+    in_flight_.push_back(std::move(message));
+    return;
+  }
   if (prng_.Chance(options_.drop, 1000)) return;
   const int copies = prng_.Chance(options_.duplicate, 1000) ? 2 : 1;
   for (int i = 0; i < copies; ++i) {

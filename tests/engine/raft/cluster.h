@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "engine/base/ids.h"
 #include "engine/base/prng.h"
 #include "engine/base/time.h"
@@ -123,6 +124,11 @@ struct ClusterOptions {
   uint64_t install_failure = 0;
   // Keeps only this many newest entries in memory (0: all).
   uint64_t cached_entries = 0;
+  // Nothing happens by itself but what timers do: messages, writes and installations wait for
+  // DeliverAt, EndWrite and EndInstall (by_hand.cc), and election timeouts are HandTimeout's.
+  bool by_hand = false;
+  // Has the last word about the configuration of a member that starts.
+  std::function<void(Config&)> configure = nullptr;
 };
 
 // The members of one group and everything between them. What an oracle has to say is in failures().
@@ -156,7 +162,9 @@ class Cluster {
   NodeId WaitForLeader(Duration limit = Duration::Seconds(20));
   // Appends a record at `id`; its index, or nullopt if it does not take proposals.
   std::optional<LogIndex> Propose(NodeId id, const std::string& payload);
-  bool ProposeChange(NodeId id, const ConfChange& change);
+  // Several in one step; the index of the last.
+  std::optional<LogIndex> ProposeAll(NodeId id, const std::vector<std::string>& payloads);
+  absl::Status ProposeChange(NodeId id, const ConfChange& change);
   // A snapshot of what is applied at `id` takes the place of its log's prefix.
   void Compact(NodeId id);
   void Read(NodeId id);
@@ -166,6 +174,9 @@ class Cluster {
   bool ProposeAndSettle(const std::string& payload, Duration limit = Duration::Seconds(20));
 
   void Crash(NodeId id);
+  // The same, and of the write under way so much has reached the disk: the first `ops` changes of
+  // the log (or all there are), and its hard state or not.
+  void CrashWith(NodeId id, size_t ops, bool state);
   void Restart(NodeId id);
   // Directed: messages from `from` to `to` vanish.
   void Cut(NodeId from, NodeId to) { cut_.insert({from, to}); }
@@ -180,7 +191,34 @@ class Cluster {
   // Delivers `count` messages again that were sent at any time before.
   void ReplayOld(uint64_t count);
   void ResetPeer(NodeId at, NodeId peer);
-  void Transfer(NodeId from, NodeId to);
+  absl::Status Transfer(NodeId from, NodeId to);
+
+  // by_hand.cc: what ClusterOptions::by_hand leaves to the caller.
+  // Sent and neither delivered nor lost, oldest first.
+  const std::deque<Message>& in_flight() const { return in_flight_; }
+  // `keep`: a copy stays in flight. What is down or cut off loses it.
+  void DeliverAt(size_t place, bool keep = false);
+  void LoseAt(size_t place);
+  // The write under way is on the disk, and the next one begins; false if there is none.
+  bool EndWrite(NodeId id);
+  // The same for an installation, which may fail.
+  bool EndInstall(NodeId id, bool ok);
+  // The election timeout of `id` is over; false if it waits for none.
+  bool TimeOut(NodeId id);
+  // Long enough for everybody to have forgotten a leader, different for each.
+  Duration HandTimeout(NodeId id) const;
+  // Messages that wait for a write of `id`.
+  std::vector<Message> HeldAt(NodeId id) const;
+  const HardState& disk_state(NodeId id) const { return Node(id).disk_state; }
+  const SnapshotMeta& disk_snapshot(NodeId id) const { return Node(id).disk_snapshot; }
+  bool disk_stalled(NodeId id) const { return Node(id).disk_stalled; }
+  bool installing(NodeId id) const { return Node(id).installing.has_value(); }
+  // The connection of `at` to `peer` broke and is there again.
+  void Reconnect(NodeId at, NodeId peer);
+  ReadId last_read() const { return next_read_ - 1; }
+  // Sees what leaves a node, `lost` at once or not, and what comes of reads.
+  std::function<void(const Message&, bool lost)> on_send;
+  std::function<void(NodeId, const ReadResult&)> on_read;
 
   // Sees every message that leaves a node, before loss; false drops it.
   std::function<bool(const Message&)> filter;
@@ -244,7 +282,7 @@ class Cluster {
   void SendOut(NodeId id, Message message);
   void StartWrite(NodeId id);
   void FinishWrite(NodeId id);
-  void FinishInstall(NodeId id);
+  void FinishInstall(NodeId id, bool ok);
   void ApplyOps(NodeState& node, const std::vector<TestLog::Op>& ops);
   void Apply(NodeId id);
   void Fail(const std::string& what);
@@ -271,6 +309,7 @@ class Cluster {
   uint64_t reads_answered_ = 0;
   std::map<NodeId, NodeState> nodes_;
   std::multimap<Instant, Message> flights_;
+  std::deque<Message> in_flight_;
   std::set<std::pair<NodeId, NodeId>> cut_;
   uint64_t delivered_ = 0;
   // A sample of everything ever sent.

@@ -154,6 +154,7 @@ void Cluster::CheckReads(NodeId id, const Effects& effects) {
       Fail(absl::StrCat("a read of node ", id.value(), " was answered twice"));
       continue;
     }
+    if (on_read) on_read(id, result);
     if (result.index.has_value()) {
       ++reads_answered_;
       if (*result.index < read->second.floor) {

@@ -116,7 +116,7 @@ class Chaos {
       }
       case 1: {
         const NodeId from = Target();
-        return cluster_.Transfer(from, prng_.Chance(1, 2) ? kNoNode : Any());
+        return (void)cluster_.Transfer(from, prng_.Chance(1, 2) ? kNoNode : Any());
       }
       case 2:
         return cluster_.ReplayOld(1 + prng_.Below(8));
@@ -149,7 +149,7 @@ class Chaos {
       change.changes.push_back({.kind = static_cast<Change::Kind>(prng_.Below(4)), .node = Any()});
     }
     // At whoever believes to lead.
-    for (const NodeId id : cluster_.ids()) cluster_.ProposeChange(id, change);
+    for (const NodeId id : cluster_.ids()) (void)cluster_.ProposeChange(id, change);
   }
 
   void CutSomething() {

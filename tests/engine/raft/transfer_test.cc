@@ -109,7 +109,7 @@ TEST(Transfer, S3_10_MovesLeadershipWithoutWaitingForAnElectionTimeout) {
   ASSERT_TRUE(cluster.ProposeAndSettle("a"));
   const NodeId target = before == kThree ? kOne : kThree;
   const Instant begun = cluster.now();
-  cluster.Transfer(before, target);
+  (void)cluster.Transfer(before, target);
   ASSERT_TRUE(
       cluster.RunUntilTrue([&] { return cluster.leader() == target; }, Duration::Millis(500)));
   EXPECT_LT(cluster.now() - begun, Duration::Millis(20));

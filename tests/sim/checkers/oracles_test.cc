@@ -4,8 +4,10 @@
 #include <vector>
 
 #include "engine/log/batch.h"
+#include "sim/checkers/access.h"
 #include "sim/checkers/acked_durability.h"
 #include "sim/checkers/canary.h"
+#include "sim/checkers/catalog_state.h"
 #include "sim/checkers/commit_rules.h"
 #include "sim/checkers/compaction.h"
 #include "sim/checkers/consumer_order.h"
@@ -51,6 +53,40 @@ TEST(ElectionSafety, SpeaksOfTwoLeadersInOneTerm) {
   EXPECT_TRUE(verdict.ok());
   oracle.OnLeader(kGroup, Term{2}, kA);
   EXPECT_EQ(verdict.oracle(), "election_safety");
+}
+
+TEST(CatalogStates, SpeaksOfACatalogThatIsNotWhatWasCommitted) {
+  const CreateTopicCommand create{.name = "t", .replicas = {{kA}}};
+  const Record record{
+      .key = std::nullopt, .value = EncodeCatalogCommand(create), .headers = {}, .timestamp_ms = 0};
+  std::string frame = *EncodeBatch(std::span(&record, 1), {});
+  PatchBatch(frame.data(), Offset{0}, Term{1});
+  const Bytes bytes = Bytes::From(std::move(frame));
+  const EntryFact entry = FactOf(*EntryOf(LogIndex{1}, bytes), 0);
+  Catalog with;
+  ASSERT_TRUE(with.Apply(create).ok());
+  Verdict verdict;
+  CatalogStates oracle(&verdict);
+  EXPECT_FALSE(oracle.OnState(kA, LogIndex{1}, with));  // not committed yet
+  oracle.OnEntry(entry, bytes);
+  oracle.OnCommitted(entry);
+  EXPECT_TRUE(oracle.OnState(kA, LogIndex{1}, with));
+  EXPECT_TRUE(oracle.OnState(kB, LogIndex{0}, Catalog()));
+  EXPECT_TRUE(verdict.ok());
+  EXPECT_TRUE(oracle.OnState(kB, LogIndex{1}, Catalog()));
+  EXPECT_EQ(verdict.oracle(), "catalog_state");
+}
+
+TEST(CatalogStates, SpeaksOfALogThatGoesBeforeItsSnapshotIsSafe) {
+  for (const auto& [commit, durable] : {std::pair(2, 1), std::pair(1, 2)}) {
+    Verdict verdict;
+    CatalogStates oracle(&verdict);
+    oracle.OnLetsGo(kA, LogIndex{2}, LogIndex{2}, LogIndex{2});
+    EXPECT_TRUE(verdict.ok());
+    oracle.OnLetsGo(kA, LogIndex{2}, LogIndex(static_cast<uint64_t>(commit)),
+                    LogIndex(static_cast<uint64_t>(durable)));
+    EXPECT_EQ(verdict.oracle(), "catalog_state");
+  }
 }
 
 TEST(Canary, SpeaksOfAnAckUnderASecondLeaderWhenItIsOn) {
@@ -484,6 +520,55 @@ TEST(Progress, NamesWhatIsUnwell) {
   EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.members[1].groups.clear(); }));
   EXPECT_TRUE(after([](ClusterFacts& f, Group& g) { f.members[1].groups[GroupId{7}] = g; }));
   EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.clients[0].waits_for = "an answer"; }));
+}
+
+RpcError Denied() {
+  return {.code = absl::StatusCode::kPermissionDenied,
+          .reason = "PERMISSION_DENIED",
+          .message = "no",
+          .metadata = {{"principal", "mallory"}, {"object", "topic:t"}, {"action", "consume"}}};
+}
+
+TEST(Access, ARefusalAnEmptyListAndSilenceAreAccepted) {
+  Verdict verdict;
+  Access access(&verdict);
+  access.OnAnswer("mallory", "fetch from", "topic:t", Denied());
+  access.OnAnswer("mallory", "list", "topics", ListTopicsResponse{});
+  access.OnAnswer("mallory", "describe", "topic:t",
+                  RpcError{.code = absl::StatusCode::kUnavailable, .message = "no answer"});
+  EXPECT_TRUE(verdict.ok());
+  EXPECT_EQ(access.denied(), 1u);
+}
+
+TEST(Access, AnAnswerIsNot) {
+  Verdict verdict;
+  Access access(&verdict);
+  access.OnAnswer("mallory", "delete", "topic:t", DeleteTopicResponse{});
+  EXPECT_EQ(verdict.oracle(), "access");
+}
+
+TEST(Access, ANameInAListIsNot) {
+  Verdict verdict;
+  Access access(&verdict);
+  access.OnAnswer("mallory", "list", "topics", ListTopicsResponse{{TopicInfo{.name = "t"}}});
+  EXPECT_EQ(verdict.oracle(), "access");
+}
+
+TEST(Access, ARefusalThatTellsWhatIsThereIsNot) {
+  Verdict verdict;
+  Access access(&verdict);
+  access.OnAnswer("mallory", "describe", "topic:t",
+                  RpcError{.code = absl::StatusCode::kNotFound, .reason = "TOPIC_NOT_FOUND"});
+  EXPECT_EQ(verdict.oracle(), "access");
+}
+
+TEST(Access, ARefusalThatNamesTheLeaderIsNot) {
+  Verdict verdict;
+  Access access(&verdict);
+  RpcError error = Denied();
+  error.metadata["leader_id"] = "2";
+  access.OnAnswer("mallory", "fetch from", "topic:t", error);
+  EXPECT_EQ(verdict.oracle(), "access");
 }
 
 }  // namespace
