@@ -37,10 +37,12 @@ TEST(Fingerprint, TimeCountsFromNow) {
 }
 
 TEST(Fingerprint, VotesOfACampaignCountWhileItLasts) {
-  Member member({});
+  Member member({.nodes = 5});
   member.Timeout();
   const std::string before = FingerprintOf(member.raft(), member.now());
-  member.Receive(kTwo, member.raft().term().value(), VoteReply{.pre_vote = true, .granted = false});
+  member.Receive(kTwo, member.raft().term().value() + 1,
+                 VoteReply{.pre_vote = true, .granted = true});
+  ASSERT_EQ(member.raft().role(), Role::kPreCandidate);
   EXPECT_NE(FingerprintOf(member.raft(), member.now()), before);
 }
 
