@@ -50,8 +50,8 @@ TIDEMARK_FIELDS(NodeOptions, id, cluster_id, advertise, voters, seeds, version, 
                 heartbeat_interval, pre_vote, check_quorum, lease_reads, lease_drift_permille,
                 append_bytes_max, append_entries_max, gossip_speed, snapshot_bytes_per_second,
                 catalog_snapshot_entries, retention_interval, compaction_interval, quiet_groups,
-                disk_stall_timeout, disk_headroom_bytes, reopen_delay_min,
-                reopen_delay_max, shutdown_timeout)
+                disk_stall_timeout, disk_headroom_bytes, reopen_delay_min, reopen_delay_max,
+                shutdown_timeout)
 
 // --- Requests ------------------------------------------------------------------------------------
 
