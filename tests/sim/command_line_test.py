@@ -131,7 +131,7 @@ class CommandLine(unittest.TestCase):
             # Planted: one decision is another one.
             scenario = json.loads(pathlib.Path(a).read_text())
             lost = scenario["decisions"]["step_delay"]["1"]
-            lost[-1] = lost[-1].rsplit(" ", 1)[0]
+            lost[0] = lost[0].rsplit(" ", 1)[0]
             pathlib.Path(b).write_text(json.dumps(scenario))
             parted = sim("audit", a, b)
             self.assertEqual(parted.returncode, 1, parted.stdout)

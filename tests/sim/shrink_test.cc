@@ -15,7 +15,7 @@ Plan CanaryOf(uint64_t seed) {
 
 TEST(Shrink, LeavesAHandfulOfDecisionsThatStillFailByTheSameOracle) {
   // Runs that go on for a while: what fails at once may take longer with the fewest decisions.
-  for (const uint64_t seed : {1, 3}) {
+  for (const uint64_t seed : {1, 4}) {
     const absl::StatusOr<Shrunk> shrunk = Shrink(CanaryOf(seed), {.seconds = 300});
     ASSERT_TRUE(shrunk.ok()) << shrunk.status();
     EXPECT_TRUE(shrunk->complete);
