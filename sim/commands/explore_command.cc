@@ -146,17 +146,17 @@ int Explore(const ExploreArgs& args) {
     WriteBug(explorer, args.bug_path, verdict.oracle(), verdict.what());
     return 1;
   }
+  const uint64_t within = explorer.stats().depth + 1;
   if (full) {
     std::fprintf(stderr,
                  "tidemark-sim: the memory is full (--memory %llu MiB) within depth %llu: give "
                  "more, or less to explore\n",
                  static_cast<unsigned long long>(args.memory_mib),
-                 static_cast<unsigned long long>(explorer.stats().depth + 1));
+                 static_cast<unsigned long long>(within));
     return 2;
   }
   if (explorer.stats().stopped) {
-    std::printf("time is up within depth %llu\n",
-                static_cast<unsigned long long>(explorer.stats().depth + 1));
+    std::printf("time is up within depth %llu\n", static_cast<unsigned long long>(within));
   }
   return 0;
 }
