@@ -32,11 +32,17 @@ class Members(ClusterTest):
     def join(self, node):
         c = self.cluster
         c.start(node, voters=None)
-        wait_for(f"node {node} to be seen",
-                 lambda: self.members().get(node, {}).get("state") == "MEMBER_STATE_ALIVE")
-        self.assertEqual(self.members()[node]["role"], "observer")
+        seen = {}
+
+        # Each call may ask another server, which gossip may have told later.
+        def alive():
+            seen.update(self.members().get(node, {}))
+            return seen.get("state") == "MEMBER_STATE_ALIVE"
+
+        wait_for(f"node {node} to be seen", alive)
+        self.assertEqual(seen["role"], "observer")
         c.cli("cluster", "add", str(node))
-        wait_for(f"node {node} to vote", lambda: self.members()[node]["role"] == "voter")
+        wait_for(f"node {node} to vote", lambda: self.members().get(node, {}).get("role") == "voter")
 
     def place(self, topic):
         """Where partition 0 is; None while it moves."""
