@@ -53,7 +53,7 @@ inline constexpr uint64_t kStalenessMicrosMax = uint64_t{24} * 3600 * 1'000'000;
 // Heartbeats in a row at which nothing was going on in a group, before it may go quiet: busy ones
 // shall not fall asleep between two batches.
 inline constexpr uint32_t kQuietAfterBeats = 6;
-// When a flush is taken to hang. Syncs of busy disks were seen to take a second and more.
+// When a flush is taken to hang: later than the slow syncs of a busy disk (DECISIONS.md 40).
 inline constexpr int64_t kDiskStallMillis = 3000;
 // Heartbeats and answers, and groups that a node leads no more, in one message between nodes.
 inline constexpr size_t kBeatsMax = 1024;

@@ -29,7 +29,6 @@
 #include "engine/node/pending_read.h"
 #include "engine/node/producers.h"
 #include "engine/node/recovered_group.h"
-#include "engine/node/replica_io.h"
 #include "engine/node/replica_parts.h"
 #include "engine/node/snapshot_install.h"
 #include "engine/node/snapshot_message.h"

@@ -3,12 +3,15 @@
 #include <cstdint>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "engine/base/ids.h"
 #include "engine/base/time.h"
+#include "engine/log/file.h"
 #include "engine/log/log.h"
 #include "engine/node/effect.h"
 #include "engine/node/request.h"
+#include "engine/raft/types.h"
 
 // What a replica (replica.h) remembers of those who wait for it, and of what runs beside its log.
 
@@ -21,6 +24,20 @@ struct WaitingProduce {
   Term term;        // in which the client was promised an answer
   RequestId request;
   ProduceResponse response;
+};
+
+// A flush of the log, and what goes on when it has ended.
+struct OutstandingFlush {
+  Instant begun;
+  bool verifies = false;
+  std::optional<FileBatch> identity;
+  bool has_log = false;
+  bool has_replacement = false;  // of a segment's files
+  bool switches = false;         // makes what was received the log
+  std::optional<raft::HardState> hard_state;
+  // The start in the hard state that goes with it, if it goes.
+  std::optional<LogIndex> start;
+  std::vector<raft::Message> held;
 };
 
 // What a pass of compaction has under way.

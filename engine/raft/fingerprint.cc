@@ -126,6 +126,13 @@ void Raft::Impl::AppendFingerprint(Instant now, std::string& out) const {
     to.Put(install_->term);
     to.Put(install_->sequence);
   }
+  to.Put(disk_stalled_ ? 1u : 0u);
+  if (config_.quiet) {
+    to.Put((quiet_ ? 1u : 0u) | (vouches_ ? 2u : 0u));
+    to.Put(idle_beats_);
+    to.Put(quiet_offered_ == Instant::Never() ? 0u : 1u);
+    if (quiet_offered_ != Instant::Never()) to.Past(quiet_offered_);
+  }
   to.Put(transfer_target_);
   to.Deadline(transfer_deadline_);
   to.Put(sequence_floor_);
@@ -151,6 +158,7 @@ void Raft::Impl::AppendFingerprint(Instant now, std::string& out) const {
     if (peer.read_pending) to.Put(peer.read_from);
     if (leads) PutLeadersView(peer, to);
     if (leads && config_.lease_reads) to.Past(peer.lease_from);
+    if (leads && config_.quiet) to.Put(peer.quiet ? 1u : 0u);
   }
 }
 

@@ -113,9 +113,9 @@ void PrintSummary(Explorer& explorer, double seconds) {
                  "%.1f s: %d states/s, %d distinct/s; %d MiB\n",
                  stats.transitions + 1, stats.states, stats.depth,
                  stats.exhausted ? ": there is nothing beyond" : "", stats.commuting, stats.idle,
-                 stats.beyond, explorer.space().expired(), explorer.space().library().locals(),
-                 explorer.space().library().messages(), explorer.space().networks(),
-                 explorer.space().library().steps(), seconds, rate(stats.transitions),
+                 stats.beyond, explorer.space().expired(), explorer.space().cache().locals(),
+                 explorer.space().cache().messages(), explorer.space().networks(),
+                 explorer.space().cache().steps(), seconds, rate(stats.transitions),
                  rate(stats.states), MemoryMib())
                  .c_str(),
              stdout);

@@ -40,14 +40,14 @@ std::string LogText(const std::vector<Entry>& entries) {
 
 }  // namespace
 
-Space::Space(const Options& options) : library_(options), witness_(&library_, options) {
+Space::Space(const Options& options) : cache_(options), witness_(&cache_, options) {
   networks_.Intern({});
 }
 
 State Space::Initial() const {
   State state;
   for (uint32_t node = 1; node <= options().nodes; ++node) {
-    state.locals[node - 1] = library_.Initial(node);
+    state.locals[node - 1] = cache_.Initial(node);
   }
   for (size_t i = 0; i < kBudgets; ++i) state.budgets |= options().budgets[i] << (i * 4);
   state.witness = Witness::Initial();
@@ -90,7 +90,7 @@ std::vector<Event> Space::Prelude() {
 
 Space::Result Space::Step(const State& from, const Event& event, State& to, Verdict& verdict) {
   const size_t at = event.node - 1;
-  const Transition& transition = library_.Step(from.locals[at], event);
+  const Transition& transition = cache_.Step(from.locals[at], event);
   const uint8_t flags = transition.flags;
   if ((flags & Transition::kImpossible) != 0) return Result::kNothing;
   // Whoever still has a message under way, or a budget to spend, can do all that others can: but in
@@ -99,15 +99,15 @@ Space::Result Space::Step(const State& from, const Event& event, State& to, Verd
       options().fifo && (event.kind == Event::Kind::kDeliver || event.kind == Event::Kind::kDrop);
   if ((flags & Transition::kNothing) != 0 && !in_the_way) return Result::kNothing;
   if ((flags & Transition::kBeyond) != 0) return Result::kBeyond;
-  if ((flags & Transition::kViolates) != 0) verdict = library_.VerdictOf(transition);
+  if ((flags & Transition::kViolates) != 0) verdict = cache_.VerdictOf(transition);
   to = from;
   to.locals[at] = transition.next;
   if (const std::optional<Budget> budget = BudgetOf(event.kind)) {
     to.budgets -= uint64_t{1} << (static_cast<unsigned>(*budget) * 4);
   }
-  const std::span<const uint32_t> sent = library_.SentBy(transition);
+  const std::span<const uint32_t> sent = cache_.SentBy(transition);
   const bool aged =
-      library_.local(transition.next).durable_term > library_.local(from.locals[at]).durable_term;
+      cache_.local(transition.next).durable_term > cache_.local(from.locals[at]).durable_term;
   if (IsOfMessage(event.kind) || !sent.empty() || aged) {
     // A copy: finding out what is too old may make steps.
     sent_.assign(sent.begin(), sent.end());
@@ -122,7 +122,7 @@ Space::Result Space::Step(const State& from, const Event& event, State& to, Verd
 }
 
 uint32_t Space::Channel(uint32_t message) const {
-  const Library::Address& address = library_.address(message);
+  const StepCache::Address& address = cache_.address(message);
   return address.from * 8 + address.to;
 }
 
@@ -143,12 +143,12 @@ void Space::Put(uint32_t message) {
 }
 
 bool Space::Expired(const State& to, uint32_t message) {
-  const Library::Address address = library_.address(message);
+  const StepCache::Address address = cache_.address(message);
   const uint32_t receiver = to.locals[address.to - 1];
-  if (!address.expires || address.term >= library_.local(receiver).durable_term) return false;
+  if (!address.expires || address.term >= cache_.local(receiver).durable_term) return false;
   // Not because it should do nothing: because it does nothing.
   const Event event{.kind = Event::Kind::kDeliver, .node = address.to, .arg = message};
-  return (library_.Step(receiver, event).flags & Transition::kNothing) != 0;
+  return (cache_.Step(receiver, event).flags & Transition::kNothing) != 0;
 }
 
 uint32_t Space::Deliver(const State& from, const Event& event, const State& to,
@@ -159,7 +159,7 @@ uint32_t Space::Deliver(const State& from, const Event& event, const State& to,
   for (const uint32_t message : networks_[from.network]) {
     if (!taken && message == event.arg) {
       taken = true;
-    } else if (aged && library_.address(message).to == event.node && Expired(to, message)) {
+    } else if (aged && cache_.address(message).to == event.node && Expired(to, message)) {
       ++expired_;
     } else {
       scratch_.push_back(message);
@@ -167,7 +167,7 @@ uint32_t Space::Deliver(const State& from, const Event& event, const State& to,
   }
   for (const uint32_t message : sent) {
     // To a node of the log that is none here.
-    if (library_.address(message).to > options().nodes) continue;
+    if (cache_.address(message).to > options().nodes) continue;
     if (Expired(to, message)) {
       ++expired_;
     } else {
@@ -192,7 +192,7 @@ bool Space::Commutes(const State& parent, const Event& last, const Event& event)
 std::string Space::Text(const Event& event) const {
   std::string text(kNames[static_cast<size_t>(event.kind)]);
   if (IsOfMessage(event.kind)) {
-    return absl::StrCat(text, " ", explore::Text(library_.message(event.arg)));
+    return absl::StrCat(text, " ", explore::Text(cache_.message(event.arg)));
   }
   absl::StrAppend(&text, " ", event.node);
   if (event.kind == Event::Kind::kCrash && event.arg > 0) {
@@ -207,7 +207,7 @@ std::string Space::Text(const Event& event) const {
 }
 
 std::string Space::LocalText(const State& state, uint32_t node) const {
-  const Local& local = library_.local(state.locals[node - 1]);
+  const Local& local = cache_.local(state.locals[node - 1]);
   const Member& member = *local.member;
   const raft::Raft& raft = member.raft();
   const raft::HardState memory = raft.hard_state();
@@ -226,7 +226,7 @@ std::string Space::Text(const State& state) const {
     absl::StrAppend(&text, LocalText(state, node), "\n");
   }
   for (const uint32_t message : networks_[state.network]) {
-    absl::StrAppend(&text, "under way: ", explore::Text(library_.message(message)), "\n");
+    absl::StrAppend(&text, "under way: ", explore::Text(cache_.message(message)), "\n");
   }
   return text;
 }

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "sim/checkers/verdict.h"
-#include "sim/explore/library.h"
 #include "sim/explore/options.h"
+#include "sim/explore/step_cache.h"
 #include "sim/explore/tables.h"
 #include "sim/explore/witness.h"
 
@@ -37,8 +37,8 @@ class Space {
  public:
   explicit Space(const Options& options);
 
-  const Options& options() const { return library_.options(); }
-  const Library& library() const { return library_; }
+  const Options& options() const { return cache_.options(); }
+  const StepCache& cache() const { return cache_; }
   size_t networks() const { return networks_.size(); }
 
   // Nothing has happened.
@@ -79,7 +79,7 @@ class Space {
   bool Expired(const State& to, uint32_t message);
   void Put(uint32_t message);
 
-  Library library_;
+  StepCache cache_;
   Witness witness_;
   Sequences networks_;
   uint64_t expired_ = 0;
@@ -93,8 +93,8 @@ void Space::ForEachEvent(const State& state, const Visit& visit) {
   for (uint32_t node = 1; node <= options().nodes; ++node) {
     // By number: a step may move the locals.
     const uint32_t number = state.locals[node - 1];
-    for (size_t i = 0; i < library_.local(number).events.size(); ++i) {
-      const Event event = library_.local(number).events[i];
+    for (size_t i = 0; i < cache_.local(number).events.size(); ++i) {
+      const Event event = cache_.local(number).events[i];
       const std::optional<Budget> budget = BudgetOf(event.kind);
       if (!budget.has_value() || state.left(*budget) > 0) visit(event);
     }
@@ -108,7 +108,7 @@ void Space::ForEachEvent(const State& state, const Visit& visit) {
   for (size_t i = 0; i < messages.size(); ++i) {
     const uint32_t message = messages[i];
     if (i > 0 && messages[i - 1] == message) continue;
-    const Library::Address address = library_.address(message);
+    const StepCache::Address address = cache_.address(message);
     if (!options().fifo || IsHead(messages, message)) {
       visit(Event{.kind = Event::Kind::kDeliver, .node = address.to, .arg = message});
       if (state.left(Budget::kDuplicate) > 0) {

@@ -13,15 +13,15 @@ const raft::JointConfig& VotersOf(const Local& local) {
 
 }  // namespace
 
-Witness::Witness(const Library* library, const Options& options)
-    : library_(library), members_change_(options.of(Budget::kChange) > 0) {
+Witness::Witness(const StepCache* cache, const Options& options)
+    : cache_(cache), members_change_(options.of(Budget::kChange) > 0) {
   Intern({});
 }
 
 uint32_t Witness::After(uint32_t number, uint32_t before, std::span<const uint32_t> locals,
                         size_t at, bool crashed, Verdict& verdict) {
-  const Local& was = library_->local(before);
-  const Local& is = library_->local(locals[at]);
+  const Local& was = cache_->local(before);
+  const Local& is = cache_->local(locals[at]);
   const uint32_t node = static_cast<uint32_t>(at + 1);
   const size_t known = history_[number].committed.size();
   History history = history_[number];
@@ -74,7 +74,7 @@ void Witness::NoteCommit(const Local& local, uint32_t node, History& history,
 void Witness::CheckCompleteness(std::span<const uint32_t> locals, const History& history,
                                 Verdict& verdict) const {
   for (size_t node = 0; node < locals.size(); ++node) {
-    const Local& local = library_->local(locals[node]);
+    const Local& local = cache_->local(locals[node]);
     if (!local.leads) continue;
     for (size_t i = 0; i < history.committed.size(); ++i) {
       const CommittedEntry& entry = history.committed[i];
@@ -90,10 +90,10 @@ void Witness::CheckCompleteness(std::span<const uint32_t> locals, const History&
 }
 
 void Witness::CheckMatching(std::span<const uint32_t> locals, size_t at, Verdict& verdict) const {
-  const std::vector<uint64_t>& log = library_->local(locals[at]).log;
+  const std::vector<uint64_t>& log = cache_->local(locals[at]).log;
   for (size_t node = 0; node < locals.size(); ++node) {
     if (node == at) continue;
-    const std::vector<uint64_t>& other = library_->local(locals[node]).log;
+    const std::vector<uint64_t>& other = cache_->local(locals[node]).log;
     size_t common = std::min(log.size(), other.size());
     while (common > 0 && TermOfCode(log[common - 1]) != TermOfCode(other[common - 1])) --common;
     const auto end = log.begin() + static_cast<ptrdiff_t>(common);
@@ -113,7 +113,7 @@ void Witness::CheckDurable(std::span<const uint32_t> locals, const History& hist
     const auto durable = [&](const raft::MajorityConfig& half) {
       size_t count = 0;
       for (const NodeId voter : half.voters()) {
-        const std::vector<uint64_t>& disk = library_->local(locals[voter.value() - 1]).disk;
+        const std::vector<uint64_t>& disk = cache_->local(locals[voter.value() - 1]).disk;
         count += i < disk.size() && disk[i] == code ? 1 : 0;
       }
       return half.voters().empty() || count * 2 > half.voters().size();

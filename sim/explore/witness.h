@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "sim/checkers/verdict.h"
-#include "sim/explore/library.h"
+#include "sim/explore/step_cache.h"
 #include "sim/explore/tables.h"
 
 namespace tidemark::sim::explore {
@@ -19,7 +19,7 @@ namespace tidemark::sim::explore {
 //           a fact about one state, so an order of events that is left out hides none.
 class Witness {
  public:
-  Witness(const Library* library, const Options& options);
+  Witness(const StepCache* cache, const Options& options);
 
   // The number of what is remembered in the beginning.
   static uint32_t Initial() { return 0; }
@@ -55,7 +55,7 @@ class Witness {
                     std::initializer_list<const raft::JointConfig*> groups, Verdict& verdict) const;
   uint32_t Intern(const History& history);
 
-  const Library* library_;
+  const StepCache* cache_;
   bool members_change_;
   Sequences numbers_;
   std::vector<History> history_;

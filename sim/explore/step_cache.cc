@@ -1,4 +1,4 @@
-#include "sim/explore/library.h"
+#include "sim/explore/step_cache.h"
 
 #include <utility>
 #include <variant>
@@ -24,20 +24,20 @@ bool Expires(const raft::Message& message) {
 
 }  // namespace
 
-Library::Library(const Options& options) : options_(options) {
+StepCache::StepCache(const Options& options) : options_(options) {
   for (uint32_t node = 1; node <= options_.nodes; ++node) {
     initial_.push_back(Intern(std::make_unique<Member>(&options_, NodeId{node})));
   }
 }
 
-uint64_t Library::KeyOf(uint32_t local, const Event& event) {
+uint64_t StepCache::KeyOf(uint32_t local, const Event& event) {
   // Whether the message goes on being under way is not the member's affair.
   const Event::Kind kind =
       event.kind == Event::Kind::kDuplicate ? Event::Kind::kDeliver : event.kind;
   return uint64_t{local} << 32 | uint64_t{event.arg} << 4 | static_cast<uint64_t>(kind);
 }
 
-const Transition& Library::Step(uint32_t local, const Event& event) {
+const Transition& StepCache::Step(uint32_t local, const Event& event) {
   const uint64_t key = KeyOf(local, event);
   const uint64_t hash = Mix64(key);
   const auto is_it = [&](uint32_t number) { return keys_[number] == key; };
@@ -51,13 +51,13 @@ const Transition& Library::Step(uint32_t local, const Event& event) {
   return transitions_.back();
 }
 
-const Verdict& Library::VerdictOf(const Transition& transition) const {
+const Verdict& StepCache::VerdictOf(const Transition& transition) const {
   const auto found = verdicts_.find(static_cast<uint32_t>(&transition - transitions_.data()));
   TIDEMARK_CHECK(found != verdicts_.end());
   return found->second;
 }
 
-Transition Library::Make(uint32_t local, const Event& event) {
+Transition StepCache::Make(uint32_t local, const Event& event) {
   auto member = std::make_unique<Member>(*locals_[local].member);
   const bool message = event.kind == Event::Kind::kDeliver ||
                        event.kind == Event::Kind::kDuplicate || event.kind == Event::Kind::kDrop;
@@ -87,7 +87,7 @@ Transition Library::Make(uint32_t local, const Event& event) {
   return made;
 }
 
-uint32_t Library::Intern(std::unique_ptr<Member> member) {
+uint32_t StepCache::Intern(std::unique_ptr<Member> member) {
   bool fresh = false;
   const uint32_t number = local_digests_.Intern(member->Fingerprint(), fresh);
   if (!fresh) return number;
@@ -105,7 +105,7 @@ uint32_t Library::Intern(std::unique_ptr<Member> member) {
   return number;
 }
 
-uint32_t Library::Intern(raft::Message message) {
+uint32_t StepCache::Intern(raft::Message message) {
   scratch_.clear();
   AppendFingerprint(message, scratch_);
   bool fresh = false;

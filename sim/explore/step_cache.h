@@ -37,7 +37,7 @@ struct Transition {
     kNothing = 2,     // the member is as before and says nothing
     kBeyond = 4,      // its term would be beyond Options::terms
     kVisible = 8,     // its log, its disk, its commit index or its leadership changed
-    kViolates = 16,   // an oracle that looks at it alone spoke: Library::VerdictOf
+    kViolates = 16,   // an oracle that looks at it alone spoke: StepCache::VerdictOf
   };
   uint32_t next = 0;
   uint64_t sent_begin = 0;
@@ -49,9 +49,9 @@ struct Transition {
 // depends on nothing but its state and what happens to it, and a cluster has far fewer different
 // members than it has different clusters: the production code runs once for each step, and is
 // looked up ever after.
-class Library {
+class StepCache {
  public:
-  explicit Library(const Options& options);
+  explicit StepCache(const Options& options);
 
   const Options& options() const { return options_; }
   // The member `node` (from 1) in the beginning.
