@@ -59,7 +59,8 @@ std::string Table(const v1::GetStatusResponse& status) {
                         group.failure().empty() ? "" : " FAILED: " + group.failure()));
   }
   for (const v1::GroupStatus& group : status.groups()) {
-    if (group.snapshot_index() == 0) continue;
+    // 0: not of the catalog, or none yet; at 1 it stands for nothing.
+    if (group.snapshot_index() <= 1) continue;
     absl::StrAppend(&text,
                     absl::StrFormat("\ncatalog: log from index %d to %d, snapshot of what is "
                                     "before index %d (%d bytes)\n",
