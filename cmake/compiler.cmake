@@ -8,6 +8,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
 set(TIDEMARK_SANITIZE "" CACHE STRING "Comma-separated sanitizers, e.g. address,undefined or thread")
 option(TIDEMARK_TESTS "Build the tests and benchmarks; OFF needs none of their libraries" ON)
+# Coverage is counted everywhere then: one build serves the sanitizers' tests and the fuzzers.
 option(TIDEMARK_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 
 if(NOT CMAKE_BUILD_TYPE)
@@ -36,6 +37,8 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # libstdc++ 12's own std::stable_sort uses what it declares deprecated.
   add_compile_options(-Wno-deprecated-declarations)
+  # A precompiled header is refused by what is compiled with another setting of it.
+  add_compile_options(-pthread)
 endif()
 
 if(TIDEMARK_SANITIZE)

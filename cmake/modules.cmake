@@ -1,3 +1,26 @@
+# What most sources include, parsed once per area and not once per file (DECISIONS.md 50).
+# gcc's builds have it in the tests only, so that a source that includes less than it uses does
+# not compile there, and clang-tidy reads commands that know nothing of it.
+set(TIDEMARK_COMMON_HEADERS
+    <algorithm> <array> <cstdint> <deque> <functional> <map> <memory> <optional> <set> <span> <string>
+    <string_view> <tuple> <unordered_map> <utility> <variant> <vector>
+    <absl/container/inlined_vector.h> <absl/status/status.h> <absl/status/statusor.h>
+    <absl/strings/str_cat.h>)
+
+# The first target of an area makes it, the others (compiled with the same options) use that one.
+function(tidemark_precompiled area target)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND NOT area MATCHES "^tests")
+    return()
+  endif()
+  get_property(owner GLOBAL PROPERTY tidemark_precompiled_${area})
+  if(owner)
+    target_precompile_headers(${target} REUSE_FROM ${owner})
+    return()
+  endif()
+  set_property(GLOBAL PROPERTY tidemark_precompiled_${area} ${target})
+  target_precompile_headers(${target} PRIVATE ${TIDEMARK_COMMON_HEADERS} ${ARGN})
+endfunction()
+
 # One folder, one library: tidemark_module(engine log DEPENDS engine_base absl::status).
 # The sources are the folder's *.cc. The target is <area>_<folder>.
 
@@ -12,6 +35,7 @@ function(tidemark_module area folder)
     add_library(${target} STATIC ${sources})
     target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
     target_link_libraries(${target} PUBLIC ${ARG_DEPENDS})
+    tidemark_precompiled(${area} ${target})
   else()
     add_library(${target} INTERFACE)
     target_include_directories(${target} INTERFACE ${CMAKE_SOURCE_DIR})
@@ -34,6 +58,12 @@ function(tidemark_tests folder)
   add_executable(${target} ${helpers})
   target_link_libraries(${target} PRIVATE ${ARG_DEPENDS} tests_support GTest::gtest_main
                         rapidcheck rapidcheck_gtest)
+  # What links gRPC is compiled with -pthread, and gcc takes no header that was not.
+  set(area tests)
+  if("${ARG_DEPENDS}" MATCHES "(^|;)(proto|runtime_rpc|runtime_client|runtime_node)(;|$)")
+    set(area tests_with_grpc)
+  endif()
+  tidemark_precompiled(${area} ${target} <gtest/gtest.h>)
   foreach(source IN LISTS sources)
     get_filename_component(stem ${source} NAME_WE)
     add_test(NAME ${folder}/${stem} COMMAND ${CMAKE_COMMAND} -E env

@@ -92,6 +92,7 @@ void FromGroup(const GroupInfo& from, v1::GroupStatus& to) {
   to.set_high_watermark(from.high_watermark.value());
   for (const NodeId replica : from.replicas) to.add_replicas(replica.value());
   to.set_failure(from.failure);
+  to.set_repair(from.repair);
   to.set_snapshot_index(from.snapshot_index.value());
   to.set_snapshot_bytes(from.snapshot_bytes);
   for (const auto& [node, lag] : from.lag_entries) {

@@ -160,11 +160,11 @@ struct BodyEncoder {
   void operator()(const raft::TimeoutNow&) const { envelope.mutable_timeout_now(); }
 };
 
-absl::StatusOr<std::vector<Entry>> DecodeEntries(LogIndex first, uint32_t count, Bytes rest) {
+absl::StatusOr<EntryList> DecodeEntries(LogIndex first, uint32_t count, Bytes rest) {
   if (count > kAppendEntriesMax) {
     return Invalid(absl::StrCat(count, " entries, at most ", kAppendEntriesMax, " are allowed"));
   }
-  std::vector<Entry> entries;
+  EntryList entries;
   entries.reserve(count);
   for (uint32_t i = 0; i < count; ++i) {
     const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(rest.view());
@@ -319,6 +319,47 @@ absl::StatusOr<raft::InstallSnapshot> DecodeSnapshot(const peer::v1::InstallSnap
   return to;
 }
 
+void EncodeIntroduction(const Introduction& from, peer::v1::Introduction& to) {
+  to.set_incarnation(from.incarnation.value());
+  to.set_settled(from.settled);
+  to.set_refused(from.refused);
+  to.set_asks(from.asks);
+  to.set_known(from.known.value());
+  to.set_founding(from.founding);
+  to.set_admitted(from.admitted.value());
+  to.set_fence_term(from.fence_term.value());
+  to.set_fence_index(from.fence_index.value());
+  for (const auto& [node, incarnation] : from.others) {
+    peer::v1::KnownNode& other = *to.add_others();
+    other.set_node(node.value());
+    other.set_incarnation(incarnation.value());
+  }
+}
+
+absl::StatusOr<Introduction> DecodeIntroduction(const peer::v1::Introduction& from) {
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("fence_term", from.fence_term(), kTermMax));
+  TIDEMARK_RETURN_IF_ERROR(CheckNumber("fence_index", from.fence_index()));
+  if (from.incarnation() == 0) return Invalid("an introduction without an incarnation");
+  if (static_cast<size_t>(from.others_size()) > kNodesMax) {
+    return Invalid(absl::StrCat("an introduction that names ", from.others_size(), " nodes"));
+  }
+  Introduction to{.incarnation = Incarnation(from.incarnation()),
+                  .settled = from.settled(),
+                  .refused = from.refused(),
+                  .asks = from.asks(),
+                  .known = Incarnation(from.known()),
+                  .founding = from.founding(),
+                  .admitted = Incarnation(from.admitted()),
+                  .fence_term = Term(from.fence_term()),
+                  .fence_index = LogIndex(from.fence_index()),
+                  .others = {}};
+  for (const peer::v1::KnownNode& other : from.others()) {
+    if (other.node() == 0 || other.incarnation() == 0) return Invalid("node or incarnation 0");
+    to.others[NodeId(other.node())] = Incarnation(other.incarnation());
+  }
+  return to;
+}
+
 absl::Status DecodeBody(const peer::v1::Envelope& envelope, Bytes rest, raft::Message& message) {
   using peer::v1::Envelope;
   if (envelope.body_case() != Envelope::kAppendRequest && !rest.empty()) {
@@ -375,10 +416,14 @@ absl::Status DecodeBody(const peer::v1::Envelope& envelope, Bytes rest, raft::Me
     // Beside `message`: nothing of it is raft's.
     case Envelope::kCatalogCommand:
     case Envelope::kBeats:
+    case Envelope::kIntroduction:
       message.body = raft::TimeoutNow{};
       return absl::OkStatus();
     case Envelope::kSnapshotRequest:
     case Envelope::kSnapshotChunk:
+    case Envelope::kFramesRequest:
+    case Envelope::kFramesReply:
+    case Envelope::kDigestReport:
     case Envelope::BODY_NOT_SET:
       break;
   }
@@ -393,7 +438,9 @@ std::vector<Bytes> EncodePeer(const PeerMessage& message) {
   envelope.set_from(message.message.from.value());
   envelope.set_to(message.message.to.value());
   envelope.set_term(message.message.term.value());
-  if (message.command != nullptr) {
+  if (message.introduction != nullptr) {
+    EncodeIntroduction(*message.introduction, *envelope.mutable_introduction());
+  } else if (message.command != nullptr) {
     envelope.set_catalog_command(*message.command);
   } else if (message.beats != nullptr) {
     Encode(*message.beats, *envelope.mutable_beats());
@@ -411,8 +458,8 @@ std::vector<Bytes> EncodePeer(const PeerMessage& message) {
   std::vector<Bytes> parts;
   parts.push_back(Bytes::From(std::move(head)));
   if (message.snapshot != nullptr) {
-    const auto* chunk = std::get_if<SnapshotChunk>(message.snapshot.get());
-    if (chunk != nullptr && !chunk->bytes.empty()) parts.push_back(chunk->bytes);
+    const Bytes* const bytes_of = BytesOf(*message.snapshot);
+    if (bytes_of != nullptr && !bytes_of->empty()) parts.push_back(*bytes_of);
   } else if (const auto* append = std::get_if<raft::AppendRequest>(&message.message.body)) {
     parts.reserve(1 + append->entries.size());
     LogIndex expected = append->prev_index;
@@ -446,7 +493,7 @@ absl::StatusOr<PeerMessage> DecodePeer(const Bytes& frame) {
   message.message.to = NodeId(envelope.to());
   message.message.term = Term(envelope.term());
   Bytes rest = frame.Slice(4 + size_t{bytes}, frame.size() - 4 - bytes);
-  if (envelope.has_snapshot_request() || envelope.has_snapshot_chunk()) {
+  if (HasSnapshotPart(envelope)) {
     TIDEMARK_ASSIGN_OR_RETURN(SnapshotMessage part, DecodeSnapshotPart(envelope, std::move(rest)));
     message.snapshot = std::make_shared<const SnapshotMessage>(std::move(part));
     return message;
@@ -457,6 +504,11 @@ absl::StatusOr<PeerMessage> DecodePeer(const Bytes& frame) {
   } else if (envelope.has_beats()) {
     TIDEMARK_ASSIGN_OR_RETURN(BeatMessage beats, DecodeBeats(envelope.beats()));
     message.beats = std::make_shared<const BeatMessage>(std::move(beats));
+  }
+  if (envelope.has_introduction()) {
+    TIDEMARK_ASSIGN_OR_RETURN(Introduction introduction,
+                              DecodeIntroduction(envelope.introduction()));
+    message.introduction = std::make_shared<const Introduction>(std::move(introduction));
   }
   return message;
 }

@@ -11,6 +11,9 @@
 namespace tidemark {
 namespace {
 
+// Nothing may overflow where a length is added to it.
+constexpr uint64_t kNumberMax = uint64_t{1} << 62;
+
 absl::Status Invalid(const std::string& what) {
   return absl::InvalidArgumentError(absl::StrCat("snapshot message: ", what));
 }
@@ -68,6 +71,25 @@ void EncodeSnapshotPart(const SnapshotMessage& message, peer::v1::Envelope& enve
     to.set_length(request->length);
     return;
   }
+  if (const auto* request = std::get_if<FramesRequest>(&message)) {
+    peer::v1::FramesRequest& to = *envelope.mutable_frames_request();
+    to.set_id(request->id);
+    to.set_first(request->first.value());
+    to.set_max_bytes(request->max_bytes);
+    return;
+  }
+  if (const auto* reply = std::get_if<FramesReply>(&message)) {
+    peer::v1::FramesReply& to = *envelope.mutable_frames_reply();
+    to.set_id(reply->id);
+    to.set_first(reply->first.value());
+    return;
+  }
+  if (const auto* report = std::get_if<DigestReport>(&message)) {
+    peer::v1::DigestReport& to = *envelope.mutable_digest_report();
+    to.set_index(report->index.value());
+    to.set_digest(report->digest);
+    return;
+  }
   const SnapshotChunk& chunk = std::get<SnapshotChunk>(message);
   peer::v1::SnapshotChunk& to = *envelope.mutable_snapshot_chunk();
   to.set_id(chunk.id);
@@ -76,9 +98,36 @@ void EncodeSnapshotPart(const SnapshotMessage& message, peer::v1::Envelope& enve
   if (chunk.segment.has_value()) EncodeSegment(*chunk.segment, *to.mutable_segment());
 }
 
+bool HasSnapshotPart(const peer::v1::Envelope& envelope) {
+  return envelope.has_snapshot_request() || envelope.has_snapshot_chunk() ||
+         envelope.has_frames_request() || envelope.has_frames_reply() ||
+         envelope.has_digest_report();
+}
+
 absl::StatusOr<SnapshotMessage> DecodeSnapshotPart(const peer::v1::Envelope& envelope, Bytes rest) {
-  // Nothing here may overflow where a length is added to it.
-  constexpr uint64_t kNumberMax = uint64_t{1} << 62;
+  if (envelope.has_frames_request()) {
+    const peer::v1::FramesRequest& from = envelope.frames_request();
+    if (!rest.empty()) return Invalid("bytes follow a request");
+    if (from.first() == 0 || from.first() > kNumberMax || from.max_bytes() > kSnapshotChunkBytes) {
+      return Invalid(absl::StrCat(from.max_bytes(), " bytes of frames from ", from.first(),
+                                  " on are asked for"));
+    }
+    return FramesRequest{
+        .id = from.id(), .first = LogIndex(from.first()), .max_bytes = from.max_bytes()};
+  }
+  if (envelope.has_digest_report()) {
+    const peer::v1::DigestReport& from = envelope.digest_report();
+    if (!rest.empty()) return Invalid("bytes follow a digest");
+    if (from.index() > kNumberMax) return Invalid("an index that no log has");
+    return DigestReport{.index = LogIndex(from.index()), .digest = from.digest()};
+  }
+  if (envelope.has_frames_reply()) {
+    const peer::v1::FramesReply& from = envelope.frames_reply();
+    if (from.first() > kNumberMax || rest.size() > kFramesReplyBytesMax) {
+      return Invalid(absl::StrCat(rest.size(), " bytes of frames from ", from.first(), " on"));
+    }
+    return FramesReply{.id = from.id(), .first = LogIndex(from.first()), .bytes = std::move(rest)};
+  }
   if (envelope.has_snapshot_request()) {
     const peer::v1::SnapshotRequest& from = envelope.snapshot_request();
     if (!rest.empty()) return Invalid("bytes follow a request");

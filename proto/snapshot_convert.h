@@ -7,11 +7,12 @@
 
 namespace tidemark {
 
-// The parts of snapshots in peer messages (peer_convert.h). A chunk's bytes are not in the
-// envelope.
+// The parts of snapshots and of repairs in peer messages (peer_convert.h). The bytes of a chunk, or
+// of frames, are not in the envelope.
+bool HasSnapshotPart(const peer::v1::Envelope& envelope);
 void EncodeSnapshotPart(const SnapshotMessage& message, peer::v1::Envelope& envelope);
 
-// `rest` are the bytes behind the envelope, whose body is a request for a snapshot or a chunk.
+// `rest` are the bytes behind the envelope, which has such a part.
 //   Errors  kInvalidArgument: numbers that no segment has, or more bytes than a chunk may have.
 absl::StatusOr<SnapshotMessage> DecodeSnapshotPart(const peer::v1::Envelope& envelope, Bytes rest);
 

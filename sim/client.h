@@ -44,6 +44,8 @@ class Client {
     size_t node = 0;
     uint32_t incarnation = 0;
     bool broken = false;
+    // The client has cancelled it; what the server had answered by then may still be on its way.
+    bool cancelled = false;
     Way up;
     Way down;
     RequestId waiting;  // a fetch parked at the server

@@ -130,6 +130,16 @@ void Consumer::ServeFound(balancer::StreamId id, const StreamPtr& stream,
       Down(stream, [this, id, gone] { Close(id, gone); });
       return;
     }
+    if (absl::IsUnavailable(read.status()) ||
+        (!frames.ok() && world_->IsRotten(stream->node, found.range->file))) {
+      const balancer::CallError damaged{.code = absl::StatusCode::kDataLoss,
+                                        .reason = "STORAGE_FAILED"};
+      if (absl::IsDataLoss(frames.status())) {
+        world_->TellDamage(stream->node, found.range->file);
+      }
+      Down(stream, [this, id, damaged] { Close(id, damaged); });
+      return;
+    }
     if (!frames.ok() || frames->empty()) {
       world_->verdict().Fail(
           "consumer",

@@ -64,8 +64,7 @@ absl::Status Disk::Apply(const FileOp& op) {
     }
     auto inode = std::make_shared<Inode>();
     if (create->zero_bytes > 0) {
-      inode->unsynced.push_back({.resize = true, .pos = create->zero_bytes, .data = {}});
-      inode->cached.resize(create->zero_bytes);
+      Make({.resize = true, .pos = create->zero_bytes, .data = {}, .before = {}}, *inode);
     }
     unsynced_names_.push_back({.add = true, .to = create->file, .inode = std::move(inode)});
     ApplyName(unsynced_names_.back(), names_);
@@ -74,17 +73,15 @@ absl::Status Disk::Apply(const FileOp& op) {
     if (found == names_.end()) return missing(write->file, "a write");
     uint64_t pos = write->pos.value();
     for (const Bytes& data : write->data) {
-      Change change{.resize = false, .pos = pos, .data = data};
-      ApplyChange(change, found->second->cached);
-      found->second->unsynced.push_back(std::move(change));
+      Change change{.resize = false, .pos = pos, .data = data, .before = {}};
+      Make(std::move(change), *found->second);
       pos += data.size();
     }
   } else if (const auto* truncate = std::get_if<TruncateFile>(&op)) {
     const auto found = names_.find(truncate->file);
     if (found == names_.end()) return missing(truncate->file, "a truncation");
-    Change change{.resize = true, .pos = truncate->size, .data = {}};
-    ApplyChange(change, found->second->cached);
-    found->second->unsynced.push_back(std::move(change));
+    Change change{.resize = true, .pos = truncate->size, .data = {}, .before = {}};
+    Make(std::move(change), *found->second);
   } else if (const auto* remove = std::get_if<RemoveFile>(&op)) {
     if (!names_.contains(remove->file)) return absl::OkStatus();
     unsynced_names_.push_back(
@@ -104,9 +101,64 @@ absl::Status Disk::Apply(const FileOp& op) {
   return absl::OkStatus();
 }
 
+void Disk::Alter(Inode& inode, uint64_t pos, char byte) {
+  inode.cached.at(pos) = byte;
+  if (inode.platter.has_value()) inode.platter->at(pos) = byte;
+}
+
+void Disk::Put(Inode& inode, uint64_t pos, char byte) {
+  inode.before_rot.try_emplace(pos, inode.cached.at(pos));
+  Alter(inode, pos, byte);
+}
+
 void Disk::Rot(const FileId& file, FilePos pos) {
   Inode& inode = *names_.at(file);
-  for (std::string* content : {&inode.cached, &inode.durable}) content->at(pos.value()) ^= 0x10;
+  // Twice at one place is not as it was.
+  const char bit = inode.before_rot.contains(pos.value()) ? 0x20 : 0x10;
+  Put(inode, pos.value(), static_cast<char>(inode.cached.at(pos.value()) ^ bit));
+}
+
+void Disk::Misdirect(const FileId& file, FilePos pos, uint32_t length, FilePos to) {
+  Inode& inode = *names_.at(file);
+  const std::string bytes = inode.cached.substr(pos.value(), length);
+  for (uint64_t at = 0; at < length; ++at) Put(inode, pos.value() + at, '\0');
+  for (uint64_t at = 0; at < length; ++at) Put(inode, to.value() + at, bytes[at]);
+}
+
+void Disk::Unrot(const FileId& file) {
+  Inode& inode = *names_.at(file);
+  for (const auto& [pos, before] : inode.before_rot) Alter(inode, pos, before);
+  inode.before_rot.clear();
+}
+
+bool Disk::IsRotten(const FileId& file) const {
+  const auto found = names_.find(file);
+  return found != names_.end() && !found->second->before_rot.empty();
+}
+
+absl::StatusOr<Bytes> Disk::ReadAsWritten(const FileId& file, FilePos pos, uint32_t length) const {
+  absl::StatusOr<Bytes> read = Read(file, pos, length);
+  if (!read.ok() || !IsRotten(file)) return read;
+  std::string bytes(read->view());
+  const std::map<uint64_t, char>& before = names_.at(file)->before_rot;
+  for (auto at = before.lower_bound(pos.value());
+       at != before.end() && at->first - pos.value() < length; ++at) {
+    bytes[at->first - pos.value()] = at->second;
+  }
+  return Bytes::From(std::move(bytes));
+}
+
+void Disk::Make(Change change, Inode& inode) {
+  change.size_before = inode.cached.size();
+  const size_t lost = change.resize ? std::string::npos : change.data.size();
+  if (change.pos < change.size_before) change.before = inode.cached.substr(change.pos, lost);
+  ApplyChange(change, inode.cached);
+  if (!inode.before_rot.empty()) {
+    const uint64_t end = change.resize ? UINT64_MAX : change.pos + change.data.size();
+    inode.before_rot.erase(inode.before_rot.lower_bound(change.pos),
+                           inode.before_rot.lower_bound(end));
+  }
+  inode.unsynced.push_back(std::move(change));
 }
 
 void Disk::ApplyChange(const Change& change, std::string& content) {
@@ -120,13 +172,30 @@ void Disk::ApplyChange(const Change& change, std::string& content) {
   content.replace(change.pos, data.size(), data);
 }
 
+void Disk::TakeBack(const Change& change, std::string& content) {
+  content.resize(change.size_before);
+  if (!change.before.empty()) content.replace(change.pos, change.before.size(), change.before);
+}
+
+std::string Disk::OnPlatter(const Inode& inode) {
+  if (inode.platter.has_value()) return *inode.platter;
+  std::string content = inode.cached;
+  for (auto change = inode.unsynced.rbegin(); change != inode.unsynced.rend(); ++change) {
+    TakeBack(*change, content);
+  }
+  return content;
+}
+
 void Disk::ApplyName(const NameChange& change, std::map<FileId, InodePtr>& names) {
   if (change.remove) names.erase(change.from);
   if (change.add) names[change.to] = change.inode;
 }
 
 void Disk::MakeDurable(Inode& inode) {
-  for (const Change& change : inode.unsynced) ApplyChange(change, inode.durable);
+  if (inode.platter.has_value()) {
+    for (const Change& change : inode.unsynced) ApplyChange(change, *inode.platter);
+    if (*inode.platter == inode.cached) inode.platter.reset();
+  }
   inode.unsynced.clear();
 }
 
@@ -173,10 +242,11 @@ std::string Disk::Survivor(const Inode& inode) {
   const auto pick = [&](Site site, size_t changes) {
     return static_cast<size_t>(decisions_->Below(site, actor_, changes + 1));
   };
-  uint64_t size_max = inode.durable.size();
+  std::string survived = OnPlatter(inode);
+  const uint64_t size_synced = survived.size();
+  uint64_t size_max = size_synced;
   size_t resizes = 0;
-  std::string size_probe = inode.durable;
-  std::vector<uint64_t> sizes{size_probe.size()};
+  std::vector<uint64_t> sizes{size_synced};
   for (const Change& change : inode.unsynced) {
     const uint64_t before = sizes.back();
     const uint64_t after =
@@ -188,7 +258,6 @@ std::string Disk::Survivor(const Inode& inode) {
     }
   }
   const uint64_t size = sizes[pick(Site::kCrashSize, resizes)];
-  std::string survived = inode.durable;
   survived.resize(size_max);
   bool lost = size != sizes.back();
   bool kept = false;
@@ -199,7 +268,7 @@ std::string Disk::Survivor(const Inode& inode) {
       const bool touches = change.resize
                                ? change.pos < end
                                : change.pos < end && change.pos + change.data.size() > begin;
-      if (touches && !(change.resize && touching.empty() && change.pos >= inode.durable.size())) {
+      if (touches && !(change.resize && touching.empty() && change.pos >= size_synced)) {
         touching.push_back(&change);
       }
     }
@@ -225,10 +294,9 @@ std::string Disk::Survivor(const Inode& inode) {
   return survived;
 }
 
-// Gives `inode` one of the contents that may be on the platter now.
-void Disk::Survive(Inode& inode) {
-  inode.durable = Survivor(inode);
-  inode.cached = inode.durable;
+void Disk::ReadAnew(Inode& inode, std::string content) {
+  inode.cached = std::move(content);
+  inode.platter.reset();
   inode.unsynced.clear();
 }
 
@@ -237,16 +305,16 @@ void Disk::SyncFailed(const FileBatch& batch) {
     const auto found = names_.find(file);
     if (found == names_.end() || found->second->unsynced.empty()) continue;
     Inode& inode = *found->second;
-    inode.durable = Survivor(inode);
+    inode.platter = Survivor(inode);
     inode.unsynced.clear();
     const uint64_t size = inode.cached.size();
     if (decisions_->Percent(Place(Site::kSyncLost, actor_), 50)) {
-      inode.cached = inode.durable;
+      inode.cached = *inode.platter;
       inode.cached.resize(size);
     }
     // The size is the file system's, which keeps its own.
-    if (inode.durable.size() != size) {
-      inode.unsynced.push_back({.resize = true, .pos = size, .data = {}});
+    if (inode.platter->size() != size) {
+      inode.unsynced.push_back({.resize = true, .pos = size, .data = {}, .before = {}});
     }
   }
 }
@@ -259,23 +327,25 @@ void Disk::PowerLoss() {
       static_cast<Mode>(decisions_->Weighted(Place(Site::kCrashMode, actor_), kWeights));
   if (mode == Mode::kAll) {
     SyncAll();
-    for (const auto& [file, inode] : names_) inode->cached = inode->durable;
+    for (const auto& [file, inode] : names_) {
+      if (inode->platter.has_value()) ReadAnew(*inode, OnPlatter(*inode));
+    }
     return;
   }
   std::set<Inode*> seen;
   const auto survive = [&](const InodePtr& inode) {
     if (!seen.insert(inode.get()).second) return;
     if (inode->unsynced.empty()) {
-      inode->cached = inode->durable;  // less what a failed sync lost
+      // Less what a failed sync lost.
+      if (inode->platter.has_value()) ReadAnew(*inode, OnPlatter(*inode));
       return;
     }
     if (mode == Mode::kEachItsOwn) {
-      Survive(*inode);
+      ReadAnew(*inode, Survivor(*inode));
       return;
     }
     coverage_->Hit(Probe::kWriteLost);
-    inode->unsynced.clear();
-    inode->cached = inode->durable;
+    ReadAnew(*inode, OnPlatter(*inode));
   };
   // In the order of names: never of addresses.
   for (const auto& [file, inode] : durable_names_) survive(inode);
@@ -291,6 +361,12 @@ void Disk::PowerLoss() {
   }
   unsynced_names_.clear();
   names_ = durable_names_;
+}
+
+void Disk::Wipe() {
+  names_.clear();
+  durable_names_.clear();
+  unsynced_names_.clear();
 }
 
 void Disk::SyncAll() {

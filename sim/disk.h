@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,8 +49,19 @@ class Disk {
 
   // The disk changes the byte at `pos` of a file that is there, all of it synced.
   void Rot(const FileId& file, FilePos pos);
+  // What a program wrote at `pos` went to `to` of the same file, instead of what was there, and
+  // nothing to where it should. Both ranges are there, all of them synced.
+  void Misdirect(const FileId& file, FilePos pos, uint32_t length, FilePos to);
+  // As if neither had been done to `file`.
+  void Unrot(const FileId& file);
+  // Whether some of what Rot or Misdirect changed in `file` is there still.
+  bool IsRotten(const FileId& file) const;
+  // As Read, but as it was before: for who judges what a replica knows, not what it can read.
+  absl::StatusOr<Bytes> ReadAsWritten(const FileId& file, FilePos pos, uint32_t length) const;
   // The machine loses power: the page cache is gone.
   void PowerLoss();
+  // Somebody puts an empty disk in its place.
+  void Wipe();
   // What a driver does before it lets a node recover: makes what is readable durable, so that
   // nothing recovery sees can vanish later.
   void SyncAll();
@@ -66,11 +78,17 @@ class Disk {
     bool resize = false;
     uint64_t pos = 0;
     Bytes data;
+    // What takes it back: the size that there was, and the bytes from `pos` on that are lost.
+    uint64_t size_before = 0;
+    std::string before;
   };
+  // The platter has what is cached less what is unsynced, so that most files are held once; unless
+  // a sync has failed: then what it has is `platter`.
   struct Inode {
     std::string cached;
-    std::string durable;
+    std::optional<std::string> platter;
     std::vector<Change> unsynced;
+    std::map<uint64_t, char> before_rot;  // by position: what the disk changed
   };
   using InodePtr = std::shared_ptr<Inode>;
   // `from` loses its name if `remove`; `to` names `inode` if `add`.
@@ -85,11 +103,20 @@ class Disk {
 
   absl::Status Apply(const FileOp& op);
   static void ApplyChange(const Change& change, std::string& content);
+  static void TakeBack(const Change& change, std::string& content);
+  static std::string OnPlatter(const Inode& inode);
+  // To the page cache, and remembers it for the next sync.
+  static void Make(Change change, Inode& inode);
+  // In the page cache and on the platter: the disk itself does it.
+  static void Alter(Inode& inode, uint64_t pos, char byte);
+  // The same, and remembers what was there.
+  static void Put(Inode& inode, uint64_t pos, char byte);
   static void ApplyName(const NameChange& change, std::map<FileId, InodePtr>& names);
   static void MakeDurable(Inode& inode);
   // What of `inode` is on the platter if its unsynced changes came there each on its own or not.
   std::string Survivor(const Inode& inode);
-  void Survive(Inode& inode);
+  // The page cache is gone, and `content` is what is left.
+  static void ReadAnew(Inode& inode, std::string content);
 
   uint32_t actor_;
   uint32_t sector_bytes_;

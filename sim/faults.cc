@@ -12,7 +12,23 @@ constexpr uint32_t kStream = 0;
 
 }  // namespace
 
-void Faults::Start() { Tick(); }
+void Faults::Start() {
+  Tick();
+  if (world_->scenario().rot_gap > Duration()) RotTick();
+}
+
+void Faults::RotTick() {
+  if (stopped_) return;
+  const Place at(Site::kRotGap, rot_ordinal_, kStream);
+  const Duration gap =
+      world_->decisions().Between(at, Duration::Millis(1), world_->scenario().rot_gap * 2);
+  world_->scheduler().After(gap, [this] {
+    if (stopped_) return;
+    world_->RotUnderFaults(Place(Site::kRotNode, rot_ordinal_, kStream));
+    ++rot_ordinal_;
+    RotTick();
+  });
+}
 
 void Faults::Tick() {
   if (stopped_) return;
@@ -48,7 +64,7 @@ Duration Faults::Length() {
 void Faults::InjectOne() {
   const Scenario::Weights& weights = world_->scenario().weights;
   // In the order of ValueNames(Site::kFaultKind).
-  const std::array<uint32_t, 11> kinds = {0,
+  const std::array<uint32_t, 14> kinds = {0,
                                           weights.power_loss,
                                           weights.process_kill,
                                           weights.cluster_power_loss,
@@ -58,7 +74,10 @@ void Faults::InjectOne() {
                                           weights.link_break,
                                           weights.disk_full,
                                           weights.wall_clock,
-                                          weights.disk_hang};
+                                          weights.disk_hang,
+                                          weights.link_slow,
+                                          weights.half_open,
+                                          weights.disk_wiped};
   const size_t kind = world_->decisions().Weighted(At(Site::kFaultKind), kinds);
   world_->story().SetTime(world_->now());
   switch (kind) {
@@ -93,15 +112,11 @@ void Faults::InjectOne() {
     case 6:
       Partition();
       break;
-    case 7: {
-      const size_t from = Target();
-      const size_t to = Pick(Site::kLinkOther, world_->nodes());
-      world_->coverage().Hit(Probe::kLinkBroken);
-      world_->story().Tell("the connection ", world_->id(from).value(), " -> ",
-                           world_->id(to).value(), " breaks");
-      if (from != to) world_->BreakLink(from, to);
+    case 7:
+    case 11:
+    case 12:
+      OneLink(kind);
       break;
-    }
     case 8: {
       const size_t node = Target();
       world_->SetDiskFull(node, true);
@@ -113,6 +128,11 @@ void Faults::InjectOne() {
       world_->HangDisk(node, Length());
       break;
     }
+    case 13: {
+      const size_t node = Target();
+      world_->WipeDisk(node, Length());
+      break;
+    }
     default: {
       // One draw a statement: compilers evaluate arguments in different orders.
       const size_t node = Target();
@@ -121,6 +141,34 @@ void Faults::InjectOne() {
       break;
     }
   }
+}
+
+void Faults::OneLink(size_t kind) {
+  const size_t from = Target();
+  const size_t to = Pick(Site::kLinkOther, world_->nodes());
+  const bool breaks = kind == 7;
+  const bool late = kind == 11;
+  world_->coverage().Hit(breaks ? Probe::kLinkBroken
+                         : late ? Probe::kLinkSlow
+                                : Probe::kLinkHalfOpen);
+  world_->story().Tell("the connection ", world_->id(from).value(), " -> ", world_->id(to).value(),
+                       breaks ? " breaks"
+                       : late ? " is slow"
+                              : " is half open");
+  if (from == to) return;
+  if (breaks) {
+    world_->BreakLink(from, to);
+    return;
+  }
+  const Duration length = Length();
+  if (late) {
+    world_->SlowLink(from, to,
+                     world_->decisions().Between(At(Site::kLinkDelay), Duration::Millis(1),
+                                                 world_->scenario().election_timeout * 4),
+                     length * 2);
+    return;
+  }
+  world_->HalfOpenLink(from, to, length);
 }
 
 void Faults::Partition() {

@@ -14,8 +14,11 @@ class Faults {
 
  private:
   void Tick();
+  void RotTick();
   void InjectOne();
   void Partition();
+  // Of the kinds link_break, link_slow and half_open.
+  void OneLink(size_t kind);
   size_t Target();
   Duration Length();
   // Where the present fault's decisions are made.
@@ -24,6 +27,7 @@ class Faults {
 
   World* world_;
   uint32_t ordinal_ = 0;
+  uint32_t rot_ordinal_ = 0;
   bool stopped_ = false;
 };
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "engine/base/check.h"
 #include "engine/log/batch.h"
+#include "sim/checkers/entry_fact.h"
 #include "sim/json.h"
 
 namespace tidemark::sim {
@@ -29,6 +30,13 @@ std::string OffsetsOf(const std::vector<DecodedRecord>& records, uint64_t first)
     absl::StrAppend(&offsets, offsets.empty() ? "" : ",", record.offset.value());
   }
   return offsets;
+}
+
+// An epoch begins at sequence 0 again: it is another producer.
+std::string ProducerOf(const BatchHeader& batch) {
+  std::string producer = absl::StrCat(static_cast<uint64_t>(batch.producer_id));
+  if (batch.producer_epoch != 0) absl::StrAppend(&producer, "/", batch.producer_epoch);
+  return producer;
 }
 
 }  // namespace
@@ -59,17 +67,19 @@ void History::OnProduce(Instant now, uint32_t process, GroupId group, std::strin
   const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(frame);
   const absl::StatusOr<std::vector<DecodedRecord>> records = DecodeBatch(frame);
   TIDEMARK_CHECK(header.ok() && records.ok());
-  const uint64_t producer = static_cast<uint64_t>(header->producer_id);
+  const std::string producer = ProducerOf(*header);
   Operation operation{.number = next_operation_++, .process = process, .group = group, .what = {}};
   operation.what = absl::StrCat("\"f\":\"produce\",\"producer\":\"", producer,
                                 "\",\"sequence\":", header->base_sequence,
                                 ",\"records\":", header->record_count);
   Write(now, operation, "invoke", absl::StrCat(",\"keys\":[", KeysOf(*records, 0), "]"));
-  producing_.insert_or_assign({producer, header->base_sequence}, std::move(operation));
+  producing_.insert_or_assign(
+      BatchId(header->producer_id, header->producer_epoch, header->base_sequence),
+      std::move(operation));
 }
 
-void History::OnProduced(Instant now, uint64_t producer, int32_t sequence, Offset base_offset) {
-  const auto found = producing_.find({producer, sequence});
+void History::OnProduced(Instant now, uint64_t batch, Offset base_offset) {
+  const auto found = producing_.find(batch);
   TIDEMARK_CHECK(found != producing_.end());
   Write(now, found->second, "ok", absl::StrCat(",\"offset\":", base_offset.value()));
   producing_.erase(found);
@@ -94,7 +104,7 @@ void History::OnConsumed(Instant now, uint32_t process, std::string_view frame, 
   if (!header.ok() || !records.ok()) return;
   const uint64_t first = header->base_offset.value() + skip;
   Write(now, found->second, "ok",
-        absl::StrCat(",\"producer\":\"", static_cast<uint64_t>(header->producer_id),
+        absl::StrCat(",\"producer\":\"", ProducerOf(*header),
                      "\",\"sequence\":", header->base_sequence,
                      ",\"base_offset\":", header->base_offset.value(), ",\"offsets\":[",
                      OffsetsOf(*records, first), "],\"keys\":[", KeysOf(*records, first), "]"));

@@ -25,7 +25,8 @@ class History {
   // `process` hands over a batch, a whole frame, for `group`.
   void OnProduce(Instant now, uint32_t process, GroupId group, std::string_view frame);
   // The batch of that producer and sequence number is acknowledged.
-  void OnProduced(Instant now, uint64_t producer, int32_t sequence, Offset base_offset);
+  // `batch`: its BatchId (checkers/entry_fact.h).
+  void OnProduced(Instant now, uint64_t batch, Offset base_offset);
   // `process` waits for what comes at `offset` of `group`.
   void OnConsume(Instant now, uint32_t process, GroupId group, Offset offset);
   // It is given `frame`, of which it knew the first `skip` offsets, and then waits for what
@@ -48,7 +49,7 @@ class History {
   std::FILE* out_;
   uint64_t seed_;
   uint64_t next_operation_ = 1;
-  std::map<std::pair<uint64_t, int32_t>, Operation> producing_;
+  std::map<uint64_t, Operation> producing_;  // by BatchId
   std::map<uint32_t, Operation> consuming_;
 };
 

@@ -5,7 +5,7 @@
 namespace tidemark::sim {
 
 Network::Network(const Scenario& scenario, Decisions* decisions, Coverage* coverage)
-    : nodes_(scenario.nodes.size()),
+    : nodes_(scenario.nodes.size() + scenario.newcomers.size()),
       scenario_(&scenario),
       decisions_(decisions),
       coverage_(coverage),
@@ -19,12 +19,13 @@ Network::Arrivals Network::PlanMessage(Instant now, size_t from, size_t to) {
   Arrivals arrivals;
   Link& link = LinkOf(from, to);
   const uint32_t actor = Actor(from, to);
-  if (!link.connected || link.blocked) return arrivals;
+  if (!link.connected || link.blocked || link.half_open) return arrivals;
   bool overtakes = !scenario_->ordered_links && !calm_;
   const bool same_packet =
       scenario_->packed && !overtakes && link.last_sent == now && link.last_arrival > now;
   link.last_sent = now;
-  Instant at = same_packet ? link.last_arrival : now + Latency(Place(Site::kMessageLatency, actor));
+  Instant at = same_packet ? link.last_arrival
+                           : now + Latency(Place(Site::kMessageLatency, actor)) + link.delay;
   if (!calm_ && scenario_->message_lost > 0 &&
       decisions_->Fault(Site::kMessageLost, actor, scenario_->message_lost)) {
     coverage_->Hit(Probe::kMessageLost);
@@ -57,7 +58,8 @@ Network::Arrivals Network::PlanDatagram(Instant now, size_t from, size_t to) {
     coverage_->Hit(Probe::kDatagramLost);
     return arrivals;
   }
-  arrivals.at[arrivals.count++] = now + Latency(Place(Site::kMessageLatency, Actor(from, to)));
+  arrivals.at[arrivals.count++] =
+      now + Latency(Place(Site::kMessageLatency, Actor(from, to))) + LinkOf(from, to).delay;
   return arrivals;
 }
 
@@ -66,13 +68,21 @@ Duration Network::DialTime(size_t from, size_t to) {
                              scenario_->latency_max * 2 + Duration::Millis(1));
 }
 
+void Network::HalfOpen(size_t from, size_t to) {
+  LinkOf(from, to).half_open = LinkOf(from, to).connected;
+}
+
 void Network::HealAll() {
-  for (Link& link : links_) link.blocked = false;
+  for (Link& link : links_) {
+    link.blocked = false;
+    link.delay = Duration();
+  }
 }
 
 void Network::Disconnect(size_t from, size_t to) {
   Link& link = LinkOf(from, to);
   link.connected = false;
+  link.half_open = false;
   ++link.epoch;
 }
 

@@ -29,6 +29,13 @@ class Network {
   // One-way reachability.
   bool Reachable(size_t from, size_t to) const { return !LinkOf(from, to).blocked; }
   void Block(size_t from, size_t to) { LinkOf(from, to).blocked = true; }
+  // What travels `from` -> `to` from now on is `delay` late; nothing: it is as ever.
+  void Slow(size_t from, size_t to, Duration delay) { LinkOf(from, to).delay = delay; }
+  // The far end has forgotten the connection `from` -> `to` and something between them swallows
+  // what is sent on it: it arrives nowhere and nobody says so. Until it is broken and dialled anew.
+  void HalfOpen(size_t from, size_t to);
+  bool IsHalfOpen(size_t from, size_t to) const { return LinkOf(from, to).half_open; }
+  void Unblock(size_t from, size_t to) { LinkOf(from, to).blocked = false; }
   void HealAll();
   // No more losses, repetitions and delays beyond the ordinary.
   void Calm() { calm_ = true; }
@@ -46,7 +53,10 @@ class Network {
   struct Link {
     bool blocked = false;
     bool connected = false;
+    // Of this connection nothing arrives.
+    bool half_open = false;
     uint32_t epoch = 0;
+    Duration delay;
     Instant last_sent;
     Instant last_arrival;  // of those in order
   };

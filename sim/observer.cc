@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
+#include "engine/gossip/swim.h"
 #include "engine/log/batch.h"
 #include "engine/log/segment.h"
 
@@ -23,16 +24,28 @@ Observer::Observer(Verdict* verdict, Coverage* coverage, Story* story)
       commits_(verdict),
       votes_(verdict),
       durable_(verdict),
+      emptied_(verdict),
       catalogs_(verdict),
+      configuration_(&committed_, verdict),
       acked_(&committed_, verdict),
       consumers_(&committed_, verdict),
       retention_(&committed_, &durable_, verdict),
       compaction_(&committed_, verdict, coverage),
       reads_(verdict),
       access_(verdict),
+      gossip_(verdict, coverage),
+      contact_(verdict),
       canary_(verdict) {}
 
 void Observer::OnRemoved(NodeId id, GroupId group) {
+  if (catalogs_.Dropped(group, id)) {
+    coverage_->Hit(Probe::kReplicaDropped);
+    story_->Tell("node ", id.value(), " removes its files of group ", group.value(),
+                 ", which has moved away");
+    story_->timeline().OfGroup(MarkKind::kRemoved, id, group);
+    configuration_.OnDropped(group, id);
+    return Forget(id, group);
+  }
   if (ledger_groups_.contains(group)) {
     verdict_->Fail("acked_durability", absl::StrCat("node ", id.value(), " removes group ",
                                                     group.value(), ", which nobody deleted"));
@@ -41,12 +54,36 @@ void Observer::OnRemoved(NodeId id, GroupId group) {
   story_->timeline().OfGroup(MarkKind::kRemoved, id, group);
 }
 
-void Observer::AfterStep(NodeId id, const Node& node, const Disk& disk, WallTime wall) {
-  for (const GroupView& view : node.Groups()) {
+void Observer::AfterStep(NodeId id, const Node& node, const Disk& disk, WallTime wall, Instant now,
+                         Instant ran_since) {
+  node.Groups(views_);
+  // Both are in order of groups: one walk instead of a search for each.
+  auto known = replicas_.lower_bound({id, GroupId{0}});
+  for (const GroupView& view : views_) {
+    // A replica that is being removed answers nobody and has no timers.
+    if (contact_.demanded() && !view.removing && view.raft->role() == raft::Role::kLeader) {
+      contact_.OnLeads(view.group, id, view.raft->term(), view.raft->membership().voters, now,
+                       ran_since);
+    }
     story_->timeline().State(id, view);
-    if (view.failure == nullptr && !deleted_.contains(view.group)) Absorb(id, view, disk, wall);
+    if (view.failure != nullptr || view.removing || deleted_.contains(view.group)) continue;
+    const std::pair key(id, view.group);
+    while (known != replicas_.end() && known->first < key) ++known;
+    if (known == replicas_.end() || known->first != key) {
+      known = replicas_.try_emplace(known, key);
+    }
+    Absorb(id, view, disk, wall, known->second);
   }
+  views_.clear();
   CheckCatalog(id, node);
+  CheckGossip(id, node);
+}
+
+void Observer::CheckGossip(NodeId id, const Node& node) {
+  const auto [seen, fresh] = seen_gossip_.try_emplace(id);
+  if (!fresh && seen->second == node.gossip().revision()) return;
+  seen->second = node.gossip().revision();
+  gossip_.OnView(id, node.gossip().members());
 }
 
 void Observer::OnCrash(NodeId id) {
@@ -54,7 +91,55 @@ void Observer::OnCrash(NodeId id) {
   votes_.OnRestart(id);
   durable_.OnCrash(id);
   seen_catalogs_.erase(id);
+  seen_gossip_.erase(id);
+  gossip_.OnRestart(id);
+  contact_.OnRestart(id);
   std::erase_if(replicas_, [&](const auto& entry) { return entry.first.first == id; });
+}
+
+void Observer::OnWiped(NodeId id) {
+  std::vector<GroupId> groups;
+  for (const auto& [key, replica] : replicas_) {
+    if (key.first != id || deleted_.contains(key.second)) continue;
+    groups.push_back(key.second);
+    emptied_.OnWiped(key.second, id, LogIndex{committed_.LogOf(key.second).size()});
+  }
+  votes_.OnWiped(id);
+  durable_.OnWiped(id, groups);
+}
+
+void Observer::OnSent(const PeerMessage& message) {
+  if (message.snapshot != nullptr || message.introduction != nullptr) return;
+  if (message.beats != nullptr) {
+    for (const Beat& beat : message.beats->beats) {
+      const auto* alive = std::get_if<raft::HeartbeatReply>(&beat.body);
+      if (alive == nullptr || deleted_.contains(beat.group)) continue;
+      raft::Message reply = message.message;
+      reply.term = beat.term;
+      reply.body = *alive;
+      emptied_.OnSent(beat.group, reply);
+    }
+    return;
+  }
+  if (deleted_.contains(message.group)) return;
+  emptied_.OnSent(message.group, message.message);
+  votes_.OnSent(message.group, message.message);
+  configuration_.OnSent(message.group, message.message);
+}
+
+void Observer::Forget(NodeId id, GroupId group) {
+  replicas_.erase({id, group});
+  commits_.OnReopened(group, id);
+  votes_.Forget(group, id);
+  durable_.Forget(group, id);
+  retention_.Forget(group, id);
+}
+
+void Observer::OnEmptied(NodeId id) {
+  Forget(id, kCatalogGroup);
+  for (const auto& [name, topic] : catalog().topics()) {
+    for (const CatalogPartition& partition : topic.partitions) Forget(id, partition.group);
+  }
 }
 
 void Observer::OnReopened(NodeId id, GroupId group) {
@@ -65,8 +150,8 @@ void Observer::OnReopened(NodeId id, GroupId group) {
   replicas_.erase({id, group});
 }
 
-void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTime wall) {
-  Replica& replica = replicas_[{id, view.group}];
+void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTime wall,
+                      Replica& replica) {
   const Seen now = Look(view);
   if (replica.seen == now) return;
   const Seen before = replica.seen.value_or(Seen());
@@ -74,10 +159,26 @@ void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTi
   if (now.woken > before.woken) coverage_->Hit(Probe::kGroupWoken);
   if (now.disk_stalled && !before.disk_stalled) coverage_->Hit(Probe::kDiskStalled);
   votes_.OnHardState(view.group, id, view.raft->hard_state());
+  emptied_.OnState(view.group, id, view.raft->role(), view.log->durable_index());
   ReadLog(id, view, disk, wall, replica);
   commits_.OnState(view.group, id, view.raft->commit(), view.log->last_index());
+  const bool leads = before.role == raft::Role::kLeader && now.role == before.role &&
+                     now.hard_state.term == before.hard_state.term;
+  if (leads && now.commit > before.commit) {
+    const std::optional<Term> committed = view.log->TermAt(now.commit);
+    if (committed.has_value()) {
+      commits_.OnLeaderCommit(view.group, id, now.hard_state.term, *committed);
+    }
+  }
+  configuration_.OnFound(view.group, view.raft->membership());
+  CheckLeader(id, view, replica);
   if (view.raft->commit() > replica.commit) AdvanceCommit(id, view, replica);
+  CheckMembers(id, view, replica);
   replica.voters = view.raft->membership().voters;
+  for (const NodeId gone : emptied_.OnMembers(view.group, view.raft->applied(),
+                                              raft::MembersOf(view.raft->membership()))) {
+    durable_.OnLetIn(view.group, gone);
+  }
   if (view.raft->role() == raft::Role::kLeader) OnLeads(id, view, replica);
   CheckRetention(id, view, wall, replica);
   CountCompaction(id, view, replica);
@@ -126,6 +227,8 @@ void Observer::CheckCatalog(NodeId id, const Node& node) {
     story_->Tell("node ", id.value(), " takes over a state of the catalog at index ",
                  node.catalog_applied().value());
   }
+  coverage_->Hit(Probe::kPacedCatchUp, now.catch_up_turns - before.catch_up_turns);
+  before.catch_up_turns = now.catch_up_turns;
   before.made = now.catalog_snapshots_made;
   before.loaded = now.catalog_snapshots_loaded;
   before.installed = now.catalog_snapshots_installed;
@@ -140,7 +243,9 @@ void Observer::CheckRetention(NodeId id, const GroupView& view, WallTime wall, R
   if (!verdict_->ok()) return;
   if (view.kept_from <= LogIndex{1} && first == LogIndex{1}) return;
   if (view.group == kCatalogGroup) {
-    if (view.kept_from > replica.first) {
+    // Not of a log that lost to rot all it had kept: its next entry is to come from the leader.
+    const bool lost_its_end = view.kept_from == first && view.log->last_index() < first;
+    if (view.kept_from > replica.first && !lost_its_end) {
       catalogs_.OnLetsGo(id, view.kept_from, view.raft->commit(), view.log->durable_index());
     }
     if (first > view.kept_from) {
@@ -156,8 +261,12 @@ void Observer::CheckRetention(NodeId id, const GroupView& view, WallTime wall, R
   for (LogIndex index = first; index < view.kept_from; ++index) {
     let_go += replica.log[index.value() - 1].bytes;
   }
-  const raft::NodeSet members = raft::MembersOf(view.raft->membership());
-  retention_.OnDecision(view.group, std::vector<NodeId>(members.begin(), members.end()),
+  // Who came later may not be known of yet: it gets a snapshot.
+  std::vector<NodeId> voters;
+  for (const NodeId voter : view.raft->membership().voters.Voters()) {
+    if (configuration_.FromTheBeginning(view.group, voter)) voters.push_back(voter);
+  }
+  retention_.OnDecision(view.group, voters,
                         {.node = id,
                          .from = view.kept_from,
                          .kept_bytes = view.log->size_bytes() - let_go,
@@ -205,13 +314,19 @@ void Observer::OnLeads(NodeId id, const GroupView& view, Replica& replica) {
 
 std::vector<Entry> Observer::EntriesFrom(const Log& log, const Disk& disk, LogIndex first,
                                          bool from_disk) {
-  std::vector<Entry> entries;
-  if (!from_disk) entries = log.CachedEntries(first, 1u << 20, 4096);
-  if (!entries.empty() || first > log.durable_index()) return entries;
+  const EntryList cached = from_disk ? EntryList() : log.CachedEntries(first, 1u << 20, 4096);
+  if (!cached.empty() || first > log.durable_index()) return {cached.begin(), cached.end()};
   const FileRange range = log.RangeOf(first, 1u << 20);
-  const absl::StatusOr<Bytes> bytes = disk.Read(range.file, range.pos, range.length);
+  // What a replica has is what it wrote; that it can be read again is looked at in the end.
+  const absl::StatusOr<Bytes> bytes = from_disk
+                                          ? disk.Read(range.file, range.pos, range.length)
+                                          : disk.ReadAsWritten(range.file, range.pos, range.length);
   if (!bytes.ok()) return {};
   absl::StatusOr<std::vector<Entry>> read = EntriesIn(range, *bytes);
+  // What nobody could give back any more; of anything else the world has seen that it is repaired.
+  if (!read.ok() && from_disk && disk.IsRotten(range.file)) {
+    read = EntriesIn(range, *disk.ReadAsWritten(range.file, range.pos, range.length));
+  }
   if (!read.ok()) return {};
   std::erase_if(*read, [&](const Entry& entry) { return entry.index < first; });
   return *std::move(read);
@@ -221,8 +336,12 @@ void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallT
                        Replica& replica) {
   const Log& log = *view.log;
   std::vector<EntryFact>& known = replica.log;
-  // What was compacted is not known by index any more; it is looked at by offset, at the end.
-  if (!replica.primed) BeginAt(id, view.group, log.compacted_end(), known);
+  // What was compacted is not known by index any more; it is looked at by offset, at the end. It
+  // may have come with a snapshot, behind segments that its source had not compacted yet.
+  if (!replica.primed || log.compacted_end().value() > known.size() + 1) {
+    known.clear();
+    BeginAt(id, view.group, log.compacted_end(), known);
+  }
   if (!verdict_->ok()) return;
   // Cut or replaced entries: (index, term) names an entry, so terms tell.
   size_t same = std::min<size_t>(known.size(), log.last_index().value());
@@ -247,6 +366,7 @@ void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallT
       const EntryFact fact = FactOf(entry, before == nullptr ? 0 : before->prefix);
       compaction_.OnEntry(view.group, fact, entry.frame.view());
       if (view.group == kCatalogGroup) catalogs_.OnEntry(fact, entry.frame);
+      configuration_.OnEntry(view.group, id, fact, entry.frame.view());
       matching_.OnEntry(view.group, id, before, fact);
       if (entry.index <= recovered_to) durable_.OnRecovered(view.group, id, fact);
       if (entry.index <= replica.found_to) {
@@ -279,11 +399,40 @@ void Observer::AdvanceCommit(NodeId id, const GroupView& view, Replica& replica)
       if (counts) durable_.OnCommitted(view.group, incoming, entry);
       if (counts && !outgoing.empty()) durable_.OnCommitted(view.group, outgoing, entry);
       compaction_.OnCommitted(view.group, entry);
+      configuration_.OnCommitted(view.group, entry);
       if (view.group == kCatalogGroup) catalogs_.OnCommitted(entry);
       if (ledger_groups_.contains(view.group)) acked_.OnCommitted(view.group, entry);
     }
     ++replica.commit;
   }
+}
+
+void Observer::CheckLeader(NodeId id, const GroupView& view, const Replica& replica) {
+  const raft::Raft& raft = *view.raft;
+  const bool leads = raft.role() == raft::Role::kLeader;
+  const raft::JointConfig& voters = raft.membership().voters;
+  // What it had committed before it led, others have counted.
+  if (leads && replica.leads == raft.term() && replica.voters == voters &&
+      replica.seen.has_value() && raft.commit() > replica.seen->commit) {
+    configuration_.OnLeaderCommits(view.group, id, raft.commit(), voters, [&](NodeId voter) {
+      return voter == id ? view.log->durable_index() : raft.MatchOf(voter);
+    });
+  }
+  if (leads && replica.leads != raft.term()) {
+    configuration_.OnLeader(view.group, id, raft.term(), replica.voters, voters);
+  }
+}
+
+void Observer::CheckMembers(NodeId id, const GroupView& view, const Replica& replica) {
+  const raft::Raft& raft = *view.raft;
+  configuration_.OnState(view.group,
+                         {.node = id,
+                          .role = raft.role(),
+                          .term = raft.term(),
+                          .commit = raft.commit(),
+                          .applied = raft.applied(),
+                          .log = replica.log},
+                         raft.membership());
 }
 
 void Observer::Finish(NodeId id, const Node& node, const Disk& disk) {
@@ -377,6 +526,8 @@ ClusterFacts::Member Observer::FactsOf(NodeId id, const Node& node, Now now) con
     group.last = view.log->last_index();
     group.commit = view.raft->commit();
     group.durable = view.log->durable_index();
+    const raft::JointConfig& voters = view.raft->membership().voters;
+    for (const NodeId voter : voters.Voters()) group.voters.push_back(voter);
     if (view.failure != nullptr) group.failure = *view.failure;
     const auto replica = replicas_.find({id, view.group});
     if (replica != replicas_.end() && !replica->second.log.empty()) {

@@ -15,9 +15,13 @@
 #include "sim/checkers/catalog_state.h"
 #include "sim/checkers/commit_rules.h"
 #include "sim/checkers/compaction.h"
+#include "sim/checkers/configuration.h"
 #include "sim/checkers/consumer_order.h"
+#include "sim/checkers/contact.h"
 #include "sim/checkers/durable_quorum.h"
 #include "sim/checkers/election_safety.h"
+#include "sim/checkers/emptied_voter.h"
+#include "sim/checkers/gossip_views.h"
 #include "sim/checkers/leader_completeness.h"
 #include "sim/checkers/log_matching.h"
 #include "sim/checkers/progress.h"
@@ -38,20 +42,24 @@ class Observer {
  public:
   Observer(Verdict* verdict, Coverage* coverage, Story* story);
 
-  // After each step, before its effects are executed.
-  void AfterStep(NodeId id, const Node& node, const Disk& disk, WallTime wall);
+  // After each step, before its effects are executed. `ran_since`: when the node started, or was
+  // paused last.
+  void AfterStep(NodeId id, const Node& node, const Disk& disk, WallTime wall, Instant now,
+                 Instant ran_since);
   void OnCrash(NodeId id);
+  // `id` goes down, and has an empty disk from here on.
+  void OnWiped(NodeId id);
   // `id` has read its files of `group` again after a failure.
   void OnReopened(NodeId id, GroupId group);
   // A message leaves its node.
-  void OnSent(const PeerMessage& message) {
-    if (message.snapshot != nullptr || message.beats != nullptr) return;
-    if (!deleted_.contains(message.group)) votes_.OnSent(message.group, message.message);
-  }
-  // `id` removes its files of `group`: its topic was deleted, which is committed, and from here on
-  // the group owes nobody anything. (A node that restarts may start it anew, empty, until its
-  // catalog comes to the deletion.)
+  void OnSent(const PeerMessage& message);
+  // `id` removes its files of `group`. Either its topic was deleted, which is committed, and from
+  // here on the group owes nobody anything. (A node that restarts may start it anew, empty, until
+  // its catalog comes to the deletion.) Or the group has moved away: if it comes back this node
+  // begins with nothing.
   void OnRemoved(NodeId id, GroupId group);
+  // The disk of `id`, which is no member of anything, is emptied.
+  void OnEmptied(NodeId id);
   // Groups whose entries must all come from the clients' ledger.
   void ProducedTo(GroupId group) { ledger_groups_.insert(group); }
 
@@ -67,7 +75,10 @@ class Observer {
   Retention& retention() { return retention_; }
   Reads& reads() { return reads_; }
   Canary& canary() { return canary_; }
+  Contact& contact() { return contact_; }
   Compaction& compaction() { return compaction_; }
+  // The catalog that the committed entries of group 0 amount to.
+  const Catalog& catalog() const { return catalogs_.committed(); }
   Access& access() { return access_; }
   const StateMachine& committed() const { return committed_; }
 
@@ -104,7 +115,7 @@ class Observer {
   };
 
   static Seen Look(const GroupView& view);
-  void Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTime wall);
+  void Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTime wall, Replica& replica);
   // Brings `replica.log` up to date with the node's.
   void ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallTime wall, Replica& replica);
   // A log whose prefix is gone begins with what was committed there.
@@ -112,11 +123,17 @@ class Observer {
   void CheckRetention(NodeId id, const GroupView& view, WallTime wall, Replica& replica);
   void CountPrefix(NodeId id, const GroupView& view, Replica& replica);
   void CheckCatalog(NodeId id, const Node& node);
+  void CheckGossip(NodeId id, const Node& node);
   void CountCompaction(NodeId id, const GroupView& view, Replica& replica);
   // Hands what is left of a compacted log, as a reader gets it from the disk, to its oracle.
   void CheckCompacted(NodeId id, const GroupView& view, const Disk& disk);
   void OnLeads(NodeId id, const GroupView& view, Replica& replica);
   void AdvanceCommit(NodeId id, const GroupView& view, Replica& replica);
+  // Before what the step has committed is known, and after it.
+  void CheckLeader(NodeId id, const GroupView& view, const Replica& replica);
+  void CheckMembers(NodeId id, const GroupView& view, const Replica& replica);
+  // What is known of a replica that is no more.
+  void Forget(NodeId id, GroupId group);
   static std::vector<Entry> EntriesFrom(const Log& log, const Disk& disk, LogIndex first,
                                         bool from_disk);
 
@@ -130,17 +147,22 @@ class Observer {
   CommitRules commits_;
   VoteOnce votes_;
   DurableQuorum durable_;
+  EmptiedVoter emptied_;
   CatalogStates catalogs_;
+  Configuration configuration_;
   AckedDurability acked_;
   ConsumerOrder consumers_;
   Retention retention_;
   Compaction compaction_;
   Reads reads_;
   Access access_;
+  GossipViews gossip_;
+  Contact contact_;
   Canary canary_;
   std::set<GroupId> ledger_groups_;
   std::set<GroupId> deleted_;
   std::map<std::pair<NodeId, GroupId>, Replica> replicas_;
+  std::vector<GroupView> views_;  // empty between steps; for its capacity
   std::map<GroupId, NodeId> last_leader_;
   // Of each node's catalog, since it was started: how far it was seen, and what was counted.
   struct SeenCatalog {
@@ -148,8 +170,12 @@ class Observer {
     uint64_t made = 0;
     uint64_t loaded = 0;
     uint64_t installed = 0;
+    uint64_t catch_up_turns = 0;
   };
+  // And of its other counters.
   std::map<NodeId, SeenCatalog> seen_catalogs_;
+  // The revision of its view of the others at which each node was looked at.
+  std::map<NodeId, uint64_t> seen_gossip_;
 };
 
 }  // namespace tidemark::sim

@@ -14,8 +14,9 @@ namespace {
 balancer::ProducerOptions OptionsFor(const Scenario& scenario) {
   balancer::ProducerOptions options;
   options.batches_max = scenario.batches_in_flight;
+  options.delivery_timeout = scenario.delivery_timeout;
   // Nothing is ever given up: whatever happens, the batch must get through in the end.
-  options.delivery_timeout = Duration::Seconds(1000);
+  if (options.delivery_timeout == Duration()) options.delivery_timeout = Duration::Seconds(1000);
   options.attempt_timeout = Duration::Seconds(1);
   options.backoff = {.base = Duration::Millis(10), .max = Duration::Millis(300)};
   options.retry_not_found = true;
@@ -75,7 +76,7 @@ void Producer::SubmitOne(Actions& out) {
   const uint64_t batch =
       BatchId(header->producer_id, header->producer_epoch, header->base_sequence);
   world_->observer().ledger().OnSubmitted(batch, actor_, tag, header->crc);
-  batch_of_tag_.emplace(tag, Sent{.batch = batch, .sequence = header->base_sequence});
+  batch_of_tag_.emplace(tag, batch);
   if (world_->history() != nullptr) world_->history()->OnProduce(now(), actor_, group_, *frame);
   timeline().Submits(actor_, {.number = tag,
                               .group = group_,
@@ -90,19 +91,28 @@ void Producer::Perform(const balancer::ProducerAction& action) {
   } else if (const auto* send = std::get_if<balancer::SendBatch>(&action)) {
     Send(*send);
   } else if (const auto* close = std::get_if<balancer::CloseStream>(&action)) {
-    Take(*close);
+    if (const StreamPtr stream = Take(*close)) {
+      stream->broken = false;
+      stream->cancelled = true;
+    }
   } else if (const auto* done = std::get_if<balancer::Done>(&action)) {
     world_->coverage().Hit(Probe::kBatchAcked);
     world_->observer().canary().OnAcked(group_);
-    const Sent& sent = batch_of_tag_.at(done->tag);
-    world_->observer().ledger().OnAcked(sent.batch, group_, done->base_offset);
+    const uint64_t batch = batch_of_tag_.at(done->tag);
+    world_->observer().ledger().OnAcked(batch, group_, done->base_offset);
     if (world_->history() != nullptr) {
-      world_->history()->OnProduced(now(), session_.producer_id().value(), sent.sequence,
-                                    done->base_offset);
+      world_->history()->OnProduced(now(), batch, done->base_offset);
     }
     batch_of_tag_.erase(done->tag);
     timeline().Acked(actor_, done->tag, done->base_offset);
   } else if (const auto* failed = std::get_if<balancer::Failed>(&action)) {
+    batch_of_tag_.erase(failed->tag);
+    if (world_->scenario().delivery_timeout > Duration() &&
+        absl::IsDeadlineExceeded(failed->status)) {
+      // Nobody knows what became of it; the next epoch goes on behind it.
+      world_->coverage().Hit(Probe::kBatchGivenUp);
+      return;
+    }
     world_->verdict().Fail("producer", absl::StrCat("batch ", failed->tag, " of producer ", actor_,
                                                     " was given up: ", failed->status.ToString()));
   }
@@ -134,6 +144,7 @@ void Producer::Send(const balancer::SendBatch& send) {
                 world_->observer().reads().OnAcked(group_, acked->base_offset + acked->record_count,
                                                    now());
               }
+              if (stream->cancelled) return;
               const MarkId answer = timeline().Answers(
                   stream->node, actor_, error == nullptr ? "produced" : error->reason);
               Down(
@@ -155,13 +166,14 @@ void Producer::Send(const balancer::SendBatch& send) {
 void Producer::OnAnswer(balancer::StreamId id, int32_t sequence, const Response& response) {
   Run([&](Actions& out) {
     if (const auto* error = std::get_if<RpcError>(&response)) {
-      world_->coverage().Hit(Probe::kBatchRefused);
+      // What comes on a stream that was given up is nobody's refusal any more.
+      if (streams_.contains(id)) world_->coverage().Hit(Probe::kBatchRefused);
       timeline().Refused(actor_, group_, error->reason);
       session_.OnBatchError(now(), id, sequence, CallErrorOf(*error), out);
     } else {
       const auto& produced = std::get<ProduceResponse>(response);
       if (produced.duplicate) world_->coverage().Hit(Probe::kRetryRecognised);
-      session_.OnAck(now(), id, sequence, produced.base_offset, out);
+      session_.OnAck(now(), id, sequence, produced.base_offset, produced.term, out);
     }
   });
 }

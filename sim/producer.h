@@ -33,11 +33,7 @@ class Producer : public SessionClient<balancer::ProducerSession, balancer::Produ
   void OnAnswer(balancer::StreamId id, int32_t sequence, const Response& response);
   void Break(balancer::StreamId id, const StreamPtr& stream);
 
-  struct Sent {
-    uint64_t batch = 0;
-    int32_t sequence = 0;
-  };
-  std::map<uint64_t, Sent> batch_of_tag_;
+  std::map<uint64_t, uint64_t> batch_of_tag_;
   uint64_t next_tag_ = 1;
   bool stopped_ = false;
 };

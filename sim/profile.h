@@ -17,11 +17,14 @@ enum class Profile : uint8_t {
   kCrash,       // nodes lose power, are killed, restart; nothing else goes wrong
   kDisk,        // syncs are slow and fail, disks fill up and rot, and power is lost
   kNetwork,     // messages and connections suffer, partitions come and go
-  kEverything,  // all of it in every seed
+  kMembership,  // nodes join, leave and are replaced in every seed, whatever else happens
+  kEverything,  // all of it in every seed, members in some
+  kUptime,      // 26 days of a quiet cluster, some twenty faults a day: a seed takes minutes
 };
 
-inline constexpr Profile kProfiles[] = {Profile::kSwarm, Profile::kCrash, Profile::kDisk,
-                                        Profile::kNetwork, Profile::kEverything};
+inline constexpr Profile kProfiles[] = {
+    Profile::kSwarm,      Profile::kCrash,      Profile::kDisk,  Profile::kNetwork,
+    Profile::kMembership, Profile::kEverything, Profile::kUptime};
 
 std::string_view NameOf(Profile profile);
 // Errors  kInvalidArgument: there is none of that name. kUnimplemented: there will be, and what it

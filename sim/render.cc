@@ -229,6 +229,8 @@ std::string Render(const Event& event) {
         } else if constexpr (std::is_same_v<E, DiskSpace>) {
           return absl::StrCat(RenderBytes(e.free_bytes), " of ", RenderBytes(e.total_bytes),
                               " free");
+        } else if constexpr (std::is_same_v<E, DamageFound>) {
+          return PathOf(e.file);
         } else {
           static_assert(std::is_same_v<E, TimerFired> || std::is_same_v<E, ShutdownRequested>);
           return "";

@@ -20,12 +20,12 @@ std::function<void(std::string_view)>& LastWords() {
 }
 
 constexpr Duration kFaultsBegin = Duration::Millis(300);
-constexpr Duration kLook = Duration::Millis(50);
+constexpr Duration kLook = Duration::Millis(100);
 // All must stay well this long: leaders that come and go are no progress.
 constexpr Duration kStable = Duration::Millis(500);
-// Within this time, and what its rate makes of the bytes that there are, every scrubber has looked
-// at everything twice. Beside other reads it reaches about half of its rate.
-constexpr Duration kScrubBound = Duration::Seconds(30);
+// Within this time, its pauses, and what its rate makes of the bytes that there are, every scrubber
+// has looked at everything twice. Beside other reads it reaches about half of its rate.
+constexpr Duration kScrubBound = Duration::Seconds(60);
 constexpr uint64_t kScrubReadsOfAll = 4;
 
 uint64_t BytesOn(const Disk& disk) {
@@ -46,7 +46,8 @@ Duration ScrubBound(const World& world) {
     bytes = std::max(bytes, BytesOn(world.disk(node)));
   }
   const uint64_t millis = bytes * kScrubReadsOfAll * 1000 / world.scenario().scrub_bytes_per_second;
-  return kScrubBound + Duration::Millis(static_cast<int64_t>(millis));
+  return kScrubBound + world.scenario().scrub_pause * 3 +
+         Duration::Millis(static_cast<int64_t>(millis));
 }
 
 Decisions DecisionsOf(const Plan& plan, DecisionLog* log) {
@@ -77,6 +78,7 @@ Execution::Execution(Plan plan, const Watchers& watchers)
       story_(watchers.story, watchers.timeline),
       world_(plan_.scenario, DecisionsOf(plan_, watchers.log), &story_),
       workload_(&world_),
+      operator_(&world_),
       faults_(&world_) {
   UnderWay() = ReplayCommandOf(plan_);
   story_.Tell("seed ", plan_.seed, ": ", plan_.scenario.Summary());
@@ -108,14 +110,17 @@ void Execution::Turn() {
     case Phase::kBeforeFaults:
       phase_ = Phase::kFaults;
       faults_.Start();
+      operator_.Start();
       until_ = Instant() + plan_.scenario.fault_phase;
       break;
     case Phase::kFaults:
       Heal();
       break;
+    case Phase::kWithoutSome:
     case Phase::kHealing:
       LookForProgress();
       break;
+    case Phase::kRepairing:
     case Phase::kScrubbing:
       LookForRot();
       break;
@@ -130,16 +135,36 @@ void Execution::Heal() {
   story_.Tell("the last fault is over");
   story_.timeline().Phase("the last fault is over");
   faults_.Stop();
+  operator_.Stop();
   world_.Calm();
   workload_.Stop();
-  phase_ = Phase::kHealing;
+  BeginHealing(KeepSomeAway() ? Phase::kWithoutSome : Phase::kHealing);
+}
+
+void Execution::BeginHealing(Phase phase) {
+  phase_ = phase;
+  well_since_.reset();
   deadline_ = world_.now() + plan_.scenario.heal_bound;
   until_ = world_.now() + kLook;
+}
+
+bool Execution::KeepSomeAway() {
+  const Scenario& scenario = plan_.scenario;
+  const size_t founders = scenario.nodes.size();
+  const size_t copies = std::min<size_t>(founders, scenario.replication_factor);
+  const size_t dispensable = (copies - 1) / 2;
+  if (!scenario.minority_away || dispensable == 0 || !world_.MayKeepAway()) return false;
+  // Without a decision: nobody.
+  const uint64_t first = world_.decisions().Below(Site::kAwayNode, 0, founders + 1);
+  if (first == 0) return false;
+  for (size_t i = 0; i < dispensable; ++i) world_.KeepAway((first - 1 + i) % founders);
+  return true;
 }
 
 void Execution::LookForProgress() {
   ClusterFacts facts = world_.Facts();
   workload_.AddTo(facts);
+  operator_.AddTo(facts);
   const std::string unwell = WhatIsUnwell(facts);
   std::map<GroupId, std::pair<NodeId, Term>> present;
   for (const ClusterFacts::Member& member : facts.members) {
@@ -152,6 +177,18 @@ void Execution::LookForProgress() {
   if (unwell.empty() && !well_since_.has_value()) well_since_ = world_.now();
   until_ = world_.now() + kLook;
   if (well_since_.has_value() && world_.now() - *well_since_ >= kStable) {
+    if (phase_ == Phase::kWithoutSome) {
+      world_.BringBack();
+      BeginHealing(Phase::kHealing);
+      return;
+    }
+    // What has rotted meanwhile is repaired first; nobody was in a hurry.
+    if (!world_.RotLeft().empty()) {
+      phase_ = Phase::kRepairing;
+      scrub_bound_ = ScrubBound(world_);
+      deadline_ = world_.now() + scrub_bound_;
+      return;
+    }
     world_.Finish();
     if (!world_.verdict().ok() || plan_.scenario.scrub_bytes_per_second == 0) {
       Finish();
@@ -172,14 +209,17 @@ void Execution::LookForProgress() {
 }
 
 void Execution::LookForRot() {
-  const std::string missing = world_.RotNotFound();
+  const std::string missing = world_.RotLeft();
+  if (missing.empty() && phase_ == Phase::kRepairing) {
+    BeginHealing(Phase::kHealing);
+    return;
+  }
   if (missing.empty()) {
     Finish();
     return;
   }
   if (world_.now() >= deadline_) {
-    world_.verdict().Fail(
-        "scrub", absl::StrCat(missing, " is not found within ", scrub_bound_.millis(), " ms"));
+    world_.verdict().Fail("scrub", absl::StrCat(missing, " within ", scrub_bound_.millis(), " ms"));
   }
   until_ = world_.now() + kLook;
 }

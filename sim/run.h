@@ -16,6 +16,7 @@
 #include "sim/decisions.h"
 #include "sim/faults.h"
 #include "sim/history.h"
+#include "sim/operator.h"
 #include "sim/plan.h"
 #include "sim/story.h"
 #include "sim/timeline/timeline.h"
@@ -66,14 +67,26 @@ class Execution {
   const World& world() const { return world_; }
 
  private:
-  enum class Phase : uint8_t { kBeforeFaults, kFaults, kHealing, kScrubbing, kOver };
+  enum class Phase : uint8_t {
+    kBeforeFaults,
+    kFaults,
+    kWithoutSome,
+    kHealing,
+    kRepairing,
+    kScrubbing,
+    kOver
+  };
 
   // The present stretch of time is over: begins the next one.
   void Turn();
   void Heal();
+  void BeginHealing(Phase phase);
+  // Whether some nodes are away from now on.
+  bool KeepSomeAway();
   // The quiet phase: waits until everything is well and stays so, with the same leaders.
   void LookForProgress();
-  // The very end: a byte of each disk rots, and each node's scrubber must notice.
+  // The very end: a byte of each disk rots, and each node's scrubber must notice, and the others
+  // help.
   void LookForRot();
   void Finish();
 
@@ -83,6 +96,7 @@ class Execution {
   std::optional<History> history_;
   World world_;
   Workload workload_;
+  Operator operator_;
   Faults faults_;
   Phase phase_ = Phase::kBeforeFaults;
   Instant until_;     // the present stretch ends here

@@ -10,6 +10,9 @@
 namespace tidemark::sim {
 namespace {
 
+// Links and nodes are told apart by numbers of three bits (Network::Actor).
+constexpr size_t kSimulatedNodesMax = 8;
+
 // Draws named parameters: each depends on the seed and its own name only.
 class Draw {
  public:
@@ -56,6 +59,8 @@ void DrawCluster(const Draw& draw, Scenario& s) {
   s.disk_stall_timeout = s.election_timeout * draw.OneOf<int64_t>("disk_stall_timeout", {1, 2, 4});
   s.append_entries_max = draw.OneOf<uint64_t>("append_entries_max", {1, 8, 64, 0, 0});
   s.append_bytes_max = draw.OneOf<uint64_t>("append_bytes_max", {1, 4096, 65536, 65536, 0, 0});
+  s.catch_up_bytes_per_second = draw.OneOf<uint64_t>("catch_up_bytes_per_second",
+                                                     {0, 1u << 20, 1u << 20, 16u << 20, 64u << 20});
   s.segment_bytes =
       draw.OneOf<uint64_t>("segment_bytes", {16u << 10, 16u << 10, 24u << 10, 64u << 10});
   s.catalog_snapshot_entries = draw.OneOf<uint64_t>("catalog_snapshot_entries", {1, 2, 4, 10, 40});
@@ -82,6 +87,16 @@ void DrawCluster(const Draw& draw, Scenario& s) {
   s.index_memory_bytes = draw.OneOf<uint64_t>("index_memory", {0, 2048, 1u << 20});
   s.cache_bytes = draw.OneOf<uint64_t>("cache_bytes", {1, 4096, 65536, 65536, 1u << 20, 1u << 20});
   s.gossip_speed = draw.OneOf<int64_t>("gossip_speed", {2, 4, 4});
+  s.one_seed = draw.Percent("one_seed", 40);
+}
+
+// One node's clock may go nearly twice as fast as another's, so that the same node is always the
+// first whose patience ends. Far beyond what leases and stated ages allow for: those are off.
+void WithWildClocks(const Draw& draw, Scenario& s) {
+  s.clock_drift_ppm_max = 300'000;
+  s.heartbeat_interval = s.election_timeout / 5;
+  s.pre_vote = !draw.Percent("clock_wild.pre_vote_off", 60);
+  s.lease_reads = false;
 }
 
 void DrawNetwork(const Draw& draw, Scenario& s) {
@@ -92,12 +107,14 @@ void DrawNetwork(const Draw& draw, Scenario& s) {
   s.message_lost = draw.Rate("message_lost", 50, {1000, 10'000, 50'000});
   s.message_duplicated = draw.Rate("message_duplicated", 40, {5000, 50'000});
   s.message_reordered = draw.Rate("message_reordered", 40, {5000, 50'000});
+  s.leader_cut_off = draw.Rate("leader_cut_off", 35, {100'000, 500'000});
   s.datagram_lost = draw.Rate("datagram_lost", 50, {10'000, 100'000});
   s.datagram_damaged = draw.Rate("datagram_damaged", 30, {2000, 20'000});
   s.step_delay_max = Duration::Micros(draw.OneOf<int64_t>("step_delay", {20, 200, 2000}));
   s.clock_drift_ppm_max = draw.OneOf<int64_t>("clock_drift", {0, 200, 20'000});
   // Between two clocks nearly what leases allow for (NodeOptions::lease_drift_permille).
   if (s.lease_reads && draw.Percent("lease_drift", 60)) s.clock_drift_ppm_max = 49'000;
+  if (draw.Percent("clock_wild", 8)) WithWildClocks(draw, s);
   s.crash_in_step = draw.Rate("crash_in_step", 40, {100, 400});
 }
 
@@ -111,6 +128,12 @@ void DrawDisks(const Draw& draw, Scenario& s) {
     s.scrub_bytes_per_second = draw.OneOf<uint64_t>("scrub_rate", {5'000'000, 50'000'000});
   }
   s.scrub_pause = Duration::Millis(draw.OneOf<int64_t>("scrub_pause", {300, 2000}));
+  s.read_fails = draw.Rate("read_fails", 20, {500, 3000});
+  // Nobody else looks at what is full.
+  if (s.scrub_bytes_per_second > 0 && draw.Percent("rot.on", 50)) {
+    s.rot_gap = Duration::Millis(draw.OneOf<int64_t>("rot_gap", {300, 1000}));
+  }
+  s.log_end_rots = draw.Rate("log_end_rots", 25, {200'000, 500'000});
   s.sector_bytes = draw.OneOf<uint32_t>("sector_bytes", {512, 4096});
 }
 
@@ -129,14 +152,21 @@ void DrawFaults(const Draw& draw, Scenario& s) {
   s.weights.link_break = weight("fault.link_break", 40);
   s.weights.disk_full = weight("fault.disk_full", 15);
   s.weights.wall_clock = weight("fault.wall_clock", 25);
-  s.weights.disk_hang = weight("fault.disk_hang", 35);
+  // So does the bound on how long a hung disk may go unnoticed.
+  s.weights.disk_hang = s.clock_drift_ppm_max > 100'000 ? 0 : weight("fault.disk_hang", 35);
+  s.weights.link_slow = weight("fault.link_slow", 30);
+  s.weights.half_open = weight("fault.half_open", 30);
+  s.weights.disk_wiped = 3 * weight("fault.disk_wiped", 40);
   s.weights.at_leader_percent = draw.OneOf<uint32_t>("fault.at_leader", {0, 40, 90});
+  s.minority_away = draw.Percent("minority_away", 50);
 }
 
 void DrawClients(const Draw& draw, Scenario& s) {
   s.producers = static_cast<uint32_t>(draw.Between("producers", 1, 4));
   s.consumers = static_cast<uint32_t>(draw.Between("consumers", 1, 3));
   s.readers = draw.OneOf<uint32_t>("readers", {0, 1, 1, 2});
+  // Their bounds hold between clocks that go nearly alike.
+  if (s.clock_drift_ppm_max > 100'000) s.readers = 0;
   s.consumers_late = Duration::Millis(draw.OneOf<int64_t>("consumers_late", {0, 0, 0, 4000, 6000}));
   s.client_break = draw.Rate("client_break", 50, {500, 5000});
   s.topic_churn = draw.Percent("topic_churn", 30);
@@ -146,6 +176,9 @@ void DrawClients(const Draw& draw, Scenario& s) {
   if (s.moves) s.replication_factor = static_cast<uint32_t>(s.nodes.size() - 1);
   s.intruder = draw.Percent("intruder", 20);
   s.batches_in_flight = draw.OneOf<uint32_t>("in_flight", {1, 4, 16, 64});
+  if (draw.Percent("impatient", 20)) {
+    s.delivery_timeout = Duration::Millis(draw.OneOf<int64_t>("delivery_timeout", {40, 300, 1500}));
+  }
   // Most seeds are light, a few hundred batches of up to a KiB or so: what goes wrong is a matter
   // of order, seldom of quantity, and the time that one heavy seed takes is worth many light ones.
   if (draw.Percent("heavy", 2)) {
@@ -172,11 +205,31 @@ Scenario ScenarioOf(uint64_t seed) {
   DrawDisks(draw, s);
   DrawFaults(draw, s);
   DrawClients(draw, s);
+  // Whoever has lost its disk gets everything again, an entry or so at a time.
+  if (s.weights.disk_wiped > 0 && (s.append_entries_max == 1 || s.append_bytes_max == 1)) {
+    s.heal_bound = Duration::Seconds(40);
+  }
   // A node that is down misses more of the catalog than its log keeps for it.
   if (s.topic_churn && s.catalog_snapshot_entries <= 4) {
     s.down_max = std::max(s.down_max, Duration::Seconds(4));
   }
   return s;
+}
+
+void AddNewcomers(uint64_t seed, Scenario& s) {
+  const Draw draw(seed);
+  const uint64_t count =
+      std::min<uint64_t>(draw.Between("newcomers", 1, 4), kSimulatedNodesMax - s.nodes.size());
+  const uint64_t first = s.nodes.back().value() + draw.OneOf<uint64_t>("newcomer_id", {1, 1, 100});
+  for (uint64_t i = 0; i < count; ++i) s.newcomers.push_back(NodeId{first + i});
+  s.member_gap = Duration::Millis(draw.OneOf<int64_t>("member_gap", {50, 300, 1000}));
+  // That operator moves partitions and leadership, too.
+  s.moves = false;
+  // Whoever it replaces has lost its disk: one copy of everything, and no other may be lost.
+  s.weights.disk_wiped = 0;
+  s.rot_gap = Duration();
+  s.log_end_rots = 0;
+  s.heal_bound = std::max(s.heal_bound, Duration::Seconds(20));
 }
 
 namespace {
@@ -207,8 +260,6 @@ class Validation {
   absl::Status status_;
 };
 
-// Links and nodes are told apart by numbers of three bits (Network::Actor).
-constexpr size_t kSimulatedNodesMax = 8;
 // Clients have numbers of their own (workload.cc).
 constexpr uint32_t kSimulatedProducersMax = 8;
 constexpr uint32_t kSimulatedConsumersMax = 64;
@@ -217,7 +268,11 @@ constexpr Duration kHour = Duration::Seconds(3600);
 
 void ValidateCluster(const Scenario& s, Validation& v) {
   v.Within<size_t>("nodes", s.nodes.size(), 1, kSimulatedNodesMax);
+  v.Within<size_t>("newcomers", s.newcomers.size(), 0, kSimulatedNodesMax - 1);
+  v.Within<size_t>("nodes and newcomers", s.nodes.size() + s.newcomers.size(), 1,
+                   kSimulatedNodesMax);
   std::vector<NodeId> ids = s.nodes;
+  ids.insert(ids.end(), s.newcomers.begin(), s.newcomers.end());
   std::sort(ids.begin(), ids.end());
   if (std::adjacent_find(ids.begin(), ids.end()) != ids.end()) v.Refuse("two nodes have one id");
   if (!ids.empty() && ids.front() == NodeId{0}) v.Refuse("no node can have the id 0");
@@ -248,11 +303,14 @@ void ValidateWorld(const Scenario& s, Validation& v) {
        {std::pair<std::string_view, uint32_t>{"message_lost", s.message_lost},
         {"message_duplicated", s.message_duplicated},
         {"message_reordered", s.message_reordered},
+        {"leader_cut_off", s.leader_cut_off},
         {"datagram_lost", s.datagram_lost},
         {"datagram_damaged", s.datagram_damaged},
         {"crash_in_step", s.crash_in_step},
         {"flush_slow", s.flush_slow},
         {"flush_fails", s.flush_fails},
+        {"read_fails", s.read_fails},
+        {"log_end_rots", s.log_end_rots},
         {"client_break", s.client_break}}) {
     v.Within<uint32_t>(name, rate, 0, 1'000'000);
   }
@@ -266,6 +324,7 @@ void ValidateWorld(const Scenario& s, Validation& v) {
   v.Below("flush_min", s.flush_min, "flush_max", s.flush_max);
   v.Within("flush_slow_max", s.flush_slow_max, Duration::Millis(11), kHour);
   v.Within("scrub_pause", s.scrub_pause, Duration::Millis(1), kHour);
+  v.Within("rot_gap", s.rot_gap, Duration(), kHour);
   if (s.sector_bytes != 512 && s.sector_bytes != 4096) v.Refuse("sector_bytes is 512 or 4096");
 }
 
@@ -283,9 +342,14 @@ void ValidateFaultsAndClients(const Scenario& s, Validation& v) {
         {"link_break", s.weights.link_break},
         {"disk_full", s.weights.disk_full},
         {"wall_clock", s.weights.wall_clock},
-        {"disk_hang", s.weights.disk_hang}}) {
+        {"disk_hang", s.weights.disk_hang},
+        {"link_slow", s.weights.link_slow},
+        {"half_open", s.weights.half_open},
+        {"disk_wiped", s.weights.disk_wiped}}) {
     v.Within<uint32_t>(name, weight, 0, 1000);
   }
+  v.Within("member_gap", s.member_gap, Duration::Millis(1), kHour);
+  if (!s.newcomers.empty() && s.moves) v.Refuse("moves is the operator's of newcomers");
   v.Within<uint32_t>("producers", s.producers, 1, kSimulatedProducersMax);
   v.Within<uint32_t>("consumers", s.consumers, 0, kSimulatedConsumersMax);
   v.Within<uint32_t>("readers", s.readers, 0, kSimulatedReadersMax);
@@ -294,6 +358,7 @@ void ValidateFaultsAndClients(const Scenario& s, Validation& v) {
   v.Within<uint32_t>("burst_max", s.burst_max, 1, 1000);
   v.Within<uint32_t>("batches_in_flight", s.batches_in_flight, 1,
                      static_cast<uint32_t>(kProducerBatchesMax));
+  v.Within("delivery_timeout", s.delivery_timeout, Duration(), kHour);
   v.Within<uint32_t>("records_max", s.records_max, 1, 1000);
   v.Within<uint32_t>("record_bytes_max", s.record_bytes_max, 1, 8000);
   v.Within("fault_phase", s.fault_phase, Duration::Millis(300), kHour * 2400);
@@ -311,14 +376,14 @@ absl::Status Scenario::Validate() const {
 }
 
 std::string Scenario::Summary() const {
-  return absl::StrCat(nodes.size(), " nodes, ", partitions, " partition(s) x ", replication_factor,
-                      ", election timeout ", election_timeout.millis(), " ms, pre-vote ",
-                      pre_vote ? "on" : "off", ", check-quorum ", check_quorum ? "on" : "off",
-                      lease_reads ? ", leases" : "", ", segments of ", segment_bytes >> 10,
-                      " KiB, ", append_entries_max, " entries a message, ", producers,
-                      " producer(s) with ", batches_in_flight, " in flight, ", consumers,
-                      " consumer(s), ", readers, " reader(s), kept: ", retention_bytes, " bytes, ",
-                      retention_ms, " ms (0: all)");
+  return absl::StrCat(
+      nodes.size(), " nodes, ", partitions, " partition(s) x ", replication_factor,
+      ", election timeout ", election_timeout.millis(), " ms, pre-vote ", pre_vote ? "on" : "off",
+      ", check-quorum ", check_quorum ? "on" : "off", lease_reads ? ", leases" : "",
+      ", segments of ", segment_bytes >> 10, " KiB, ", newcomers.size(), " newcomer(s), ",
+      append_entries_max, " entries a message, ", producers, " producer(s) with ",
+      batches_in_flight, " in flight, ", consumers, " consumer(s), ", readers,
+      " reader(s), kept: ", retention_bytes, " bytes, ", retention_ms, " ms (0: all)");
 }
 
 }  // namespace tidemark::sim

@@ -22,6 +22,11 @@ namespace tidemark::sim {
 struct Scenario {
   // Cluster.
   std::vector<NodeId> nodes = {NodeId{1}, NodeId{2}, NodeId{3}};
+  // Nodes that are not there at first: an operator lets them join, and others leave, under load
+  // (operator.h). None: who is there stays.
+  std::vector<NodeId> newcomers = {};
+  // The mean time between two of the operator's actions.
+  Duration member_gap = Duration::Millis(500);
   uint32_t partitions = 1;
   uint32_t replication_factor = 3;
   Duration election_timeout = Duration::Millis(150);
@@ -33,6 +38,8 @@ struct Scenario {
   Duration disk_stall_timeout = Duration::Millis(500);
   uint64_t append_bytes_max = 0;
   uint64_t append_entries_max = 0;
+  // 0: no bound.
+  uint64_t catch_up_bytes_per_second = 64u << 20;
   uint64_t segment_bytes = 64u << 10;
   // After how many entries the catalog's log is cut short by a snapshot.
   uint64_t catalog_snapshot_entries = 4096;
@@ -50,6 +57,8 @@ struct Scenario {
   uint64_t index_memory_bytes = 1u << 20;
   uint64_t cache_bytes = 1u << 20;
   int64_t gossip_speed = 4;
+  // Founders are told of one node only, to find the rest by.
+  bool one_seed = false;
 
   // Network.
   Duration latency_min = Duration::Micros(200);
@@ -62,6 +71,9 @@ struct Scenario {
   uint32_t message_lost = 0;
   uint32_t message_duplicated = 0;
   uint32_t message_reordered = 0;
+  // Faults that come with what makes them matter: a leader that has just told another to take over,
+  // or sent a change of members, hears nothing for up to two election timeouts.
+  uint32_t leader_cut_off = 0;
   uint32_t datagram_lost = 0;
   uint32_t datagram_damaged = 0;
 
@@ -79,6 +91,13 @@ struct Scenario {
   // How fast nodes verify their full segments; 0: not at all.
   uint64_t scrub_bytes_per_second = 0;
   Duration scrub_pause = Duration::Millis(1000);
+  // Reads that fail once.
+  uint32_t read_fails = 0;
+  // Mean time between two bytes that some disk changes in a full segment while all goes on, one
+  // after the other is repaired; 0: none does.
+  Duration rot_gap;
+  // Starts before which the disk has changed a byte near the end of a log.
+  uint32_t log_end_rots = 0;
   // What a power loss decides about at once: 512 or 4096 bytes.
   uint32_t sector_bytes = 512;
 
@@ -95,6 +114,12 @@ struct Scenario {
     uint32_t disk_full = 0;
     uint32_t wall_clock = 0;
     uint32_t disk_hang = 0;
+    // One direction of a connection is late for a while, by up to four election timeouts.
+    uint32_t link_slow = 0;
+    // One connection swallows what is sent on it, until the sender gives it up.
+    uint32_t half_open = 0;
+    // At most one in a run, and only while every other node is there and has its disk.
+    uint32_t disk_wiped = 0;
     // Faults that hit a leader if there is one, in percent.
     uint32_t at_leader_percent = 50;
   } weights;
@@ -113,6 +138,8 @@ struct Scenario {
   uint32_t records_max = 1;
   uint32_t record_bytes_max = 100;
   uint32_t client_break = 0;
+  // After which producers give a batch up, not knowing what became of it; 0: never.
+  Duration delivery_timeout;
   bool topic_churn = false;
   // Partitions begin on all nodes but one and get a replica there, too, under load; and leadership
   // is handed around.
@@ -122,6 +149,9 @@ struct Scenario {
 
   // Phases.
   Duration fault_phase = Duration::Seconds(10);
+  // As many nodes as the others can do without are gone when the last fault is over, and all must
+  // be well without them before they come back.
+  bool minority_away = false;
   // After healing, everything must be well again within this time.
   Duration heal_bound = Duration::Seconds(12);
 
@@ -137,5 +167,8 @@ struct Scenario {
 
 // The scenario that `seed` names.
 Scenario ScenarioOf(uint64_t seed);
+
+// Adds nodes that come and go to a scenario of `seed`.
+void AddNewcomers(uint64_t seed, Scenario& scenario);
 
 }  // namespace tidemark::sim

@@ -11,6 +11,7 @@ template <typename Visitor, typename S>
 void VisitFields(Visitor& visit, S& s) {
   visit.Group("cluster");
   visit.Field("nodes", s.nodes);
+  visit.Field("newcomers", s.newcomers);
   visit.Field("partitions", s.partitions);
   visit.Field("replication_factor", s.replication_factor);
   visit.Field("election_timeout", s.election_timeout);
@@ -22,6 +23,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("disk_stall_timeout", s.disk_stall_timeout);
   visit.Field("append_bytes_max", s.append_bytes_max);
   visit.Field("append_entries_max", s.append_entries_max);
+  visit.Field("catch_up_bytes_per_second", s.catch_up_bytes_per_second);
   visit.Field("segment_bytes", s.segment_bytes);
   visit.Field("catalog_snapshot_entries", s.catalog_snapshot_entries);
   visit.Field("retention_bytes", s.retention_bytes);
@@ -36,6 +38,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("index_memory_bytes", s.index_memory_bytes);
   visit.Field("cache_bytes", s.cache_bytes);
   visit.Field("gossip_speed", s.gossip_speed);
+  visit.Field("one_seed", s.one_seed);
 
   visit.Group("network");
   visit.Field("latency_min", s.latency_min);
@@ -45,6 +48,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("message_lost", s.message_lost);
   visit.Field("message_duplicated", s.message_duplicated);
   visit.Field("message_reordered", s.message_reordered);
+  visit.Field("leader_cut_off", s.leader_cut_off);
   visit.Field("datagram_lost", s.datagram_lost);
   visit.Field("datagram_damaged", s.datagram_damaged);
 
@@ -61,6 +65,9 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("flush_fails", s.flush_fails);
   visit.Field("scrub_bytes_per_second", s.scrub_bytes_per_second);
   visit.Field("scrub_pause", s.scrub_pause);
+  visit.Field("read_fails", s.read_fails);
+  visit.Field("rot_gap", s.rot_gap);
+  visit.Field("log_end_rots", s.log_end_rots);
   visit.Field("sector_bytes", s.sector_bytes);
 
   visit.Group("faults");
@@ -75,8 +82,14 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("disk_full", s.weights.disk_full);
   visit.Field("wall_clock", s.weights.wall_clock);
   visit.Field("disk_hang", s.weights.disk_hang);
+  visit.Field("link_slow", s.weights.link_slow);
+  visit.Field("half_open", s.weights.half_open);
+  visit.Field("disk_wiped", s.weights.disk_wiped);
   visit.Field("at_leader_percent", s.weights.at_leader_percent);
   visit.Field("down_max", s.down_max);
+
+  visit.Group("operator");
+  visit.Field("member_gap", s.member_gap);
 
   visit.Group("clients");
   visit.Field("producers", s.producers);
@@ -86,6 +99,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("produce_gap_max", s.produce_gap_max);
   visit.Field("burst_max", s.burst_max);
   visit.Field("batches_in_flight", s.batches_in_flight);
+  visit.Field("delivery_timeout", s.delivery_timeout);
   visit.Field("records_max", s.records_max);
   visit.Field("record_bytes_max", s.record_bytes_max);
   visit.Field("client_break", s.client_break);
@@ -95,6 +109,7 @@ void VisitFields(Visitor& visit, S& s) {
 
   visit.Group("phases");
   visit.Field("fault_phase", s.fault_phase);
+  visit.Field("minority_away", s.minority_away);
   visit.Field("heal_bound", s.heal_bound);
 
   visit.Group("oracles");

@@ -155,6 +155,8 @@ class Shrinker {
     Scenario plain;
     plain.nodes.clear();
     for (uint64_t i = 1; i <= s.nodes.size(); ++i) plain.nodes.push_back(NodeId{i});
+    // Those who come later keep their ids: they are other ones.
+    plain.newcomers = s.newcomers;
     plain.replication_factor = s.replication_factor;
     plain.producers = s.producers;
     plain.consumers = s.consumers;
@@ -192,6 +194,11 @@ class Shrinker {
       s.nodes.pop_back();
       const uint32_t nodes = static_cast<uint32_t>(s.nodes.size());
       s.replication_factor = std::min(s.replication_factor, nodes);
+      return true;
+    });
+    smaller |= TryChange([](Scenario& s) {
+      if (s.newcomers.empty()) return false;
+      s.newcomers.pop_back();
       return true;
     });
     // What is over when the oracle speaks does not matter.

@@ -11,12 +11,15 @@ namespace {
 
 using std::string_view;
 
-constexpr std::array<string_view, 11> kFaultKinds = {
-    "none",      "power_loss", "process_kill", "cluster_power_loss", "graceful_restart", "pause",
-    "partition", "link_break", "disk_full",    "wall_clock",         "disk_hang"};
+constexpr std::array<string_view, 14> kFaultKinds = {
+    "none",      "power_loss", "process_kill", "cluster_power_loss", "graceful_restart",
+    "pause",     "partition",  "link_break",   "disk_full",          "wall_clock",
+    "disk_hang", "link_slow",  "half_open",    "disk_wiped"};
 constexpr std::array<string_view, 4> kPartitionKinds = {"split", "isolated", "one_way", "pair"};
 constexpr std::array<string_view, 3> kCrashModes = {"all_survives", "nothing_survives",
                                                     "each_its_own"};
+constexpr std::array<string_view, 7> kMemberActions = {"none",    "join", "leave",   "remove",
+                                                       "replace", "move", "transfer"};
 
 struct SiteInfo {
   Site site;
@@ -31,6 +34,7 @@ constexpr std::array<SiteInfo, kSites> kInfos = {{
     {Site::kMessageDuplicated, "message_duplicated", Default::kLeast},
     {Site::kDuplicateLatency, "duplicate_latency", Default::kLeast},
     {Site::kMessageReordered, "message_reordered", Default::kLeast},
+    {Site::kLeaderCutOff, "leader_cut_off", Default::kLeast},
     {Site::kDatagramLost, "datagram_lost", Default::kLeast},
     {Site::kDatagramDamaged, "datagram_damaged", Default::kLeast},
     {Site::kDamagedBit, "damaged_bit", Default::kLeast},
@@ -58,8 +62,15 @@ constexpr std::array<SiteInfo, kSites> kInfos = {{
     {Site::kClockOrigin, "clock_origin", Default::kFixed},
     {Site::kClockRate, "clock_rate", Default::kMiddle},
     {Site::kNodeSeed, "node_seed", Default::kFixed},
+    {Site::kAwayNode, "away_node", Default::kLeast},
     {Site::kRotSegment, "rot_segment", Default::kLeast},
     {Site::kRotByte, "rot_byte", Default::kMiddle},
+    {Site::kLogEndRots, "log_end_rots", Default::kLeast},
+    {Site::kLogEndRotEntry, "log_end_rot_entry", Default::kLeast},
+    {Site::kLogEndRotByte, "log_end_rot_byte", Default::kMiddle},
+    {Site::kWriteMisdirected, "write_misdirected", Default::kLeast},
+    {Site::kWriteMisdirectedTo, "write_misdirected_to", Default::kLeast},
+    {Site::kReadFails, "read_fails", Default::kLeast},
     {Site::kFaultGap, "fault_gap", Default::kMost},
     {Site::kFaultKind, "fault_kind", Default::kLeast, kFaultKinds},
     {Site::kFaultAtLeader, "fault_at_leader", Default::kLeast},
@@ -71,6 +82,9 @@ constexpr std::array<SiteInfo, kSites> kInfos = {{
     {Site::kPartitionOther, "partition_other", Default::kLeast},
     {Site::kLinkOther, "link_other", Default::kLeast},
     {Site::kWallClock, "wall_clock", Default::kMiddle},
+    {Site::kLinkDelay, "link_delay", Default::kLeast},
+    {Site::kRotGap, "rot_gap", Default::kMost},
+    {Site::kRotNode, "rot_node", Default::kLeast},
     {Site::kClientSeed, "client_seed", Default::kFixed},
     {Site::kClientLatency, "client_latency", Default::kLeast},
     {Site::kClientBreak, "client_break", Default::kLeast},
@@ -90,6 +104,14 @@ constexpr std::array<SiteInfo, kSites> kInfos = {{
     {Site::kIntruderPause, "intruder_pause", Default::kMost},
     {Site::kIntruderNode, "intruder_node", Default::kLeast},
     {Site::kIntruderRequest, "intruder_request", Default::kLeast},
+    {Site::kMemberGap, "member_gap", Default::kMost},
+    {Site::kMemberAction, "member_action", Default::kLeast, kMemberActions},
+    {Site::kMemberNode, "member_node", Default::kLeast},
+    {Site::kMemberDisk, "member_disk", Default::kLeast},
+    {Site::kMemberWait, "member_wait", Default::kLeast},
+    {Site::kMemberMove, "member_move", Default::kLeast},
+    {Site::kMemberReplica, "member_replica", Default::kLeast},
+    {Site::kMemberGroup, "member_group", Default::kLeast},
 }};
 
 constexpr bool InOrder() {

@@ -19,6 +19,7 @@ enum class Site : uint8_t {
   kMessageDuplicated,
   kDuplicateLatency,
   kMessageReordered,
+  kLeaderCutOff,
   kDatagramLost,
   kDatagramDamaged,
   kDamagedBit,
@@ -47,8 +48,15 @@ enum class Site : uint8_t {
   kClockOrigin,
   kClockRate,
   kNodeSeed,
+  kAwayNode,
   kRotSegment,
   kRotByte,
+  kLogEndRots,
+  kLogEndRotEntry,
+  kLogEndRotByte,
+  kWriteMisdirected,
+  kWriteMisdirectedTo,
+  kReadFails,
   // Faults that last: actor is the ordinal of the fault, counted from 0.
   kFaultGap,
   kFaultKind,
@@ -61,6 +69,10 @@ enum class Site : uint8_t {
   kPartitionOther,
   kLinkOther,
   kWallClock,
+  kLinkDelay,
+  // Rot while nodes run: actor is the ordinal of the rot, counted from 0.
+  kRotGap,
+  kRotNode,
   // Clients: actor is the client.
   kClientSeed,
   kClientLatency,
@@ -81,6 +93,15 @@ enum class Site : uint8_t {
   kIntruderPause,
   kIntruderNode,
   kIntruderRequest,
+  // The operator of members: actor is the ordinal of the action.
+  kMemberGap,
+  kMemberAction,
+  kMemberNode,
+  kMemberDisk,
+  kMemberWait,
+  kMemberMove,
+  kMemberReplica,
+  kMemberGroup,
   kCount,
 };
 

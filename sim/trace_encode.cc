@@ -15,6 +15,22 @@ void AddSnapshot(TraceHash& hash, const SnapshotMessage& message) {
     hash.Add(request->pos.value() << 1 | static_cast<uint64_t>(request->part));
     return;
   }
+  if (const auto* frames = std::get_if<FramesRequest>(&message)) {
+    hash.Add(frames->id);
+    hash.Add(frames->first.value());
+    return;
+  }
+  if (const auto* report = std::get_if<DigestReport>(&message)) {
+    hash.Add(report->index.value());
+    hash.Add(report->digest);
+    return;
+  }
+  if (const auto* frames = std::get_if<FramesReply>(&message)) {
+    hash.Add(frames->id);
+    hash.Add(frames->first.value());
+    hash.Add(frames->bytes.view());
+    return;
+  }
   const SnapshotChunk& chunk = std::get<SnapshotChunk>(message);
   hash.Add(chunk.id);
   hash.Add(chunk.segment.has_value() ? chunk.segment->digest : 0);
@@ -57,6 +73,15 @@ void AddMessage(TraceHash& hash, const PeerMessage& peer) {
   hash.Add(message.from.value());
   hash.Add(message.to.value());
   if (peer.command != nullptr) hash.Add(*peer.command);
+  if (peer.introduction != nullptr) {
+    const Introduction& who = *peer.introduction;
+    hash.Add(who.incarnation.value());
+    hash.Add(who.known.value());
+    hash.Add(who.admitted.value());
+    hash.Add(uint64_t{who.settled} << 3 | uint64_t{who.refused} << 2 | uint64_t{who.asks} << 1 |
+             uint64_t{who.founding});
+    return;
+  }
   hash.Add(message.term.value() << 4 | message.body.index());
   if (peer.snapshot != nullptr) return AddSnapshot(hash, *peer.snapshot);
   if (peer.beats != nullptr) return AddBeats(hash, *peer.beats);
@@ -177,6 +202,9 @@ void AddTo(TraceHash& hash, const Event& event) {
           hash.Add(e.token.value() << 1 | uint64_t{e.recovered.ok()});
         } else if constexpr (std::is_same_v<E, DiskSpace>) {
           hash.Add(e.free_bytes);
+        } else if constexpr (std::is_same_v<E, DamageFound>) {
+          hash.Add(e.file.group.value());
+          hash.Add(e.file.number);
         }
       },
       event);

@@ -13,13 +13,15 @@ constexpr uint32_t kChurnActor = 1;
 constexpr uint32_t kWatchActor = 2;
 constexpr uint32_t kMoveActor = 3;
 constexpr uint32_t kIntruderActor = 4;
-constexpr char kTopic[] = "orders";
+// 5 is the operator's who changes members (operator.cc).
 constexpr uint32_t kFirstProducer = 8;
 constexpr uint32_t kFirstConsumer = 16;
 // Behind as many consumers as there may be.
 constexpr uint32_t kFirstReader = 80;
 
 constexpr Duration kAskAgain = Duration::Millis(60);
+// Who only looks whether all is where it should be.
+constexpr Duration kLookAgain = Duration::Millis(240);
 // Between the end of a fleeting topic and the next one.
 constexpr Duration kNextTopic = Duration::Millis(1000);
 // Where the catalog's log is cut short every few entries they are so many that a node which is down
@@ -34,18 +36,24 @@ Admin::Admin(World* world, uint32_t actor) : Client(world, actor, "") {
 }
 
 void Admin::Insist(Request request, std::function<bool(const Response&)> accept) {
+  Insist(std::move(request), std::move(accept), kAskAgain);
+}
+
+void Admin::Insist(Request request, std::function<bool(const Response&)> accept,
+                   Duration wait_max) {
   const std::optional<balancer::Target> target = picker_.PickAny(now(), view_);
   TIDEMARK_CHECK(target.has_value());
   Request again = request;
   Call(*target, std::move(request),
-       [this, request = std::move(again), accept = std::move(accept)](Response response) mutable {
+       [this, wait_max, request = std::move(again),
+        accept = std::move(accept)](Response response) mutable {
          if (accept(response)) return;
          const Duration wait =
-             world_->decisions().Between(Site::kAdmin, actor_, Duration::Millis(1), kAskAgain);
-         world_->scheduler().After(
-             wait, [this, request = std::move(request), accept = std::move(accept)]() mutable {
-               Insist(std::move(request), std::move(accept));
-             });
+             world_->decisions().Between(Site::kAdmin, actor_, Duration::Millis(1), wait_max);
+         world_->scheduler().After(wait, [this, wait_max, request = std::move(request),
+                                          accept = std::move(accept)]() mutable {
+           Insist(std::move(request), std::move(accept), wait_max);
+         });
        });
 }
 
@@ -89,14 +97,14 @@ void Admin::MovePartition(MovePartitionRequest move, std::function<void()> done)
   });
 }
 
-void Admin::TryTransfer(TransferLeadershipRequest transfer) {
+void Admin::TryTransfer(TransferLeadershipRequest transfer, Callback done) {
   const std::optional<balancer::Target> target = picker_.PickAny(now(), view_);
   TIDEMARK_CHECK(target.has_value());
-  Call(*target, std::move(transfer), [](const Response&) {});
+  Call(*target, std::move(transfer), std::move(done));
 }
 
 void Admin::WatchPlacement() {
-  Insist(ListTopicsRequest{}, [this](const Response& response) {
+  const auto look = [this](const Response& response) {
     const auto* list = std::get_if<ListTopicsResponse>(&response);
     if (list == nullptr) return false;
     placement_.clear();
@@ -109,7 +117,8 @@ void Admin::WatchPlacement() {
       }
     }
     return false;  // for ever
-  });
+  };
+  Insist(ListTopicsRequest{}, look, kLookAgain);
 }
 
 Workload::Workload(World* world)
@@ -237,7 +246,11 @@ void Workload::HandAround() {
       transfer.topic = topic_.name;
       transfer.partition = topic_.partitions[group - 1].partition;
     }
-    mover_.TryTransfer(std::move(transfer));
+    mover_.TryTransfer(std::move(transfer), [this](const Response& response) {
+      if (std::holds_alternative<TransferLeadershipResponse>(response)) {
+        world_->coverage().Hit(Probe::kLeadershipHandedOver);
+      }
+    });
     HandAround();
   });
 }

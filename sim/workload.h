@@ -15,6 +15,9 @@
 
 namespace tidemark::sim {
 
+// The topic that is produced to.
+inline constexpr char kTopic[] = "orders";
+
 // An operator's program: creates and deletes topics, follows what exists.
 class Admin : public Client {
  public:
@@ -25,8 +28,10 @@ class Admin : public Client {
   void DeleteTopic(std::string name, std::function<void()> done);
   // Repeats until the move has begun.
   void MovePartition(MovePartitionRequest move, std::function<void()> done);
-  // Once, whoever is asked; what comes of it does not matter.
-  void TryTransfer(TransferLeadershipRequest transfer);
+  // Once, whoever is asked; what comes of it `done` hears.
+  void TryTransfer(TransferLeadershipRequest transfer, Callback done);
+  // Asks one server after the other until `accept` says that the answer will do.
+  void Insist(Request request, std::function<bool(const Response&)> accept);
   // Asks a catalog leader again and again which groups exist and where.
   void WatchPlacement();
   const std::map<GroupId, std::vector<NodeId>>& placement() const { return placement_; }
@@ -36,8 +41,8 @@ class Admin : public Client {
   void OnNodeDown(size_t) override {}
 
  private:
-  // Asks one server after the other until `accept` says that the answer will do.
-  void Insist(Request request, std::function<bool(const Response&)> accept);
+  // The same, waiting up to `wait_max` before it asks again.
+  void Insist(Request request, std::function<bool(const Response&)> accept, Duration wait_max);
 
   std::map<GroupId, std::vector<NodeId>> placement_;
   bool moving_ = false;

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/base/check.h"
+#include "engine/log/node_meta.h"
 #include "sim/trace_encode.h"
 
 namespace tidemark::sim {
@@ -20,11 +22,22 @@ World::World(const Scenario& scenario, Decisions decisions, Story* story)
       network_(scenario, &decisions_, &coverage_),
       observer_(&verdict_, &coverage_, story) {
   if (scenario.canary) observer_.canary().Enable();
-  story_->timeline().Begin(&scheduler_, scenario.nodes);
-  for (size_t node = 0; node < scenario.nodes.size(); ++node) {
-    slots_.push_back(
-        std::make_unique<Slot>(static_cast<uint32_t>(node), scenario, &decisions_, &coverage_));
+  if (scenario.check_quorum) {
+    // One election timeout for the leader to give up, one before for a quiet group to notice that
+    // it should look, and one for what was on its way. By a clock that may be slow.
+    const Duration bound = scenario.election_timeout * 3;
+    observer_.contact().Demand(bound + bound / 1'000'000 * scenario.clock_drift_ppm_max +
+                               scenario.step_delay_max * 4 + Duration::Millis(50));
+  }
+  std::vector<NodeId> ids = scenario.nodes;
+  ids.insert(ids.end(), scenario.newcomers.begin(), scenario.newcomers.end());
+  story_->timeline().Begin(&scheduler_, ids);
+  for (size_t node = 0; node < ids.size(); ++node) {
+    slots_.push_back(std::make_unique<Slot>(static_cast<uint32_t>(node), ids[node], scenario,
+                                            &decisions_, &coverage_));
     Slot& slot = *slots_.back();
+    slot.founder = node < scenario.nodes.size();
+    slot.present = slot.founder;
     slot.endpoint = {.host = absl::StrCat("10.0.0.", node + 1), .port = 7000};
     slot.address = slot.endpoint.ToString();
   }
@@ -33,7 +46,9 @@ World::World(const Scenario& scenario, Decisions decisions, Story* story)
 World::~World() = default;
 
 void World::Boot() {
-  for (size_t node = 0; node < slots_.size(); ++node) Start(node);
+  for (size_t node = 0; node < slots_.size(); ++node) {
+    if (present(node)) Start(node);
+  }
 }
 
 Now World::LocalNow(size_t node) const { return slots_[node]->clock->At(scheduler_.now()); }
@@ -47,7 +62,7 @@ std::optional<size_t> World::NodeAt(std::string_view address) const {
 
 std::optional<size_t> World::NodeOf(NodeId id) const {
   for (size_t node = 0; node < slots_.size(); ++node) {
-    if (scenario_->nodes[node] == id) return node;
+    if (slots_[node]->id == id) return node;
   }
   return std::nullopt;
 }
@@ -61,11 +76,15 @@ std::optional<size_t> World::NodeOf(const Endpoint& endpoint) const {
 
 NodeOptions World::OptionsFor(size_t node) const {
   NodeOptions options;
-  options.id = scenario_->nodes[node];
+  options.id = id(node);
   options.cluster_id = "simulated";
   options.advertise = slots_[node]->endpoint;
-  options.voters = scenario_->nodes;
-  for (const auto& slot : slots_) options.seeds.push_back(slot->endpoint);
+  if (slots_[node]->founder) options.voters = scenario_->nodes;
+  for (const auto& slot : slots_) {
+    const bool enough = scenario_->one_seed && slots_[node]->founder && !options.seeds.empty();
+    if (!slot->present || enough) continue;
+    options.seeds.push_back(slot->endpoint);
+  }
   options.version = "sim";
   options.acl_allow_all = !scenario_->intruder;
   if (scenario_->intruder) {
@@ -87,6 +106,7 @@ NodeOptions World::OptionsFor(size_t node) const {
   options.reopen_delay_max = Duration::Seconds(2);
   options.append_bytes_max = scenario_->append_bytes_max;
   options.append_entries_max = scenario_->append_entries_max;
+  options.catch_up_bytes_per_second = scenario_->catch_up_bytes_per_second;
   options.catalog_snapshot_entries = scenario_->catalog_snapshot_entries;
   options.retention_interval = scenario_->retention_interval;
   options.compaction_interval = scenario_->compaction_interval;
@@ -108,6 +128,8 @@ void World::Start(size_t node) {
       static_cast<int64_t>(decisions_.Below(Site::kClockOrigin, actor, 1'000'000'000'000'000)));
   slot.clock.emplace(scheduler_.now(), origin, drift, slot.wall_offset_millis);
   slot.disk.SyncAll();
+  NoticeRepair(node);
+  RotLogEnd(node);
   const std::unique_ptr<DirectoryView> view = slot.disk.View();
   const uint64_t node_seed = decisions_.Draw(Site::kNodeSeed, actor);
   absl::StatusOr<Node> recovered =
@@ -136,7 +158,7 @@ void World::Start(size_t node) {
   if (listener_ != nullptr) listener_->OnStep(id(node), scheduler_.now(), {});
   slot.node->Start(now, effects);
   if (slot.journal != nullptr) slot.journal->AfterStep(effects, *slot.node);
-  observer_.AfterStep(id(node), *slot.node, slot.disk, now.wall);
+  observer_.AfterStep(id(node), *slot.node, slot.disk, now.wall, scheduler_.now(), slot.ran_since);
   Execute(node, effects);
   if (!up(node)) return;
   ArmTimer(node);
@@ -178,7 +200,12 @@ void World::Step(size_t node) {
   slot.node->Step(now, events, effects);
   if (slot.journal != nullptr) slot.journal->AfterStep(effects, *slot.node);
   CheckDeadline(node, now);
-  observer_.AfterStep(id(node), *slot.node, slot.disk, now.wall);
+  if (slot.rejoins && slot.node->settled()) {
+    slot.rejoins = false;
+    coverage_.Hit(Probe::kWipedNodeRejoined);
+    story_->Tell("node ", id(node).value(), " was let in again with its empty disk");
+  }
+  observer_.AfterStep(id(node), *slot.node, slot.disk, now.wall, scheduler_.now(), slot.ran_since);
   Execute(node, effects);
   effects_ = std::move(effects);
   events.clear();
@@ -226,9 +253,17 @@ void World::ArmTimer(size_t node) {
 void World::GoDown(size_t node) {
   Slot& slot = *slots_[node];
   ++slot.incarnation;
+  if (slot.node.has_value()) {
+    coverage_.Hit(Probe::kDigestCompared, slot.node->counters().digests_compared);
+    slot.shared.clear();
+    for (const GroupView& view : slot.node->Groups()) {
+      if (IsShared(view, id(node))) slot.shared.insert(view.group);
+    }
+  }
   slot.node.reset();
   slot.inbox.clear();
   slot.replies.clear();
+  for (const auto& [token, flush] : slot.flushes) ForgetSidecars(slot, flush.batch);
   slot.flushes.clear();
   slot.step_scheduled = false;
   observer_.OnCrash(id(node));
@@ -271,6 +306,34 @@ void World::CrashByKill(size_t node, Duration down) {
   ScheduleStart(node, down);
 }
 
+void World::WipeDisk(size_t node, Duration down) {
+  if (wiped_ || !up(node) || scenario_->replication_factor < 3) return;
+  // What is damaged elsewhere may be whole on this one only.
+  if (!MayRot()) return;
+  for (const auto& slot : slots_) {
+    if (!slot->node.has_value() || !slot->node->settled()) return;
+  }
+  wiped_ = true;
+  coverage_.Hit(Probe::kDiskWiped);
+  story_->Tell("node ", id(node).value(), " is lost, and comes back with an empty disk");
+  story_->timeline().OnNode(MarkKind::kPowerLoss, node);
+  slots_[node]->disk.Wipe();
+  slots_[node]->rejoins = true;
+  observer_.OnWiped(id(node));
+  GoDown(node);
+  ForgetDisk(node);
+  ScheduleStart(node, down);
+}
+
+void World::ForgetDisk(size_t node) {
+  Slot& slot = *slots_[node];
+  slot.rot.reset();
+  slot.rotten_files.clear();
+  slot.shared.clear();
+  slot.lost_end.reset();
+  slot.unsynced_sidecars.clear();
+}
+
 void World::ShutDown(size_t node, Duration down) {
   Slot& slot = *slots_[node];
   if (!up(node) || slot.shutting_down) return;
@@ -280,6 +343,69 @@ void World::ShutDown(size_t node, Duration down) {
   slot.shutting_down = true;
   slot.down = down;
   Deliver(node, ShutdownRequested{});
+}
+
+void World::Arrive(size_t node, bool empty_disk) {
+  Slot& slot = *slots_[node];
+  TIDEMARK_CHECK(!slot.present);
+  story_->Tell("node ", id(node).value(), " arrives", empty_disk ? ", its disk empty" : "");
+  if (empty_disk) {
+    slot.founder = false;
+    slot.disk = Disk(static_cast<uint32_t>(node), scenario_->sector_bytes, &decisions_, &coverage_);
+    ForgetDisk(node);
+    observer_.OnEmptied(id(node));
+  }
+  slot.present = true;
+  Start(node);
+}
+
+void World::Depart(size_t node) {
+  Slot& slot = *slots_[node];
+  story_->Tell("node ", id(node).value(), " departs");
+  slot.present = false;
+  if (!up(node)) {
+    ++slot.incarnation;  // it does not start any more
+    return;
+  }
+  story_->timeline().OnNode(MarkKind::kStopped, node);
+  slot.disk.PowerLoss();
+  GoDown(node);
+}
+
+bool World::MayKeepAway() {
+  if (!scenario_->newcomers.empty() || scenario_->moves || !MayRot()) return false;
+  for (const auto& slot : slots_) {
+    const std::unique_ptr<DirectoryView> view = slot->disk.View();
+    // Until it is settled nobody can tell a new node from one that has lost its disk.
+    const absl::StatusOr<NodeStanding> standing = ReadStanding(*view);
+    if (!standing.ok() || !standing->settled) return false;
+    for (const std::string& path : slot->rotten_files) {
+      const absl::StatusOr<FileId> file = ParsePath(path);
+      if (file.ok() && slot->disk.IsRotten(*file)) return false;
+    }
+  }
+  return true;
+}
+
+void World::KeepAway(size_t node) {
+  Slot& slot = *slots_[node];
+  coverage_.Hit(Probe::kNodeAway);
+  story_->Tell("node ", id(node).value(), " stays away");
+  slot.away = true;
+  if (!up(node)) {
+    ++slot.incarnation;  // it does not start before it is brought back
+    return;
+  }
+  coverage_.Hit(Probe::kPowerLoss);
+  story_->timeline().OnNode(MarkKind::kPowerLoss, node);
+  slot.disk.PowerLoss();
+  GoDown(node);
+}
+
+void World::BringBack() {
+  for (size_t node = 0; node < slots_.size(); ++node) {
+    if (std::exchange(slots_[node]->away, false)) Start(node);
+  }
 }
 
 void World::Pause(size_t node, Duration length) {
@@ -359,51 +485,21 @@ void World::Finish() {
   for (size_t node = 0; node < slots_.size(); ++node) {
     if (up(node)) observer_.Finish(id(node), *slots_[node]->node, slots_[node]->disk);
   }
-  observer_.ledger().Finish();
-}
-
-void World::RotSomewhere() {
-  for (size_t node = 0; node < slots_.size(); ++node) {
-    Slot* const slot = slots_[node].get();
-    const uint32_t actor = static_cast<uint32_t>(node);
+  for (const auto& slot : slots_) {
     if (!slot->node.has_value()) continue;
-    std::vector<SealedSegment> segments;
-    for (const GroupView& view : slot->node->Groups()) {
-      LogIndex after;
-      while (auto segment = view.log->SealedSegmentAfter(after)) {
-        after = segment->end_index - 1;
-        segments.push_back(*std::move(segment));
-      }
-    }
-    if (segments.empty()) continue;
-    slot->rotten = segments[decisions_.Below(Site::kRotSegment, actor, segments.size())];
-    const FilePos pos(decisions_.Below(Site::kRotByte, actor, slot->rotten->size));
-    slot->disk.Rot(slot->rotten->file(), pos);
-    story_->Tell(PathOf(slot->rotten->file()), " rots at byte ", pos.value());
-    if (story_->timeline().on()) {
-      story_->timeline().OnNode(
-          MarkKind::kRot, node,
-          absl::StrCat(PathOf(slot->rotten->file()), " at byte ", pos.value()));
-    }
+    coverage_.Hit(Probe::kDigestCompared, slot->node->counters().digests_compared);
   }
-}
-
-std::string World::RotNotFound() const {
-  for (const std::unique_ptr<Slot>& slot : slots_) {
-    if (!slot->rotten.has_value() || slot->rot_found || !slot->node.has_value()) continue;
-    for (const GroupView& view : slot->node->Groups()) {
-      // Retention may have been faster.
-      if (view.group == slot->rotten->group && view.log->Holds(*slot->rotten)) {
-        return absl::StrCat("rot in ", PathOf(slot->rotten->file()), " of ", slot->address);
-      }
-    }
-  }
-  return "";
+  observer_.ledger().Finish();
 }
 
 ClusterFacts World::Facts() const {
   ClusterFacts facts;
   for (size_t node = 0; node < slots_.size(); ++node) {
+    if (!present(node)) continue;
+    if (slots_[node]->away) {
+      facts.away.insert(id(node));
+      continue;
+    }
     if (!up(node)) {
       facts.members.push_back({.id = id(node)});
       continue;

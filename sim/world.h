@@ -48,7 +48,7 @@ class World {
   // Null if nobody wants to know.
   History* history() { return history_; }
 
-  // Boots every node.
+  // Boots every node but the newcomers.
   void Boot();
   // Runs what is due next, at or before virtual time `end`; false if nothing is, or if an oracle
   // has spoken.
@@ -56,7 +56,9 @@ class World {
 
   size_t nodes() const { return slots_.size(); }
   bool up(size_t node) const { return slots_[node]->node.has_value(); }
-  NodeId id(size_t node) const { return scenario_->nodes[node]; }
+  // Whether there is such a machine now: newcomers come, and whoever has left is gone.
+  bool present(size_t node) const { return slots_[node]->present; }
+  NodeId id(size_t node) const { return slots_[node]->id; }
   const std::string& address(size_t node) const { return slots_[node]->address; }
   // Index of the node at "host:port", if any.
   std::optional<size_t> NodeAt(std::string_view address) const;
@@ -80,11 +82,21 @@ class World {
   // Faults that last (faults.cc draws them).
   void CrashByPowerLoss(size_t node, Duration down);
   void CrashByKill(size_t node, Duration down);
+  // A machine is lost with its disk, and comes back with an empty one. Nothing happens where that
+  // is more than is promised to be survived: two such disks in a run, one while another node is
+  // down or not settled, partitions with less than three replicas.
+  void WipeDisk(size_t node, Duration down);
   void ShutDown(size_t node, Duration down);
   void Pause(size_t node, Duration length);
   void BreakLink(size_t from, size_t to);
   // Stops messages from `from` to `to`; connections over it break after a while.
   void BlockLink(size_t from, size_t to);
+  // Decides whether a leader that sends `message` to `to` hears nothing from now on, for a while.
+  void MaybeCutOff(size_t leader, size_t to, const PeerMessage& message);
+  // What is sent `from` -> `to` is `delay` late, for `length`.
+  void SlowLink(size_t from, size_t to, Duration delay, Duration length);
+  // What is sent on the present connection vanishes; after `length` the sender gives it up.
+  void HalfOpenLink(size_t from, size_t to, Duration length);
   void HealNetwork() {
     story_->timeline().Heals();
     network_.HealAll();
@@ -95,6 +107,16 @@ class World {
   void SetWallClock(size_t node, int64_t offset_millis);
   // From now on nothing goes wrong any more that has not gone wrong yet.
   void Calm();
+  // A machine that is not there comes, and its node starts: as one that has only been told where
+  // to find the others if its disk is empty, else as what it was.
+  void Arrive(size_t node, bool empty_disk);
+  // It is gone: of itself, or the power is cut.
+  void Depart(size_t node);
+  // The power is cut, and stays so until BringBack. Whether any may be kept away: members stay, and
+  // every copy of everything is there.
+  bool MayKeepAway();
+  void KeepAway(size_t node);
+  void BringBack();
   // A node that leads some group, if there is one.
   std::optional<size_t> SomeLeader() const;
 
@@ -118,19 +140,40 @@ class World {
   uint64_t TraceSoFar() const { return trace_.value(); }
   // What is on the disk of `node`, as programs read it back.
   const Disk& disk(size_t node) const { return slots_[node]->disk; }
-  // The disk of each node that is up changes a byte of some full segment, if there is one. Its
-  // scrubber must find that, and nobody else may look any more.
+  // world_rot.cc. The disk of each node that is up changes a byte of some full segment, if there is
+  // one: the very end, where all of them may.
   void RotSomewhere();
-  // Why not all of it is found yet; empty: it is.
-  std::string RotNotFound() const;
+  // While all goes on: the disk of one node (chosen at `which`) changes a byte of a full segment
+  // that others have as well, unless an earlier one is not repaired yet: of nothing that is
+  // committed more than one copy is ever damaged.
+  void RotUnderFaults(const Place& which);
+  // Why not all of it is found, and repaired where somebody else has it, yet; empty: it is.
+  std::string RotLeft() const;
+  // Whoever read `file` on `node`, as it was told to, says that its bytes are wrong.
+  void TellDamage(size_t node, const FileId& file);
+  // Whether a read of `file` on `node` may meet bytes that the disk has changed.
+  bool IsRotten(size_t node, const FileId& file) const { return slots_[node]->disk.IsRotten(file); }
   // Reads every replica back (checkers/replica equality) and closes the ledger.
   void Finish();
   ClusterFacts Facts() const;
 
  private:
+  // A byte that the disk has changed in a full segment.
+  struct Rot {
+    SealedSegment segment;
+    LogIndex entry;      // the damaged one; 0: the header
+    std::string frames;  // all of the segment's, before
+    bool found = false;
+    bool repaired = false;
+  };
   struct Slot {
-    Slot(uint32_t actor, const Scenario& scenario, Decisions* decisions, Coverage* coverage)
-        : disk(actor, scenario.sector_bytes, decisions, coverage) {}
+    Slot(uint32_t actor, NodeId id_in, const Scenario& scenario, Decisions* decisions,
+         Coverage* coverage)
+        : id(id_in), disk(actor, scenario.sector_bytes, decisions, coverage) {}
+    NodeId id;
+    bool present = false;
+    bool away = false;     // KeepAway
+    bool founder = false;  // it is told who founds the cluster
     Endpoint endpoint;
     std::string address;
     Disk disk;
@@ -142,6 +185,7 @@ class World {
     bool shutting_down = false;
     int idle_steps = 0;  // steps in a row after which a deadline was due still
     bool disk_full = false;
+    bool rejoins = false;  // its disk was lost, and it was not let in again yet
     int64_t wall_offset_millis = 0;
     Duration down;  // how long the present or coming absence lasts
     std::vector<Event> inbox;
@@ -157,10 +201,14 @@ class World {
     };
     std::map<IoToken, Flushing> flushes;
     Instant hangs_until;
-    Instant ran_since;  // when it started, or a pause ended
-    std::optional<SealedSegment> rotten;
-    bool rot_found = false;
-    std::set<std::string> unsynced_sidecars;  // paths of those whose sync has failed
+    Instant ran_since;                   // when it started, or a pause ended
+    Instant cut_off_again_at;            // not earlier
+    std::optional<Rot> rot;              // the last one
+    std::set<std::string> rotten_files;  // paths of all
+    std::set<GroupId> shared;            // as of when it went down (IsShared)
+    std::optional<GroupId> lost_end;     // whose log's end has rotted and is not fetched again yet
+    // Paths of those whose sync has failed, or was cut short.
+    std::set<std::string> unsynced_sidecars;
   };
 
   // world.cc: time and steps.
@@ -172,6 +220,8 @@ class World {
   void ArmTimer(size_t node);
   void CheckDeadline(size_t node, Now now);
   void GoDown(size_t node);
+  // What is wrong with the files of a disk that is emptied.
+  void ForgetDisk(size_t node);
   void ScheduleStart(size_t node, Duration delay);
   // Runs `function` after `delay` unless the node goes down before.
   template <typename F>
@@ -204,6 +254,42 @@ class World {
   void CheckHung(size_t node, Instant flush_begun);
   void Reopen(size_t node, ReopenGroup reopen);
   void OnNote(size_t node, const Note& note);
+  // Whether a read fails that `node` does now; `stream` as in Place.
+  bool ReadFails(size_t node, uint32_t stream);
+
+  // world_rot.cc
+  void RotAt(size_t node, SealedSegment segment);
+  // A node starts: a repair may have lasted through a crash that took the news of it.
+  void NoticeRepair(size_t node);
+  // And near the end of one of its logs a byte may have changed meanwhile, or a write may turn out
+  // to have gone elsewhere.
+  void RotLogEnd(size_t node);
+  // An entry, and up to where its log was known to be committed.
+  struct Committed {
+    FileRange place;
+    LogIndex committed;
+  };
+  std::vector<Committed> LastCommitted(size_t node) const;
+  void MisdirectWrite(size_t node, const Committed& last, const std::vector<Committed>& places);
+  // Whether a start notices. That it must, if it finds less than what was `committed`.
+  bool GivesUpEnd(size_t node, GroupId group, LogIndex committed);
+  void LosesEnd(size_t node, const FileId& file, const std::string& how);
+  // Whether what rotted on `node` is, or may be, there still.
+  bool HoldsRot(size_t node) const;
+  // No disk was emptied, and nothing that has rotted is still to be repaired, as far as can be
+  // told: of nodes that are down it cannot.
+  bool MayRot();
+  // Whether this is one of three voters or more: what it loses some other one has, and none of them
+  // has to wait for it to come back.
+  static bool IsShared(const GroupView& view, NodeId self);
+  // Whether the end of the log that `slot` lost is back.
+  bool HasRegained(Slot& slot, Now now);
+  void OnRepaired(size_t node, const std::string& text);
+  void OnLogEndGivenUp(size_t node, const Note& note);
+  static bool NamesRotten(const Slot& slot, const std::string& text);
+  // Whether some other replica could give back what rots on `node`.
+  bool IsRepairable(size_t node, const Rot& rot) const;
+  static void ForgetSidecars(Slot& slot, const FileBatch& batch);
   static bool IsOfUnsyncedSidecar(const Slot& slot, const std::string& finding);
   std::optional<size_t> NodeOf(NodeId id) const;
   std::optional<size_t> NodeOf(const Endpoint& endpoint) const;
@@ -220,6 +306,7 @@ class World {
   History* history_ = nullptr;
   TraceHash trace_;
   bool calm_ = false;
+  bool wiped_ = false;  // some disk, in this run
   // Empty; for their capacity.
   Effects effects_;
   std::vector<Event> spare_inbox_;

@@ -42,6 +42,12 @@ Bytes OneFrame(const std::vector<Bytes>& parts) {
   return Bytes::From(std::move(frame));
 }
 
+bool ChangesMembers(const Entry& entry) {
+  if (entry.kind != EntryKind::kControl) return false;
+  const absl::StatusOr<std::string_view> payload = ControlPayload(entry.frame.view());
+  return payload.ok() && raft::IsConfChange(*payload);
+}
+
 }  // namespace
 
 void World::Execute(size_t node, Effects& effects) {
@@ -98,9 +104,11 @@ void World::ExecuteOne(size_t node, Effect& effect) {
           const Duration delay =
               decisions_.Between(Site::kReadLatency, static_cast<uint32_t>(node),
                                  Duration::Micros(5), scenario_->flush_min + Duration::Micros(10));
-          ForIncarnation(delay, node, [this, node, read = e] {
-            Deliver(node, ReadDone{read.token,
-                                   slots_[node]->disk.Read(read.file, read.pos, read.length)});
+          const bool fails = ReadFails(node, static_cast<uint32_t>(node));
+          ForIncarnation(delay, node, [this, node, fails, read = e] {
+            absl::StatusOr<Bytes> bytes = absl::UnavailableError("a read fails");
+            if (!fails) bytes = slots_[node]->disk.Read(read.file, read.pos, read.length);
+            Deliver(node, ReadDone{read.token, std::move(bytes)});
           });
         } else if constexpr (std::is_same_v<E, ReopenGroup>) {
           Reopen(node, e);
@@ -118,7 +126,14 @@ void World::ExecuteOne(size_t node, Effect& effect) {
       effect);
 }
 
-// What a sidecar held when its sync failed may read back until a power loss takes it. Frames are
+void World::ForgetSidecars(Slot& slot, const FileBatch& batch) {
+  for (const FileId& file : batch.sync) {
+    if (file.kind == FileKind::kIndex) slot.unsynced_sidecars.insert(PathOf(file));
+  }
+}
+
+// What a sidecar held when its sync failed may read back until a power loss takes it, and of one
+// that was being synced then any part may be missing. Frames are
 // written again when that shows (engine/log/recovery.cc), a sidecar only when it is missed: all it
 // says is in the frames, and the scrubber makes it anew.
 bool World::IsOfUnsyncedSidecar(const Slot& slot, const std::string& finding) {
@@ -137,12 +152,20 @@ void World::OnNote(size_t node, const Note& note) {
                               absl::StrCat(note.event, text));
   }
   if (note.event == "scrub_pass") coverage_.Hit(Probe::kScrubPass);
+  if (note.event == "segment_repaired") OnRepaired(node, text);
+  if (note.event == "log_end_given_up") OnLogEndGivenUp(node, note);
+  if (note.event == "diverged") {
+    verdict_.Fail("divergence", absl::StrCat("node ", id(node).value(), ":", text));
+  }
   if (note.event != "scrub_finding") return;
   coverage_.Hit(Probe::kScrubFinding);
   // Once it is found nobody waits for it any more; found again it is the same.
   Slot& slot = *slots_[node];
-  if (slot.rotten.has_value() && absl::StrContains(text, PathOf(slot.rotten->file()))) {
-    slot.rot_found = true;
+  if (NamesRotten(slot, text)) {
+    // What a write that went elsewhere has replaced rots in a file, too, and is no Rot.
+    if (slot.rot.has_value()) {
+      slot.rot->found |= absl::StrContains(text, PathOf(slot.rot->segment.file()));
+    }
   } else if (!IsOfUnsyncedSidecar(slot, text)) {
     verdict_.Fail("scrub",
                   absl::StrCat("node ", id(node).value(), " finds damage where none is:", text));
@@ -154,6 +177,7 @@ void World::Send(size_t node, SendPeer send) {
   const std::optional<size_t> to = NodeOf(send.to);
   if (!to.has_value() || !slots_[node]->knows_address[*to]) return;
   const Network::Arrivals arrivals = network_.PlanMessage(scheduler_.now(), node, *to);
+  if (!calm_ && scenario_->leader_cut_off > 0) MaybeCutOff(node, *to, send.message);
   const MarkId mark = story_->timeline().Sends(node, *to, send.message);
   if (arrivals.count == 0) {
     story_->timeline().Ends(mark, WhyNotSent(node, *to));
@@ -173,8 +197,30 @@ void World::Send(size_t node, SendPeer send) {
   }
 }
 
+void World::MaybeCutOff(size_t leader, size_t to, const PeerMessage& message) {
+  if (message.snapshot != nullptr || message.beats != nullptr) return;
+  const auto* append = std::get_if<raft::AppendRequest>(&message.message.body);
+  const bool members = append != nullptr &&
+                       std::any_of(append->entries.begin(), append->entries.end(), ChangesMembers);
+  if (!members && !std::holds_alternative<raft::TimeoutNow>(message.message.body)) return;
+  // A change of members is sent again and again where it does not get through: once will do.
+  Instant& again_at = slots_[leader]->cut_off_again_at;
+  if (scheduler_.now() < again_at) return;
+  const uint32_t actor = static_cast<uint32_t>(leader * 8 + to);
+  if (!decisions_.Fault(Site::kLeaderCutOff, actor, scenario_->leader_cut_off)) return;
+  again_at = scheduler_.now() + scenario_->election_timeout * 10;
+  coverage_.Hit(Probe::kLeaderCutOff);
+  story_->Tell("node ", id(leader).value(), " hears nothing for a while");
+  for (size_t other = 0; other < nodes(); ++other) {
+    if (other == leader) continue;
+    network_.Block(other, leader);
+    scheduler_.After(scenario_->election_timeout * 2,
+                     [this, other, leader] { network_.Unblock(other, leader); });
+  }
+}
+
 Outcome World::WhyNotSent(size_t from, size_t to) const {
-  if (!network_.Reachable(from, to)) return Outcome::kBlocked;
+  if (!network_.Reachable(from, to) || network_.IsHalfOpen(from, to)) return Outcome::kBlocked;
   return network_.Connected(from, to) ? Outcome::kLost : Outcome::kBroken;
 }
 
@@ -186,6 +232,7 @@ bool World::Hear(size_t from, size_t to, const Bytes& bytes) {
                                              " cannot be read: ", message.status().message()));
     return true;
   }
+  observer_.contact().OnHeard(id(to), id(from), scheduler_.now());
   Deliver(to, PeerReceived{id(from), *std::move(message)});
   return true;
 }
@@ -270,6 +317,18 @@ void World::BlockLink(size_t from, size_t to) {
   }
 }
 
+void World::SlowLink(size_t from, size_t to, Duration delay, Duration length) {
+  network_.Slow(from, to, delay);
+  scheduler_.After(length, [this, from, to] { network_.Slow(from, to, Duration()); });
+}
+
+void World::HalfOpenLink(size_t from, size_t to, Duration length) {
+  network_.HalfOpen(from, to);
+  scheduler_.After(length, [this, from, to, epoch = network_.Epoch(from, to)] {
+    if (network_.Epoch(from, to) == epoch) BreakLink(from, to);
+  });
+}
+
 World::Fate World::FateOfFlush(size_t node) {
   const uint32_t actor = static_cast<uint32_t>(node);
   if (calm_) return Fate::kSynced;
@@ -331,7 +390,8 @@ void World::CheckHung(size_t node, Instant flush_begun) {
   for (const GroupView& view : slot.node->Groups()) {
     if (view.failure != nullptr || view.removing) continue;
     if (view.raft->role() != raft::Role::kLeader) continue;
-    if (raft::MembersOf(view.raft->membership()).size() < 2) continue;
+    // Learners cannot take over.
+    if (view.raft->membership().voters.Voters().size() < 2) continue;
     verdict_.Fail("disk_stall", absl::StrCat("node ", id(node).value(), " still leads group ",
                                              view.group.value(), ", though its disk has hung for ",
                                              (scheduler_.now() - since).millis(), " ms"));
@@ -367,9 +427,7 @@ void World::EndFlush(size_t node, IoToken token, Fate fate, MarkId mark) {
     return;
   }
   slot.disk.SyncFailed(batch);
-  for (const FileId& file : batch.sync) {
-    if (file.kind == FileKind::kIndex) slot.unsynced_sidecars.insert(PathOf(file));
-  }
+  ForgetSidecars(slot, batch);
   observer_.durable().OnSyncFailed(id(node), batch);
   coverage_.Hit(Probe::kSyncFailed);
   story_->Tell("a sync fails on node ", id(node).value());
@@ -421,9 +479,24 @@ void World::ReadAt(size_t node, FileRange range, std::function<void(absl::Status
   const Duration delay = decisions_.Between(
       Place(Site::kFetchReadLatency, static_cast<uint32_t>(node), static_cast<uint32_t>(node) + 8),
       Duration::Micros(1), scenario_->flush_min + Duration::Micros(10));
-  ForIncarnation(delay, node, [this, node, range = std::move(range), done = std::move(done)] {
-    done(slots_[node]->disk.Read(range.file, range.pos, range.length));
-  });
+  const bool fails = ReadFails(node, static_cast<uint32_t>(node) + 8);
+  ForIncarnation(delay, node,
+                 [this, node, fails, range = std::move(range), done = std::move(done)] {
+                   if (fails) {
+                     done(absl::UnavailableError("a read fails"));
+                   } else {
+                     done(slots_[node]->disk.Read(range.file, range.pos, range.length));
+                   }
+                 });
+}
+
+bool World::ReadFails(size_t node, uint32_t stream) {
+  if (calm_ || scenario_->read_fails == 0) return false;
+  const Place at(Site::kReadFails, static_cast<uint32_t>(node), stream);
+  if (!decisions_.Fault(at, scenario_->read_fails)) return false;
+  coverage_.Hit(Probe::kReadFailed);
+  story_->Tell("a read fails on node ", id(node).value());
+  return true;
 }
 
 }  // namespace tidemark::sim

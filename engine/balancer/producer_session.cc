@@ -61,10 +61,9 @@ void ProducerSession::Submit(Instant now, uint64_t tag, Bytes batch, uint32_t re
   window_.push_back(Pending{tag, std::move(batch), record_count, next_sequence_, deadline, 0});
   next_sequence_ = NextSequence(next_sequence_, record_count);
   if (state_ == State::kOpen) {
-    Pending& pending = window_.back();
-    pending.attempts = 1;
+    ++unsent_;
     if (was_idle) attempt_deadline_ = now + options_.attempt_timeout;
-    out.emplace_back(SendBatch{stream_, pending.batch, pending.sequence});
+    SendRest(out);
   } else if (state_ == State::kIdle) {
     Open(now, out);
   }
@@ -96,10 +95,11 @@ void ProducerSession::Close(Instant now, bool endpoint_ok, ProducerActions& out)
   attempt_deadline_ = Instant::Never();
 }
 
-void ProducerSession::SendAll(ProducerActions& out) {
-  for (Pending& pending : window_) {
-    ++pending.attempts;
-    out.emplace_back(SendBatch{stream_, pending.batch, pending.sequence});
+void ProducerSession::SendRest(ProducerActions& out) {
+  const size_t end = on_trial_ ? std::min<size_t>(window_.size(), 1) : window_.size();
+  for (size_t i = window_.size() - unsent_; i < end; ++i, --unsent_) {
+    ++window_[i].attempts;
+    out.emplace_back(SendBatch{stream_, window_[i].batch, window_[i].sequence});
   }
 }
 
@@ -107,11 +107,12 @@ void ProducerSession::OnStreamOpen(Instant now, StreamId stream, ProducerActions
   if (stream != stream_ || state_ != State::kOpening) return;
   state_ = State::kOpen;
   attempt_deadline_ = now + options_.attempt_timeout;
-  SendAll(out);
+  unsent_ = window_.size();
+  SendRest(out);
 }
 
 void ProducerSession::OnAck(Instant now, StreamId stream, int32_t sequence, Offset base_offset,
-                            ProducerActions& out) {
+                            Term term, ProducerActions& out) {
   if (stream != stream_ || state_ != State::kOpen) return;
   const auto it = std::find_if(window_.begin(), window_.end(), [&](const Pending& pending) {
     return pending.sequence == sequence;
@@ -121,6 +122,7 @@ void ProducerSession::OnAck(Instant now, StreamId stream, int32_t sequence, Offs
     answered_ = true;
     picker_->OnDone(now, target_.address, now - opened_at_, true);
   }
+  acked_term_ = std::max(acked_term_, term);
   backoff_.Reset();
   hops_ = 0;
   last_error_ = absl::OkStatus();
@@ -128,6 +130,8 @@ void ProducerSession::OnAck(Instant now, StreamId stream, int32_t sequence, Offs
   out.emplace_back(Done{it->tag, base_offset, it->record_count});
   window_bytes_ -= it->batch.size();
   window_.erase(it);
+  on_trial_ = false;
+  SendRest(out);
   // A repeated answer to this epoch must not be taken for one to the next: the stream goes too.
   if (draining_ && window_.empty()) Close(now, true, out);
   BeginEpochIfDrained();
@@ -145,6 +149,10 @@ void ProducerSession::OnBatchError(Instant now, StreamId stream, int32_t sequenc
   // An earlier batch is still without answer: this one was refused because of that one, which the
   // next stream sends first. Refused as the oldest, the server lost track of this producer.
   if (error.reason == "OUT_OF_ORDER_SEQUENCE" && index > 0) verdict = Verdict::kBackOff;
+  // Or it was deposed without knowing it yet, and what came before is with its successor.
+  const bool deposed = error.reason == "OUT_OF_ORDER_SEQUENCE" && error.leader.term != Term() &&
+                       error.leader.term < acked_term_;
+  if (deposed) verdict = Verdict::kElsewhere;
   Close(now, !BlamesEndpoint(error), out);
   if (verdict == Verdict::kFinal) {
     const bool unknown = window_[index].attempts > 1;
@@ -152,7 +160,8 @@ void ProducerSession::OnBatchError(Instant now, StreamId stream, int32_t sequenc
     if (!window_.empty()) Open(now, out);
     return;
   }
-  Retry(now, error, out);
+  if (deposed) view_->OnUnreachable(where_, target_);
+  Retry(now, error, verdict, out);
 }
 
 void ProducerSession::OnStreamClosed(Instant now, StreamId stream, const CallError& error,
@@ -164,15 +173,18 @@ void ProducerSession::OnStreamClosed(Instant now, StreamId stream, const CallErr
   state_ = State::kIdle;
   attempt_deadline_ = Instant::Never();
   if (window_.empty()) return;
-  if (Classify(error, options_.retry_not_found) == Verdict::kFinal) {
+  const Verdict verdict = Classify(error, options_.retry_not_found);
+  if (verdict == Verdict::kFinal) {
     const bool unknown = window_.front().attempts > 0;
     FailFrom(0, error.ToStatus(), unknown, error.reason == "PRODUCER_FENCED", out);
     return;
   }
-  Retry(now, error, out);
+  Retry(now, error, verdict, out);
 }
 
-void ProducerSession::Retry(Instant now, const CallError& error, ProducerActions& out) {
+void ProducerSession::Retry(Instant now, const CallError& error, Verdict verdict,
+                            ProducerActions& out) {
+  on_trial_ = true;
   bool hop = false;
   if (error.reason == "NOT_LEADER" || error.reason == "NOT_A_REPLICA") {
     hop = view_->OnNotLeader(where_, target_, error.leader);
@@ -187,9 +199,7 @@ void ProducerSession::Retry(Instant now, const CallError& error, ProducerActions
   state_ = State::kWaiting;
   attempt_deadline_ = now + backoff_.Next();
   last_error_ = error.ToStatus();
-  if (Classify(error, options_.retry_not_found) == Verdict::kElsewhere) {
-    out.emplace_back(RefreshView{});
-  }
+  if (verdict == Verdict::kElsewhere) out.emplace_back(RefreshView{});
 }
 
 void ProducerSession::FailFrom(size_t index, const absl::Status& status, bool first_unknown,
@@ -246,8 +256,7 @@ void ProducerSession::OnTimer(Instant now, ProducerActions& out) {
     stuck.message = "no answer on the stream";
     Close(now, false, out);
     if (window_.empty()) return;
-    Retry(now, stuck, out);
-    out.emplace_back(RefreshView{});
+    Retry(now, stuck, Verdict::kElsewhere, out);
   }
 }
 

@@ -76,8 +76,10 @@ struct ProducerOptions {
 //   Use     while CanAccept(): encode a batch with producer_id(), epoch() and next_sequence(), then
 //           Submit it. Every submitted batch ends in exactly one Done or Failed.
 //   Order   the log holds the delivered batches in the order of Submit. When a stream breaks or
-//           the leader moves, everything unacknowledged is sent again, in order, on a new stream;
-//           the server recognises what it has by (producer id, epoch, sequence).
+//           the leader moves, everything unacknowledged is sent again, in order, on a new stream:
+//           the oldest batch first, and the others once that one is acknowledged, so that servers
+//           that refuse are not sent a whole window each. The server recognises what it has by
+//           (producer id, epoch, sequence).
 //   Failure a final error on one batch also fails the later ones in flight: they cannot be appended
 //           out of sequence. Nothing is accepted until the earlier ones are through; then a new
 //           epoch begins at sequence 0. A delivery timeout fails the same way.
@@ -101,8 +103,9 @@ class ProducerSession {
   void Submit(Instant now, uint64_t tag, Bytes batch, uint32_t record_count, ProducerActions& out);
 
   void OnStreamOpen(Instant now, StreamId stream, ProducerActions& out);
-  // The batch that began at `sequence` is durable. Unknown sequences (duplicates) are ignored.
-  void OnAck(Instant now, StreamId stream, int32_t sequence, Offset base_offset,
+  // The batch that began at `sequence` is durable, says the leader of `term`. Unknown sequences
+  // (duplicates) are ignored.
+  void OnAck(Instant now, StreamId stream, int32_t sequence, Offset base_offset, Term term,
              ProducerActions& out);
   // The server refused this one batch; the stream is still there.
   void OnBatchError(Instant now, StreamId stream, int32_t sequence, const CallError& error,
@@ -132,9 +135,10 @@ class ProducerSession {
 
   void Open(Instant now, ProducerActions& out);
   void Close(Instant now, bool endpoint_ok, ProducerActions& out);
-  void SendAll(ProducerActions& out);
-  // Deals with a failure that made the stream useless; the stream is closed already.
-  void Retry(Instant now, const CallError& error, ProducerActions& out);
+  // Sends what the present stream was not sent yet, in order; on trial the oldest batch alone.
+  void SendRest(ProducerActions& out);
+  // Deals with a failure that made the stream useless and is not final; the stream is closed.
+  void Retry(Instant now, const CallError& error, Verdict verdict, ProducerActions& out);
   void FailFrom(size_t index, const absl::Status& status, bool first_unknown, bool fenced,
                 ProducerActions& out);
   void BeginEpochIfDrained();
@@ -162,8 +166,14 @@ class ProducerSession {
   // kWaiting: when to open. kOpening, kOpen: when the attempt counts as stuck.
   Instant attempt_deadline_ = Instant::Never();
   uint32_t hops_ = 0;
+  // The latest that acknowledged something: a leader of an earlier one has been deposed.
+  Term acked_term_;
   // Of the attempts since the last acknowledgement.
   absl::Status last_error_;
+  // Nothing was acknowledged since a stream became useless: the next server may refuse, too.
+  bool on_trial_ = false;
+  // Of the end of the window, what the present stream was not sent yet.
+  size_t unsent_ = 0;
   // In order of Submit: sequences ascend (modulo wrap) and so do deadlines.
   std::deque<Pending> window_;
   size_t window_bytes_ = 0;

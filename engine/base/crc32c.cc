@@ -100,8 +100,11 @@ uint64_t ThreeLanes(const char*& at, size_t& left, uint64_t crc, const ShiftTabl
 
 constexpr size_t kLongLane = 4096;
 constexpr size_t kShortLane = 256;
+// Record batches of a few hundred bytes are common, too.
+constexpr size_t kTinyLane = 64;
 constexpr ShiftTable kLongShift = MakeShiftTable(kLongLane);
 constexpr ShiftTable kShortShift = MakeShiftTable(kShortLane);
+constexpr ShiftTable kTinyShift = MakeShiftTable(kTinyLane);
 
 #endif  // __SSE4_2__
 
@@ -115,8 +118,14 @@ uint32_t Crc32c(std::string_view data, uint32_t crc) {
   uint64_t wide = state;
   wide = ThreeLanes<kLongLane>(at, left, wide, kLongShift);
   wide = ThreeLanes<kShortLane>(at, left, wide, kShortShift);
+  wide = ThreeLanes<kTinyLane>(at, left, wide, kTinyShift);
   for (; left >= 8; at += 8, left -= 8) wide = _mm_crc32_u64(wide, LoadLittle<uint64_t>(at));
   state = static_cast<uint32_t>(wide);
+  if ((left & 4) != 0) {
+    state = _mm_crc32_u32(state, LoadLittle<uint32_t>(at));
+    at += 4;
+    left -= 4;
+  }
 #endif
   for (; left > 0; ++at, --left) {
     state = kByteTable[(state ^ static_cast<uint8_t>(*at)) & 0xff] ^ (state >> 8);

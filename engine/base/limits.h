@@ -149,10 +149,28 @@ inline constexpr size_t kReplacementPieceBytes = 1u << 20;
 inline constexpr size_t kSnapshotChunkBytes = 256u << 10;
 inline constexpr uint64_t kSidecarBytesMax = uint64_t{1} << 30;
 inline constexpr uint64_t kSnapshotSegmentsMax = uint64_t{1} << 20;
+// Frames sent at a time to who repairs a segment: one that is begun is sent whole.
+inline constexpr size_t kFramesReplyBytesMax = kSnapshotChunkBytes + kBatchBytesMax;
+// A segment that nobody could help to repair is asked for again after this long.
+inline constexpr int64_t kRepairRetryMillis = 5000;
+// Replicas compare the running digests of their logs at every so many entries, and keep so many.
+inline constexpr uint64_t kDigestSampleEntries = 16;
+inline constexpr size_t kDigestSamplesMax = 256;
+// How often they tell each other, in heartbeat intervals.
+inline constexpr int64_t kDigestHeartbeats = 8;
 // How fast a node takes snapshots unless told otherwise: a part of what disks and networks do, so
 // that whoever is served by the source and the receiver does not notice.
 inline constexpr uint64_t kSnapshotBytesPerSecond = 64u << 20;
 inline constexpr uint64_t kSnapshotRateMin = 64u << 10;
+// How fast a leader sends entries to each node that lags and that nobody waits for, likewise; while
+// its clients append only a part of it, but as much more as they append. What is read for it at a
+// time holds the loop up for a tenth of a millisecond. Appends make a leader busy for a second.
+inline constexpr uint64_t kCatchUpBytesPerSecond = 64u << 20;
+inline constexpr uint64_t kCatchUpRateMin = 64u << 10;
+inline constexpr uint64_t kCatchUpRateMax = uint64_t{8} << 30;
+inline constexpr uint64_t kCatchUpBusyParts = 4;
+inline constexpr size_t kCatchUpReadBytes = 64u << 10;
+inline constexpr int64_t kCatchUpBusyMillis = 1000;
 // A receiver that hears nothing asks again, whoever leads by then, after this long; and goes on
 // this long after what it got was refused.
 inline constexpr int64_t kSnapshotRetryMillis = 1000;

@@ -64,7 +64,11 @@ void Swim::Merge(Now now, const Member& news, Effects& out) {
 
 void Swim::MergeSelf(const Member& news, Effects& out) {
   Member& self = members_.at(config_.id).member;
-  if (news.incarnation < self.incarnation) return;
+  if (news.incarnation < self.incarnation) {
+    // Outbid already, and whoever says so has not heard of it.
+    if (news.state != MemberState::kAlive) Announce(config_.id);
+    return;
+  }
   if (news.endpoint != self.endpoint && !Gone(news.state)) {
     // Not outbid: two nodes that outbid each other would never stop.
     NoteConflict(
@@ -77,6 +81,7 @@ void Swim::MergeSelf(const Member& news, Effects& out) {
   if (news == self) return;
   // Rumours of our death, or of an earlier life: outbid them.
   self.incarnation = news.incarnation + 1;
+  ++revision_;
   ++counters_.refutations;
   Announce(config_.id);
 }
@@ -90,6 +95,7 @@ bool Swim::MakeRoom() {
   if (oldest == members_.end()) return false;
   news_.erase(oldest->first);
   members_.erase(oldest);
+  ++revision_;
   return true;
 }
 
@@ -108,6 +114,7 @@ void Swim::Accept(Now now, Known& known, const Member& news, Effects& out) {
   const bool same_place = known.member.endpoint == news.endpoint;
   const bool same_tags = known.member.tags == news.tags;
   known.member = news;
+  ++revision_;
   Announce(news.id);
   if (before != news.state) known.changed = now.instant;
   known.suspect_until = Instant::Never();

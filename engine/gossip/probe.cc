@@ -110,6 +110,7 @@ void Swim::ExpireSuspects(Now now, Effects& out) {
     if (gone && at->first != config_.id && now.instant >= known.changed + config_.reclaim_after) {
       news_.erase(at->first);
       at = members_.erase(at);
+      ++revision_;
     } else {
       ++at;
     }

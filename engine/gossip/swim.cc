@@ -29,6 +29,10 @@ Member SelfOf(const Config& config, uint64_t incarnation) {
   return self;
 }
 
+// Who has no news does not wake to tell it, so that the time for that may be over: what is new now
+// is told at once.
+Instant NotBefore(Now now, Instant gossip_at) { return std::max(now.instant, gossip_at); }
+
 }  // namespace
 
 void Config::SpeedUp(int64_t factor) {
@@ -68,6 +72,7 @@ Swim::Swim(Config config, uint64_t first_incarnation, Prng prng)
 }
 
 void Swim::Start(Now now, Effects& out) {
+  deadline_.reset();
   started_at_ = now.instant;
   // Nodes that start together do not probe together.
   probe_at_ = now.instant + prng_.Between(Duration(), config_.probe_interval);
@@ -184,11 +189,15 @@ std::optional<Packet> Swim::Open(std::string_view bytes, size_t bytes_max, Effec
 }
 
 void Swim::OnDatagram(Now now, const Endpoint& from, std::string_view bytes, Effects& out) {
+  deadline_.reset();
+  gossip_at_ = NotBefore(now, gossip_at_);
   const std::optional<Packet> packet = Open(bytes, kDatagramBytesMax, out);
   if (packet.has_value()) Handle(now, from, *packet, out);
 }
 
 void Swim::OnStream(Now now, std::string_view bytes, Effects& out) {
+  deadline_.reset();
+  gossip_at_ = NotBefore(now, gossip_at_);
   const std::optional<Packet> packet = Open(bytes, kGossipStreamBytesMax, out);
   if (!packet.has_value()) return;
   for (const Member& member : packet->members) Merge(now, member, out);
@@ -209,6 +218,11 @@ void Swim::Handle(Now now, const Endpoint& from, const Packet& packet, Effects& 
       if (packet.target != config_.id) return;  // meant for who was at this address before
       Packet ack = Make(PacketType::kAck);
       ack.sequence = packet.sequence;
+      // It lives, and there may be nobody left who would tell it that it is thought dead.
+      if (const Member* asker = Find(packet.from);
+          asker != nullptr && asker->state != MemberState::kAlive) {
+        ack.members.push_back(*asker);
+      }
       Send(from, std::move(ack), out);
       return;
     }
@@ -234,12 +248,13 @@ void Swim::Handle(Now now, const Endpoint& from, const Packet& packet, Effects& 
 }
 
 void Swim::OnTimer(Now now, Effects& out) {
+  deadline_.reset();
   if (now.instant >= join_at_) JoinNext(now, out);
   ExpireSuspects(now, out);
   std::erase_if(relays_, [&](const auto& relay) { return relay.second.until <= now.instant; });
   if (probe_.has_value() && now.instant >= probe_->next) ContinueProbe(now, out);
   if (now.instant >= probe_at_) StartProbe(now, out);
-  if (now.instant >= gossip_at_) {
+  if (!news_.empty() && now.instant >= gossip_at_) {
     gossip_at_ = now.instant + config_.gossip_interval;
     Gossip(out);
   }
@@ -264,7 +279,6 @@ void Swim::OnTimer(Now now, Effects& out) {
 }
 
 void Swim::Gossip(Effects& out) {
-  if (news_.empty()) return;
   std::vector<NodeId> others = Others(/*alive_only=*/false);
   for (size_t i = 0; i < config_.gossip_fanout && !others.empty() && !news_.empty(); ++i) {
     const size_t pick = prng_.Below(others.size());
@@ -273,7 +287,9 @@ void Swim::Gossip(Effects& out) {
   }
 }
 
-absl::Status Swim::SetTags(Now, std::map<std::string, std::string> tags, Effects& out) {
+absl::Status Swim::SetTags(Now now, std::map<std::string, std::string> tags, Effects& out) {
+  deadline_.reset();
+  gossip_at_ = NotBefore(now, gossip_at_);
   Member& self = members_.at(config_.id).member;
   tags["id"] = self.tags.at("id");
   tags["addr"] = self.tags.at("addr");
@@ -283,18 +299,22 @@ absl::Status Swim::SetTags(Now, std::map<std::string, std::string> tags, Effects
   const absl::Status fits = CheckMember(changed);
   if (!fits.ok()) return fits;
   self = std::move(changed);
+  ++revision_;
   Announce(config_.id);
   out.changes.push_back({MemberChange::Kind::kUpdated, self});
   return absl::OkStatus();
 }
 
 void Swim::Leave(Now now, Effects& out) {
+  deadline_.reset();
+  gossip_at_ = NotBefore(now, gossip_at_);
   if (leaving_) return;
   leaving_ = true;
   Known& self = members_.at(config_.id);
   self.member.state = MemberState::kLeft;
   ++self.member.incarnation;
   self.changed = now.instant;
+  ++revision_;
   Announce(config_.id);
   // At once, and to everybody: there may be no later.
   for (const NodeId other : Others(/*alive_only=*/true)) {
@@ -323,8 +343,10 @@ std::vector<NodeId> Swim::Others(bool alive_only) const {
   return others;
 }
 
-Instant Swim::next_deadline() const {
-  Instant deadline = std::min({join_at_, probe_at_, gossip_at_, push_pull_at_});
+Instant Swim::EarliestDeadline() const {
+  Instant deadline = std::min({join_at_, probe_at_, push_pull_at_});
+  // Who has no news to tell need not wake for it.
+  if (!news_.empty()) deadline = std::min(deadline, gossip_at_);
   if (probe_.has_value()) deadline = std::min(deadline, probe_->next);
   for (const auto& [id, known] : members_) deadline = std::min(deadline, known.suspect_until);
   return deadline;

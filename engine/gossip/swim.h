@@ -104,10 +104,15 @@ class Swim {
   // Says goodbye: the others see `left`, not `failed`.
   void Leave(Now now, Effects& out);
 
-  Instant next_deadline() const;
+  Instant next_deadline() const {
+    if (!deadline_.has_value()) deadline_ = EarliestDeadline();
+    return *deadline_;
+  }
   const Member& self() const { return members_.at(config_.id).member; }
   // Everybody ever met and not yet forgotten, this node included, by id.
   std::vector<Member> members() const;
+  // Grows whenever members() has come to answer otherwise.
+  uint64_t revision() const { return revision_; }
   const Member* Find(NodeId id) const;
   const Counters& counters() const { return counters_; }
 
@@ -131,6 +136,7 @@ class Swim {
     Instant until;
   };
 
+  Instant EarliestDeadline() const;
   Packet Make(PacketType type) const;
   void Send(const Endpoint& to, Packet packet, Effects& out);
   void SendStream(const Endpoint& to, PacketType type, Effects& out);
@@ -177,7 +183,10 @@ class Swim {
   Instant probe_at_ = Instant::Never();
   Instant gossip_at_ = Instant::Never();
   Instant push_pull_at_ = Instant::Never();
+  // Asked for twice in every step of the node; whoever is told something resets it.
+  mutable std::optional<Instant> deadline_;
   Instant ask_stranger_at_;  // not earlier
+  uint64_t revision_ = 0;
   Counters counters_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "absl/container/inlined_vector.h"
 #include "engine/base/bytes.h"
 #include "engine/base/ids.h"
 
@@ -26,5 +27,9 @@ struct Entry {
 
   Offset end_offset() const { return base_offset + offset_span; }
 };
+
+// Entries that follow each other, as an append carries them: mostly one, for which no memory is
+// asked.
+using EntryList = absl::InlinedVector<Entry, 1>;
 
 }  // namespace tidemark

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
-#include "engine/log/frame.h"
+#include "engine/log/found_header.h"
 
 namespace tidemark {
 namespace {
@@ -15,7 +15,6 @@ using Found = GroupFiles::Found;
 
 // Reads the two files of a segment. False: it never became whole.
 absl::StatusOr<bool> ReadSegment(const DirectoryView& directory, Found& found) {
-  const FileId file = found.file();
   if (found.has_index) {
     const absl::StatusOr<std::string_view> sidecar = directory.Contents(found.sidecar());
     if (sidecar.ok()) found.sidecar_bytes = *sidecar;
@@ -23,7 +22,7 @@ absl::StatusOr<bool> ReadSegment(const DirectoryView& directory, Found& found) {
     found.index = DecodeIndex(found.sidecar_bytes);
     found.footer = DecodeFooter(found.sidecar_bytes);
   }
-  const absl::StatusOr<std::string_view> bytes = directory.Contents(file);
+  const absl::StatusOr<std::string_view> bytes = directory.Contents(found.file());
   if (absl::IsResourceExhausted(bytes.status())) return bytes.status();
   if (!bytes.ok()) {
     found.damage = std::string(bytes.status().message());
@@ -31,27 +30,11 @@ absl::StatusOr<bool> ReadSegment(const DirectoryView& directory, Found& found) {
   }
   found.bytes = *bytes;
   found.file_bytes = bytes->size();
-  const absl::StatusOr<SegmentHeader> header = DecodeSegmentHeader(found.bytes);
-  if (absl::IsFailedPrecondition(header.status())) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(PathOf(file), ": ", header.status().message()));
-  }
-  if (!header.ok()) {
-    const bool vouched =
-        found.footer.has_value() ||
-        std::any_of(found.index.begin(), found.index.end(),
-                    [](const DecodedIndexEntry& each) { return each.entry.durable > 0; });
-    found.damage = std::string(header.status().message());
-    return vouched || (found.bytes.size() >= kSegmentHeaderBytes &&
-                       !AllZeros(found.bytes.substr(0, kSectorBytes)));
-  }
-  if (header->group != found.header.group || header->number != found.header.number) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        PathOf(file), " is segment ", header->number, " of group ", header->group.value(),
-        ": it was copied or renamed; put it back where it belongs"));
-  }
-  found.header = *header;
-  return true;
+  TIDEMARK_ASSIGN_OR_RETURN(
+      HeaderVerdict verdict,
+      JudgeHeader(std::string(found.bytes.substr(0, kSegmentHeaderBytes)), found));
+  found.damage = std::move(verdict.damage);
+  return verdict.state != HeaderState::kNeverWhole;
 }
 
 class Sorter {

@@ -15,8 +15,7 @@ namespace tidemark {
 struct GroupFiles {
   struct Found : FoundSegment {
     std::string_view sidecar_bytes;  // the whole file; empty if it cannot be read
-    // What is wrong with the header; empty: nothing. Else only its group and number are set.
-    std::string damage;
+    // `damage` is about the header: of one that is lost only group and number are set.
   };
 
   // In the order of the log, those with a damaged header where their number puts them.

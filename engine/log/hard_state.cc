@@ -21,10 +21,14 @@ constexpr size_t kRecordBytes = kHardStateRecordBytes;
 
 // Nothing for a replica that has nothing to say there: zeros.
 void AppendExtra(const HardStateRecord& record, std::string& slot) {
-  if (record.snapshot == SnapshotFiles()) return;
+  if (record.snapshot == SnapshotFiles() && record.lost == LostEntries()) return;
   AppendLittle<uint64_t>(slot, record.snapshot.first);
   AppendLittle<uint64_t>(slot, record.snapshot.end);
   AppendLittle<uint64_t>(slot, record.snapshot.live);
+  AppendLittle<uint32_t>(slot, Crc32c(slot));
+  if (record.lost == LostEntries()) return;
+  AppendLittle<uint64_t>(slot, record.lost.term.value());
+  AppendLittle<uint64_t>(slot, record.lost.index.value());
   AppendLittle<uint32_t>(slot, Crc32c(slot));
 }
 
@@ -33,8 +37,16 @@ bool DecodeExtra(std::string_view slot, HardStateRecord& record) {
   if (slot.size() < kRecordBytes + kHardStateExtraBytes) return false;
   const std::string_view extra = slot.substr(kRecordBytes, kHardStateExtraBytes);
   if (AllZeros(extra)) return true;
-  const size_t covered = kRecordBytes + kHardStateExtraBytes - 4;
-  if (Crc32c(slot.substr(0, covered)) != LoadLittle<uint32_t>(slot.data() + covered)) return false;
+  const auto matches = [&](size_t end) {
+    return Crc32c(slot.substr(0, end - 4)) == LoadLittle<uint32_t>(slot.data() + end - 4);
+  };
+  if (!matches(kRecordBytes + kHardStateSnapshotBytes)) return false;
+  const std::string_view lost = extra.substr(kHardStateSnapshotBytes);
+  if (!AllZeros(lost)) {
+    if (!matches(kRecordBytes + kHardStateExtraBytes)) return false;
+    record.lost = {.term = Term(LoadLittle<uint64_t>(lost.data())),
+                   .index = LogIndex(LoadLittle<uint64_t>(lost.data() + 8))};
+  }
   record.snapshot = {.first = LoadLittle<uint64_t>(extra.data()),
                      .end = LoadLittle<uint64_t>(extra.data() + 8),
                      .live = LoadLittle<uint64_t>(extra.data() + 16)};

@@ -13,6 +13,19 @@
 
 namespace tidemark {
 
+// What a replica may have acknowledged and does not have any more: entries up to this one, which is
+// of this term at most. Until its log ends with as much again, it helps nobody who may lack it.
+struct LostEntries {
+  Term term;
+  LogIndex index;  // 0: nothing is lost
+
+  // Whether a log that ends with this entry has it all, as raft compares logs.
+  bool AreIn(Term last_term, LogIndex last_index) const {
+    return last_term != term ? last_term > term : last_index >= index;
+  }
+  friend bool operator==(const LostEntries&, const LostEntries&) = default;
+};
+
 // What a group must remember besides its log. Format: FORMAT.md section 4 (two slots of 4096 bytes,
 // written in turn, so that a torn write leaves the other one whole; each holds the record twice).
 struct HardStateRecord {
@@ -26,6 +39,8 @@ struct HardStateRecord {
   LogIndex start;
   // What of the log came, or is coming, with a snapshot.
   SnapshotFiles snapshot = {};
+  // The disk changed the end of the log, and it was given up.
+  LostEntries lost = {};
 
   friend bool operator==(const HardStateRecord&, const HardStateRecord&) = default;
 };
@@ -34,8 +49,10 @@ struct HardStateRecord {
 inline constexpr size_t kHardStateCopyBytes = 2048;
 inline constexpr size_t kHardStateCopies = 4;
 inline constexpr size_t kHardStateRecordBytes = 6 * 8 + 4;
-// Behind it: what most replicas never need (zeros), with a checksum of its own.
-inline constexpr size_t kHardStateExtraBytes = 3 * 8 + 4;
+// Behind it: what most replicas never need (zeros), in two parts with checksums of their own.
+inline constexpr size_t kHardStateSnapshotBytes = 3 * 8 + 4;
+inline constexpr size_t kHardStateLostBytes = 2 * 8 + 4;
+inline constexpr size_t kHardStateExtraBytes = kHardStateSnapshotBytes + kHardStateLostBytes;
 // One copy; nullopt if it is damaged or was never written.
 std::optional<HardStateRecord> DecodeHardStateCopy(std::string_view copy);
 

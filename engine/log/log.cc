@@ -112,7 +112,12 @@ bool Log::Impl::MustRoll(const Entry& entry) const {
 }
 
 void Log::Impl::StartSegment(uint64_t frame_bytes, WallTime wall) {
-  // Recovery may have found a segment that a crash kept from getting its first frame.
+  Segment segment;
+  segment.base_index = last_index() + 1;
+  segment.base_offset = next_offset();
+  segment.base_digest = last_digest();
+  // Recovery may have found a segment that a crash kept from getting its first frame, or of which
+  // all was given up. It may be all there is of the log.
   if (!segments.empty() && segments.back().count == 0) PopSegment();
   if (!segments.empty()) {
     EndRun();
@@ -125,11 +130,7 @@ void Log::Impl::StartSegment(uint64_t frame_bytes, WallTime wall) {
   replaced_staged.insert(replaced_staged.end(), replaced.begin(), replaced.end());
   replaced.clear();
   const uint64_t wanted = std::max(options.segment_bytes, kSegmentHeaderBytes + frame_bytes);
-  Segment segment;
   segment.number = next_number++;
-  segment.base_index = last_index() + 1;
-  segment.base_offset = next_offset();
-  segment.base_digest = last_digest();
   segment.digest = segment.base_digest;
   segment.capacity = (wanted + kBlock - 1) / kBlock * kBlock;
   segment.last_append = wall;
@@ -142,7 +143,7 @@ void Log::Impl::StartSegment(uint64_t frame_bytes, WallTime wall) {
       .previous_term = last_term(),
       .previous_digest = segment.base_digest,
       .created = wall,
-      .durable = std::min(durable, last_index())};
+      .durable = std::min(durable, segment.base_index - 1)};
   const FileId file = SegmentFile(segment);
   staged.ops.push_back(CreateFile{file, segment.capacity});
   staged.ops.push_back(CreateFile{IndexFile(segment), 0});
@@ -174,6 +175,8 @@ void Log::Impl::WriteSlice(const Segment& segment, Bytes bytes) {
     spare_slices.pop_back();
   }
   write.data.push_back(std::move(bytes));
+  // The frames and their index: what most batches are.
+  if (staged.ops.empty()) staged.ops.reserve(2);
   staged.ops.push_back(std::move(write));
 }
 

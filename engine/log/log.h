@@ -193,7 +193,7 @@ class Log {
 
   // The cached frames from `first` on, at most `max_bytes` (always at least one entry) and
   // `max_entries`. Empty if `first` is not in the cache (read it with RangeOf) or past the end.
-  std::vector<Entry> CachedEntries(LogIndex first, uint64_t max_bytes, size_t max_entries) const;
+  EntryList CachedEntries(LogIndex first, uint64_t max_bytes, size_t max_entries) const;
   // Look-ups in a full segment whose table is not in memory work, but point up to a hundredth of
   // the segment too early. These tell which bytes of which sidecar to read and hand to OnIndexRead
   // first; nullopt: none. (first_offset and first_index of the range mean nothing.)
@@ -270,6 +270,8 @@ class Log {
   // Behind the last full segment that could be sent to somebody who has nothing, all before it as
   // well, and that compaction has left alone; 0: there is none.
   LogIndex ShippableEnd() const;
+  // First index of that segment; first_index() if there is none.
+  LogIndex LastShippable() const;
   // Makes the next append begin a segment, so that the last one becomes full. False: it has
   // nothing, or one before it is about to be sealed.
   bool EndSegment();

@@ -203,6 +203,8 @@ struct Log::Impl {
 
   // log_sealed.cc
   bool IsSealed(const Segment& segment) const;
+  // Log::ShippableEnd; null: there is none.
+  const Segment* LastShippable() const;
   // The segment `number` was removed.
   void TellReplacement(uint64_t number);
   // Forgets the replacement if it is over.

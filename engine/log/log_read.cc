@@ -48,18 +48,19 @@ Offset Log::EndOffsetOf(LogIndex index) const {
   return segment.base_offset + log.FrameAtIndex(index).end_offset;
 }
 
-std::vector<Entry> Log::CachedEntries(LogIndex first, uint64_t max_bytes,
-                                      size_t max_entries) const {
+EntryList Log::CachedEntries(LogIndex first, uint64_t max_bytes, size_t max_entries) const {
   const Ring<Entry>& cache = impl_->cache;
-  std::vector<Entry> entries;
+  EntryList entries;
   if (cache.empty() || first < cache.front().index) return entries;
+  const size_t begin = first - cache.front().index;
+  size_t end = begin;
   uint64_t bytes = 0;
-  for (size_t i = first - cache.front().index; i < cache.size() && entries.size() < max_entries;
-       ++i) {
-    bytes += cache[i].frame.size();
-    if (!entries.empty() && bytes > max_bytes) break;
-    entries.push_back(cache[i]);
+  for (; end < cache.size() && end - begin < max_entries; ++end) {
+    bytes += cache[end].frame.size();
+    if (end > begin && bytes > max_bytes) break;
   }
+  entries.reserve(end - begin);
+  for (size_t i = begin; i < end; ++i) entries.push_back(cache[i]);
   return entries;
 }
 

@@ -51,15 +51,24 @@ std::optional<SealedSegment> Log::SealedSegmentAfter(LogIndex index) const {
   return sealed;
 }
 
-LogIndex Log::ShippableEnd() const {
-  const Impl& log = *impl_;
-  LogIndex end;
-  for (const Segment& segment : log.segments) {
-    if (!log.IsSealed(segment)) break;
+const Segment* Log::Impl::LastShippable() const {
+  const Segment* last = nullptr;
+  for (const Segment& segment : segments) {
+    if (!IsSealed(segment)) break;
     // What is derived from the log is not known behind a sparse segment: what follows knows it.
-    if (!segment.sparse.has_value()) end = segment.end_index();
+    if (!segment.sparse.has_value()) last = &segment;
   }
-  return end;
+  return last;
+}
+
+LogIndex Log::ShippableEnd() const {
+  const Segment* last = impl_->LastShippable();
+  return last == nullptr ? LogIndex(0) : last->end_index();
+}
+
+LogIndex Log::LastShippable() const {
+  const Segment* last = impl_->LastShippable();
+  return last == nullptr ? first_index() : last->base_index;
 }
 
 bool Log::EndSegment() {

@@ -1,6 +1,7 @@
 #include "engine/log/recovery.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -9,9 +10,11 @@
 #include "engine/base/limits.h"
 #include "engine/base/status_macros.h"
 #include "engine/log/batch.h"
+#include "engine/log/found_header.h"
 #include "engine/log/frame.h"
 #include "engine/log/log_impl.h"
 #include "engine/log/scan.h"
+#include "engine/log/segment_walk.h"
 #include "engine/log/sparse_scan.h"
 
 // Rebuilding a log from its files. FORMAT.md section 6 states the rule that tells rot from a torn
@@ -22,18 +25,32 @@ namespace tidemark {
 class Recoverer {
  public:
   Recoverer(Log::Impl* log, const DirectoryView& directory, LogIndex committed, LogIndex start,
-            const SnapshotFiles& snapshot, RecoveryObserver* observer)
+            const SnapshotFiles& snapshot, RecoveryObserver* observer, RecoveredDamage* damage)
       : log_(*log),
         directory_(directory),
         known_committed_(committed),
         start_(start),
         snapshot_(snapshot),
-        observer_(observer) {}
+        observer_(observer),
+        damage_(damage) {}
+
+  static absl::StatusOr<Log> Recover(GroupId group, const LogOptions& options,
+                                     const DirectoryView& directory, LogIndex committed,
+                                     RecoveryObserver* observer, LogIndex start,
+                                     const SnapshotFiles& snapshot, RecoveredDamage* damage) {
+    TIDEMARK_CHECK_LE(options.segment_bytes, kSegmentBytesMax);
+    auto impl = std::make_unique<Log::Impl>(group, options);
+    TIDEMARK_RETURN_IF_ERROR(
+        Recoverer(impl.get(), directory, committed, start, snapshot, observer, damage).Run());
+    return Log(std::move(impl));
+  }
 
   absl::Status Run() {
     TIDEMARK_RETURN_IF_ERROR(ReadDirectory());
+    RestoreHeaders(all_, lost_);
     DropReplaced();
     TIDEMARK_RETURN_IF_ERROR(PlaceSparse());
+    TIDEMARK_RETURN_IF_ERROR(PlaceLost());
     DropRemovedPrefix();
     for (const FoundSegment& found : live_) {
       known_committed_ = std::max(known_committed_, found.committed());
@@ -102,52 +119,43 @@ class Recoverer {
     found.header.number = number;
     const FileId file = found.file();
     TIDEMARK_ASSIGN_OR_RETURN(found.file_bytes, directory_.Size(file));
-    TIDEMARK_ASSIGN_OR_RETURN(const std::string head,
-                              directory_.ReadAt(file, FilePos(0), kSegmentHeaderBytes));
+    const auto head = directory_.ReadAt(file, FilePos(0), kSegmentHeaderBytes);
     found.has_index = has_index;
-    ReadFooter(found);
-    if (!found.footer.has_value()) ReadIndex(found);
-    const absl::StatusOr<SegmentHeader> header = DecodeSegmentHeader(head);
-    if (absl::IsFailedPrecondition(header.status())) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(PathOf(file), ": ", header.status().message()));
-    }
-    if (!header.ok()) {
-      const bool vouched =
-          found.footer.has_value() ||
-          std::any_of(found.index.begin(), found.index.end(),
-                      [](const DecodedIndexEntry& each) { return each.entry.durable > 0; });
-      // All fields lie in the first sector: it is as it was written, or it never was.
-      if (vouched || (head.size() >= kSegmentHeaderBytes &&
-                      !AllZeros(std::string_view(head).substr(0, kSectorBytes)))) {
-        return RotError(file, 0, kSegmentHeaderBytes, std::string(header.status().message()));
+    ReadFooterOf(directory_, found);
+    if (!found.footer.has_value()) ReadIndexOf(directory_, found);
+    TIDEMARK_ASSIGN_OR_RETURN(HeaderVerdict verdict, JudgeHeader(head, found));
+    switch (verdict.state) {
+      case HeaderState::kIntact:
+        all_.push_back(std::move(found));
+        break;
+      case HeaderState::kNeverWhole: {
+        // A disk may make zeros of a header that was durable.
+        TIDEMARK_ASSIGN_OR_RETURN(const auto first, FirstFrameOf(directory_, file));
+        if (first) headless_.push_back({file, first->base_offset, first->leader_epoch});
+        Unwanted(found);
+        break;
       }
-      TIDEMARK_RETURN_IF_ERROR(NoteHeadless(file));
-      unwanted_.push_back(file);
-      if (has_index) unwanted_.push_back(found.sidecar());
-      return absl::OkStatus();
+      case HeaderState::kLost:
+        if (damage_ == nullptr) return RotError(file, 0, kSegmentHeaderBytes, verdict.damage);
+        found.damage = std::move(verdict.damage);
+        ReadIndexOf(directory_, found);
+        lost_.push_back(std::move(found));
     }
-    if (header->group != log_.group || header->number != number) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          PathOf(file), " is segment ", header->number, " of group ", header->group.value(),
-          ": it was copied or renamed; put it back where it belongs"));
-    }
-    found.header = *header;
-    all_.push_back(std::move(found));
     return absl::OkStatus();
   }
 
-  // A header of zeros is what a crash leaves of a segment that never became whole, but also what a
-  // disk may make of one that did.
-  absl::Status NoteHeadless(const FileId& file) {
-    TIDEMARK_ASSIGN_OR_RETURN(
-        const std::string head,
-        directory_.ReadAt(file, FilePos(kSegmentHeaderBytes), kBatchBytesMax));
-    const absl::StatusOr<BatchHeader> first = DecodeBatchHeader(head);
-    if (first.ok() && first->total_bytes() <= head.size() &&
-        BatchChecksumMatches(std::string_view(head).substr(0, first->total_bytes()))) {
-      headless_.push_back(
-          {.file = file, .offset = first->base_offset, .term = first->leader_epoch});
+  absl::Status PlaceLost() {
+    for (FoundSegment& lost : lost_) {
+      if (!RestoreSparseHeader(live_, lost)) {
+        // A crash kept it of what retention, or a compacted segment, has replaced.
+        if (!live_.empty() && lost.header.number < live_.front().header.number &&
+            live_.front().header.base_index <= start_) {
+          Unwanted(lost);
+          continue;
+        }
+        return RotError(lost.file(), 0, kSegmentHeaderBytes, lost.damage);
+      }
+      Place(std::move(lost));
     }
     return absl::OkStatus();
   }
@@ -168,24 +176,6 @@ class Recoverer {
       }
     }
     return absl::OkStatus();
-  }
-
-  // An unreadable sidecar is as good as none: the frames say the same.
-  void ReadFooter(FoundSegment& found) {
-    if (!found.has_index) return;
-    const absl::StatusOr<uint64_t> size = directory_.Size(found.sidecar());
-    if (!size.ok()) return;
-    found.index_file_bytes = *size;
-    const uint64_t length = std::min<uint64_t>(*size, kFooterBytesMax);
-    const absl::StatusOr<std::string> tail =
-        directory_.ReadAt(found.sidecar(), FilePos(*size - length), static_cast<uint32_t>(length));
-    if (tail.ok()) found.footer = DecodeFooter(*tail);
-  }
-
-  void ReadIndex(FoundSegment& found) {
-    if (!found.has_index || !found.index.empty()) return;
-    const absl::StatusOr<std::string_view> index = directory_.Contents(found.sidecar());
-    if (index.ok()) found.index = DecodeIndex(*index);
   }
 
   void Unwanted(const FoundSegment& found) {
@@ -217,7 +207,7 @@ class Recoverer {
     std::vector<FoundSegment> unfinished;
     for (FoundSegment& found : all_) {
       if (!found.header.sparse.has_value()) continue;
-      if (IsWhole(found)) {
+      if (IsWholeSparse(found)) {
         Place(std::move(found));
       } else {
         unfinished.push_back(std::move(found));
@@ -235,15 +225,6 @@ class Recoverer {
       Unwanted(found);
     }
     return absl::OkStatus();
-  }
-
-  static bool IsWhole(const FoundSegment& found) {
-    const SegmentHeader& header = found.header;
-    const std::optional<SegmentFooter>& footer = found.footer;
-    return footer.has_value() && footer->compaction.has_value() &&
-           footer->count == header.sparse->end_index - header.base_index &&
-           footer->committed == footer->count &&
-           header.base_offset + footer->end_offset <= header.sparse->end_offset;
   }
 
   void Place(FoundSegment found) {
@@ -290,7 +271,7 @@ class Recoverer {
     while (i + 1 < live_.size() && FooterIsEnough(i)) ++i;
     for (;; --i) {
       FoundSegment& found = live_[i];
-      ReadIndex(found);
+      ReadIndexOf(directory_, found);
       for (size_t at = found.ConsistentEntries(); at > 0; --at) {
         const DecodedIndexEntry& each = found.index[at - 1];
         if (!each.entry.is_checkpoint() ||
@@ -308,8 +289,25 @@ class Recoverer {
     }
   }
 
+  // What a lost header said of the entry before it.
+  absl::Status CompleteHeader(FoundSegment& found) {
+    SegmentHeader& header = found.header;
+    if (!log_.segments.empty()) {
+      header.previous_number = log_.segments.back().chain_number();
+      if (!found.previous_known) {
+        header.previous_term = log_.last_term();
+        header.previous_digest = log_.last_digest();
+      }
+    } else if (!found.previous_known) {
+      return RotError(found.file(), 0, kSegmentHeaderBytes, found.damage);
+    }
+    damage_->segments.push_back({found.file(), found.damage});
+    return absl::OkStatus();
+  }
+
   absl::Status CheckContinues(size_t i, bool* cut) {
-    const FoundSegment& found = live_[i];
+    FoundSegment& found = live_[i];
+    if (!found.damage.empty()) TIDEMARK_RETURN_IF_ERROR(CompleteHeader(found));
     const SegmentHeader& header = found.header;
     LogIndex expected = log_.last_index() + 1;
     uint64_t previous = log_.segments.empty() ? 0 : log_.segments.back().chain_number();
@@ -355,7 +353,11 @@ class Recoverer {
   absl::Status TrustFooter(const FoundSegment& found) {
     const SegmentFooter& footer = *found.footer;
     if (found.file_bytes < footer.size) {
-      return RotError(found.file(), found.file_bytes, footer.size, "the file is cut short");
+      constexpr std::string_view kCutShort = "the file is cut short";
+      if (damage_ == nullptr) {
+        return RotError(found.file(), found.file_bytes, footer.size, kCutShort);
+      }
+      if (found.damage.empty()) damage_->segments.push_back({found.file(), std::string(kCutShort)});
     }
     Segment segment = SegmentOf(found);
     for (const SegmentFooter::TermRun& run : footer.terms) {
@@ -399,11 +401,24 @@ class Recoverer {
 
   absl::Status Scan(size_t i) {
     FoundSegment& found = live_[i];
-    ReadIndex(found);
+    ReadIndexOf(directory_, found);
     TIDEMARK_ASSIGN_OR_RETURN(found.bytes, directory_.Contents(found.file()));
-    SegmentScan scan(&log_, found, log_.last_term(), i == scan_from_ ? checkpoint_ : nullptr,
-                     observer_);
-    TIDEMARK_RETURN_IF_ERROR(scan.Run());
+    const auto* const checkpoint = i == scan_from_ ? checkpoint_ : nullptr;
+    std::optional<SegmentScan> first(std::in_place, &log_, found, log_.last_term(), checkpoint);
+    absl::Status rotten = first->Run();
+    const bool last = i + 1 == live_.size();
+    const bool whole = rotten.ok() && first->complete();
+    const bool clean_end = last && first->end_index() > known_durable_ && first->clean_end();
+    if (rotten.ok() && !whole && !clean_end) rotten = CheckTorn(found, *first);
+    if (!rotten.ok() && damage_ == nullptr) return rotten;
+    if (!rotten.ok()) {
+      const LogIndex end = std::exchange(found.end, first->agreed_end());
+      first.emplace(&log_, found, log_.last_term(), checkpoint);
+      TIDEMARK_RETURN_IF_ERROR(first->Run());
+      found.end = end;
+    }
+    SegmentScan& scan = *first;
+    scan.Tell(observer_);
     if (log_.tail.empty()) log_.floor = scan.floor();
     for (const Log::Impl::Frame& frame : scan.frames()) log_.tail.push_back(frame);
     log_.terms.insert(log_.terms.end(), scan.terms().begin(), scan.terms().end());
@@ -411,20 +426,35 @@ class Recoverer {
     Segment& segment = log_.segments.back();
     log_.last_append = std::max(log_.last_append, scan.last_known_append());
     log_.since_checkpoint = segment.size - std::min(segment.size, scan.last_checkpoint_pos());
-    const bool last = i + 1 == live_.size();
-    const bool whole = segment.end_index() == found.end;
     if (!last) {
       // The next one was begun with an append.
       segment.last_append = std::min(
           segment.last_append, std::max(live_[i + 1].header.created, scan.last_known_append()));
       AdoptFooter(found, segment);
     }
-    const bool clean_end =
-        last && log_.last_index() >= known_durable_ && scan.wrong().empty() &&
-        AllZeros(found.bytes.substr(std::min<uint64_t>(segment.size, found.bytes.size())));
-    if (whole || clean_end) return absl::OkStatus();
-    TIDEMARK_RETURN_IF_ERROR(CheckTorn(found, scan.wrong()));
+    if (whole || (rotten.ok() && clean_end)) return absl::OkStatus();
+    if (!rotten.ok()) TIDEMARK_RETURN_IF_ERROR(GiveUpFrom(i, rotten));
     CutBefore(i + 1);
+    return absl::OkStatus();
+  }
+
+  // Behind the frames read, those of segment `i` are damaged. Observers were told of no others.
+  absl::Status GiveUpFrom(size_t i, const absl::Status& rotten) {
+    GivenUp given_up{.from = log_.last_index() + 1,
+                     .upto = std::max(known_durable_, log_.last_index()),
+                     .what = std::string(rotten.message())};
+    for (; i < live_.size(); ++i) {
+      FoundSegment& found = live_[i];
+      if (found.header.sparse.has_value()) return rotten;
+      TIDEMARK_ASSIGN_OR_RETURN(found.bytes, directory_.Contents(found.file()));
+      ReadIndexOf(directory_, found);
+      const SegmentWalk walk = WalkSegment(found, nullptr);
+      const LogIndex end = found.header.base_index + EntriesAtMost(found, walk);
+      given_up.upto = std::max(given_up.upto, std::min(end, found.end) - 1);
+    }
+    known_durable_ = std::min(known_durable_, log_.last_index());
+    known_committed_ = std::min(known_committed_, log_.last_index());
+    damage_->given_up = std::move(given_up);
     return absl::OkStatus();
   }
 
@@ -445,17 +475,17 @@ class Recoverer {
   }
 
   // Whether what ends the log in `found` can be a flush that a crash interrupted.
-  absl::Status CheckTorn(const FoundSegment& found, std::string_view why) {
-    const size_t pos = log_.segments.back().size;
+  absl::Status CheckTorn(const FoundSegment& found, const SegmentScan& scan) {
+    const size_t pos = scan.size();
     const auto rot = [&](std::string_view what) {
       return RotError(found.file(), pos, found.bytes.size(), what);
     };
-    const std::string_view wrong = why.empty() ? "no frame begins there" : why;
-    if (log_.last_index() < known_durable_) return rot(wrong);
+    const std::string_view wrong = scan.wrong().empty() ? "no frame begins there" : scan.wrong();
+    if (scan.end_index() <= known_durable_) return rot(wrong);
     if (pos >= found.bytes.size()) return absl::OkStatus();
     bool gave_up = false;
-    const FrameContext context{.next_offset = log_.next_offset(), .term = log_.last_term()};
-    const std::optional<size_t> later = FindLaterFrame(found.bytes, pos + 1, context, gave_up);
+    const std::optional<size_t> later =
+        FindLaterFrame(found.bytes, pos + 1, scan.context(), gave_up);
     if (gave_up) return rot("it cannot be told from rot");
     if (later.has_value() && !LostSectorIn(found.bytes, pos, *later)) {
       return rot(absl::StrCat(std::string(wrong), ", and an intact one follows at byte ", *later));
@@ -485,9 +515,15 @@ class Recoverer {
         file, FilePos(begin), {Bytes::Copy(found.bytes.substr(begin, segment.size - begin))}});
     log_.staged_sync.push_back(file);
     // Its name may be as young; a removal makes the directory durable.
-    if (begin == 0) {
-      log_.staged.ops.push_back(RemoveFile{{log_.group, FileKind::kTemporary, segment.number}});
-    }
+    if (begin > 0) return;
+    log_.staged.ops.push_back(RemoveFile{{log_.group, FileKind::kTemporary, segment.number}});
+    // So may be its sidecar, and a checkpoint at its beginning stands for the segments before,
+    // which may go once the first entry here is durable.
+    const absl::StatusOr<std::string_view> sidecar = directory_.Contents(found.sidecar());
+    if (segment.index_bytes == 0 || !sidecar.ok()) return;
+    log_.staged.ops.push_back(WriteFile{
+        found.sidecar(), FilePos(0), {Bytes::Copy(sidecar->substr(0, segment.index_bytes))}});
+    log_.staged_sync.push_back(found.sidecar());
   }
 
   void StageRepairs() {
@@ -522,7 +558,9 @@ class Recoverer {
   const LogIndex start_;
   const SnapshotFiles snapshot_;
   RecoveryObserver* const observer_;
+  RecoveredDamage* const damage_;   // null: nothing may be damaged
   std::vector<FoundSegment> all_;   // in order of creation
+  std::vector<FoundSegment> lost_;  // whose header is; likewise
   std::vector<FoundSegment> live_;  // in order of the log
   std::vector<FileId> unwanted_;
   struct Headless {
@@ -542,11 +580,16 @@ absl::StatusOr<Log> Log::Recover(GroupId group, const LogOptions& options,
                                  const DirectoryView& directory, LogIndex committed,
                                  RecoveryObserver* observer, LogIndex start,
                                  const SnapshotFiles& snapshot) {
-  TIDEMARK_CHECK_LE(options.segment_bytes, kSegmentBytesMax);
-  auto impl = std::make_unique<Impl>(group, options);
-  TIDEMARK_RETURN_IF_ERROR(
-      Recoverer(impl.get(), directory, committed, start, snapshot, observer).Run());
-  return Log(std::move(impl));
+  return Recoverer::Recover(group, options, directory, committed, observer, start, snapshot,
+                            nullptr);
+}
+
+absl::StatusOr<Log> RecoverUpToDamage(GroupId group, const LogOptions& options,
+                                      const DirectoryView& directory, LogIndex committed,
+                                      RecoveryObserver* observer, LogIndex start,
+                                      const SnapshotFiles& snapshot, RecoveredDamage& damage) {
+  return Recoverer::Recover(group, options, directory, committed, observer, start, snapshot,
+                            &damage);
 }
 
 }  // namespace tidemark

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
+#include "engine/base/status_macros.h"
 #include "engine/log/digest.h"
 
 namespace tidemark {
@@ -102,8 +103,8 @@ absl::Status RotError(const FileId& file, uint64_t begin, uint64_t end, std::str
 }
 
 SegmentScan::SegmentScan(Log::Impl* log, const FoundSegment& found, Term term,
-                         const DecodedIndexEntry* checkpoint, RecoveryObserver* observer)
-    : log_(log), found_(found), term_(term), observer_(observer) {
+                         const DecodedIndexEntry* checkpoint)
+    : log_(log), found_(found), term_(term) {
   segment_.number = found.header.number;
   segment_.base_index = found.header.base_index;
   segment_.base_offset = found.header.base_offset;
@@ -152,13 +153,43 @@ void SegmentScan::BeginAt(const DecodedIndexEntry& checkpoint) {
 absl::Status SegmentScan::Run() {
   while (segment_.end_index() < found_.end && Step()) {
   }
-  const absl::Status status = AdoptIndex();
-  if (!status.ok()) return status;
+  const absl::Status foreign = AdoptIndex();
+  agreed_ = covered_;
+  TIDEMARK_RETURN_IF_ERROR(foreign);
   segment_.last_append = time_;
   if (covered_ < segment_.count || end_unknown_) segment_.last_append = kUnknownTime;
   DescribeRest();
   segment_.index_stale = segment_.index_bytes != found_.index_file_bytes;
   return absl::OkStatus();
+}
+
+void SegmentScan::Tell(RecoveryObserver* observer) const {
+  if (observer == nullptr) return;
+  for (uint32_t ordinal = first_; ordinal < segment_.count; ++ordinal) {
+    const uint64_t begin = PosOf(ordinal);
+    const std::string_view frame = found_.bytes.substr(begin, PosOf(ordinal + 1) - begin);
+    const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(frame);
+    TIDEMARK_CHECK(header.ok());
+    observer->OnFrame(Entry{.index = segment_.base_index + ordinal,
+                            .term = header->leader_epoch,
+                            .kind = header->magic,
+                            .base_offset = header->base_offset,
+                            .offset_span = header->offset_span(),
+                            .frame = {}},
+                      *header, frame, times_[ordinal - first_]);
+  }
+}
+
+// No checksum covers a frame's term. Where the frame behind it is intact but for the order of
+// terms, one of the two has rotted, and it may be this one.
+bool SegmentScan::IsTermRaised(const BatchHeader& header, std::string_view behind) {
+  if (behind.size() < kBatchHeaderBytes) return false;
+  const absl::StatusOr<BatchHeader> seems = DecodeBatchHeader(behind);
+  if (!seems.ok() || seems->leader_epoch >= header.leader_epoch) return false;
+  std::string_view wrong;
+  const FrameContext context{.next_offset = header.base_offset + header.offset_span(),
+                             .term = Term(0)};
+  return FrameAt(behind, context, wrong).has_value();
 }
 
 bool SegmentScan::Step() {
@@ -170,7 +201,11 @@ bool SegmentScan::Step() {
     return false;
   }
   const std::string_view frame = rest().substr(0, header->total_bytes());
-  const WallTime time = TimeOf(segment_.count);
+  if (IsTermRaised(*header, rest().substr(frame.size()))) {
+    wrong_ = "a frame has a term from which the next one goes back";
+    return false;
+  }
+  NoteTimesUpTo(segment_.count);
   if (next_entry_ > 0) {
     const IndexEntry& entry = found_.index[next_entry_ - 1].entry;
     if (segment_.count < uint64_t{entry.first} + entry.count &&
@@ -178,15 +213,6 @@ bool SegmentScan::Step() {
       wrong_ = "a frame has another term than the sidecar remembers";
       return false;
     }
-  }
-  if (observer_ != nullptr) {
-    observer_->OnFrame(Entry{.index = segment_.end_index(),
-                             .term = header->leader_epoch,
-                             .kind = header->magic,
-                             .base_offset = header->base_offset,
-                             .offset_span = header->offset_span(),
-                             .frame = {}},
-                       *header, frame, time);
   }
   NoteTerm(segment_.count, header->leader_epoch);
   segment_.NoteFrame(frame.size(), header->offset_span());
@@ -206,13 +232,13 @@ void SegmentScan::NoteTerm(uint32_t ordinal, Term term) {
   term_ = term;
 }
 
-WallTime SegmentScan::TimeOf(uint32_t ordinal) {
+void SegmentScan::NoteTimesUpTo(uint32_t ordinal) {
   for (; next_entry_ < found_.index.size(); ++next_entry_) {
     const IndexEntry& entry = found_.index[next_entry_].entry;
     if (entry.first > ordinal) break;
     NoteTime(entry);
   }
-  return time_;
+  times_.push_back(time_);
 }
 
 void SegmentScan::NoteTime(const IndexEntry& entry) {

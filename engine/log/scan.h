@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -30,6 +31,10 @@ struct FoundSegment {
   LogIndex end = LogIndex(UINT64_MAX);
   // It is sparse, and some of what it stands for is still there: its footer may not be durable.
   bool replaces_files = false;
+  // What is wrong with its file, of which all that a restart needs is known from elsewhere; empty:
+  // nothing. If the header is lost: whether `header` has what it said of the entry before.
+  std::string damage;
+  bool previous_known = true;
 
   FileId file() const { return {header.group, FileKind::kSegment, header.number}; }
   FileId sidecar() const { return {header.group, FileKind::kIndex, header.number}; }
@@ -53,11 +58,18 @@ class SegmentScan {
   // `term` is that of the entry before the segment. `checkpoint`, if given, is one of found.index:
   // the frames before it are taken from the sidecar's word.
   SegmentScan(Log::Impl* log, const FoundSegment& found, Term term,
-              const DecodedIndexEntry* checkpoint, RecoveryObserver* observer);
+              const DecodedIndexEntry* checkpoint);
 
   //   Errors  kDataLoss: frames and sidecar contradict each other.
   absl::Status Run();
+  // Of the frames read, if `observer` is there.
+  void Tell(RecoveryObserver* observer) const;
 
+  // Up to here the frames are those the sidecar remembers. Of those behind nothing says that they
+  // are at their place: frames without records have no offsets that could be missed.
+  LogIndex agreed_end() const { return segment_.base_index + agreed_; }
+  LogIndex end_index() const { return segment_.end_index(); }
+  uint64_t size() const { return segment_.size; }
   bool complete() const { return segment_.end_index() == found_.end; }
   // Why the scan ended before `found.end`; empty if no frame begins there.
   std::string_view wrong() const { return wrong_; }
@@ -78,10 +90,12 @@ class SegmentScan {
     return found_.bytes.substr(std::min<size_t>(segment_.size, found_.bytes.size()));
   }
   void BeginAt(const DecodedIndexEntry& checkpoint);
+  static bool IsTermRaised(const BatchHeader& header, std::string_view behind);
   bool Step();
   void NoteTerm(uint32_t ordinal, Term term);
-  // When frame `ordinal` was appended: at the earliest, where the sidecar has lost its run.
-  WallTime TimeOf(uint32_t ordinal);
+  // When frame `ordinal`, the next one, was appended: at the earliest, where the sidecar has lost
+  // its run.
+  void NoteTimesUpTo(uint32_t ordinal);
   void NoteTime(const IndexEntry& entry);
   absl::Status AdoptIndex();
   bool Agrees(const IndexEntry& entry) const;
@@ -94,14 +108,15 @@ class SegmentScan {
   Log::Impl* const log_;
   const FoundSegment& found_;
   Term term_;
-  RecoveryObserver* const observer_;
   uint32_t first_ = 0;  // ordinal of frames_[0]
   uint32_t first_offset_ = 0;
   uint64_t first_digest_ = 0;
   uint32_t covered_ = 0;  // frames that are in runs
+  uint32_t agreed_ = 0;   // of these, in runs that the sidecar has
   size_t next_entry_ = 0;
-  WallTime time_;             // the latest append time known so far
-  bool end_unknown_ = false;  // of the last entry
+  WallTime time_;                // the latest append time known so far
+  std::vector<WallTime> times_;  // of each frame, for the observer
+  bool end_unknown_ = false;     // of the last entry
   Segment segment_;
   std::vector<Log::Impl::Frame> frames_;
   std::vector<std::pair<LogIndex, Term>> terms_;

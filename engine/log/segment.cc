@@ -87,9 +87,9 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view file) {
   const auto extra = [&](size_t i) {
     return LoadLittle<uint64_t>(file.data() + kHeaderFields + 4 + 8 * i);
   };
-  // Distances in a segment are 32 bits wide.
+  // Distances in a segment are 32 bits wide. One that was received stands for itself.
   if (extra(0) <= field(2) || extra(0) - field(2) > UINT32_MAX || extra(1) < field(3) ||
-      extra(1) - field(3) > UINT32_MAX || extra(2) >= header.number) {
+      extra(1) - field(3) > UINT32_MAX || extra(2) > header.number) {
     return absl::DataLossError("the range that its header names makes no sense");
   }
   header.sparse = {.end_index = LogIndex(extra(0)),

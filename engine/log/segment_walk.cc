@@ -248,4 +248,16 @@ SegmentWalk WalkSegment(const FoundSegment& found, const SegmentHeader* next) {
   return Walker(found, next).Run();
 }
 
+uint64_t EntriesAtMost(const FoundSegment& found, const SegmentWalk& walk) {
+  uint64_t described = kSegmentHeaderBytes;
+  for (const DecodedIndexEntry& each : found.index) {
+    if (!each.entry.is_checkpoint()) described = uint64_t{each.entry.pos} + each.entry.length;
+  }
+  uint64_t entries = walk.count;
+  for (const WalkGap& gap : walk.gaps) {
+    if (gap.end > described) entries += (gap.end - gap.begin) / kBatchHeaderBytes;
+  }
+  return entries;
+}
+
 }  // namespace tidemark

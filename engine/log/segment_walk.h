@@ -60,4 +60,8 @@ struct SegmentWalk {
 // not reach to it are missing.
 SegmentWalk WalkSegment(const FoundSegment& found, const SegmentHeader* next);
 
+// How many entries `found` had at most, where `walk` is of it: behind what the sidecar describes
+// nothing tells how many there were in a gap, but that each took as much as a header.
+uint64_t EntriesAtMost(const FoundSegment& found, const SegmentWalk& walk);
+
 }  // namespace tidemark

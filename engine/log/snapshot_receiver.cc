@@ -130,11 +130,15 @@ absl::StatusOr<bool> SnapshotReceiver::Begin(const ShippedSegment& segment) {
     }
   }
   bool given_up = false;
+  const LogIndex began = received_.empty() ? LogIndex(0) : received_.front().base_index;
   while (!received_.empty() && received_.back().end_index > segment.base_index) {
     GiveUp(received_.back().number);
     received_.pop_back();
     given_up = true;
   }
+  // Where one source compacted more than another, a segment of the one may reach into what the
+  // other has behind it: then from the beginning, which is not gone.
+  if (given_up && received_.empty() && segment.base_index > began) return false;
   if (!received_.empty()) {
     const ReceivedSegment& last = received_.back();
     // A place where nothing received ends: from one that does.

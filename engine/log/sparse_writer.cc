@@ -1,6 +1,7 @@
 #include "engine/log/sparse_writer.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "engine/base/check.h"
@@ -24,10 +25,12 @@ bool SparseWriter::MustBeginRun(const BatchHeader& header) const {
 
 void SparseWriter::Add(const CompactionFrame& frame, const BatchHeader& header) {
   if (MustBeginRun(header)) {
+    // Segments that were received have the times of whoever appended to them, by other clocks.
+    const int64_t before = entries_.empty() ? INT64_MIN : entries_.back().append_time_ms;
     entries_.push_back({.pos = static_cast<uint32_t>(segment_.size),
                         .first = static_cast<uint32_t>(frame.index - segment_.base_index),
                         .term = static_cast<uint32_t>(header.leader_epoch.value()),
-                        .append_time_ms = frame.append_time.millis()});
+                        .append_time_ms = std::max(frame.append_time.millis(), before)});
   }
   Segment::Sparse& sparse = *segment_.sparse;
   sparse.digest = DigestFrame(sparse.digest, frame.bytes);
@@ -58,6 +61,10 @@ const Segment& SparseWriter::Finish(const Segment& last) {
   segment.end_offset = static_cast<uint32_t>(last.end() - segment.base_offset);
   segment.digest = last.digest;
   segment.last_append = last.last_append;
+  if (!entries_.empty()) {
+    segment.last_append =
+        std::max(segment.last_append, WallTime::FromMillis(entries_.back().append_time_ms));
+  }
   segment.sparse->last_number = last.chain_number();
   segment.capacity = segment.size;
   index_ = IndexFileHeader();

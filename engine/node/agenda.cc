@@ -12,6 +12,7 @@ void Agenda::TouchDue(Instant now) {
 }
 
 const std::vector<GroupId>& Agenda::Touched() {
+  if (touched_.size() < 2) return touched_;
   std::sort(touched_.begin(), touched_.end());
   touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
   return touched_;

@@ -23,7 +23,7 @@ class Agenda {
   //   Lives   until the next non-const call.
   const std::vector<GroupId>& Touched();
   // The step is over; `again` (ascending) are looked at in the next one, whatever happens in it.
-  void EndStep(std::vector<GroupId> again) { touched_ = std::move(again); }
+  void EndStep(const std::vector<GroupId>& again) { touched_.assign(again.begin(), again.end()); }
 
   // When to look at `group` at the latest, as of now; Never: not before something happens to it.
   void File(GroupId group, Instant deadline);

@@ -16,11 +16,13 @@ constexpr uint8_t kVersion = 1;
 constexpr uint8_t kVersionWithRetention = 2;
 constexpr uint8_t kVersionWithCleanup = 3;
 constexpr uint8_t kVersionWithMoves = 4;
+constexpr uint8_t kVersionWithIncarnations = 5;
 constexpr uint8_t kCreateTopic = 1;
 constexpr uint8_t kDeleteTopic = 2;
 constexpr uint8_t kMovePartition = 3;
 constexpr uint8_t kAdmitReplica = 4;
 constexpr uint8_t kFinishMove = 5;
+constexpr uint8_t kRecordNode = 6;
 
 absl::Status Malformed() {
   return absl::DataLossError(
@@ -76,6 +78,28 @@ absl::StatusOr<CatalogCommand> DecodeMove(CatalogReader& reader, uint8_t kind) {
   }
   if (!reader.done()) return Malformed();
   return command;
+}
+
+absl::StatusOr<CatalogCommand> DecodeRecord(CatalogReader& reader, uint8_t kind) {
+  RecordNodeCommand record;
+  record.node = NodeId(reader.Integer<uint64_t>());
+  record.incarnation = Incarnation(reader.Integer<uint64_t>());
+  record.step = static_cast<RecordNodeCommand::Step>(reader.Integer<uint8_t>());
+  if (!reader.done() || kind != kRecordNode || record.node == kNoNode ||
+      record.incarnation == Incarnation() || record.step > RecordNodeCommand::Step::kKnown) {
+    return Malformed();
+  }
+  return CatalogCommand(record);
+}
+
+std::string EncodeRecord(const RecordNodeCommand& record) {
+  std::string out;
+  AppendLittle<uint8_t>(out, kVersionWithIncarnations);
+  AppendLittle<uint8_t>(out, kRecordNode);
+  AppendLittle<uint64_t>(out, record.node.value());
+  AppendLittle<uint64_t>(out, record.incarnation.value());
+  AppendLittle<uint8_t>(out, static_cast<uint8_t>(record.step));
+  return out;
 }
 
 std::string EncodeMove(const CatalogCommand& command) {
@@ -134,6 +158,8 @@ std::string EncodeCatalogCommand(const CatalogCommand& command) {
     AppendLittle<uint8_t>(out, kVersion);
     AppendLittle<uint8_t>(out, kDeleteTopic);
     AppendText(out, remove->name);
+  } else if (const auto* record = std::get_if<RecordNodeCommand>(&command)) {
+    return EncodeRecord(*record);
   } else {
     return EncodeMove(command);
   }
@@ -144,7 +170,10 @@ absl::StatusOr<CatalogCommand> DecodeCatalogCommand(std::string_view bytes) {
   CatalogReader reader(bytes);
   const uint8_t version = reader.Integer<uint8_t>();
   const uint8_t kind = reader.Integer<uint8_t>();
-  if (reader.broken() || version < kVersion || version > kVersionWithMoves) return Malformed();
+  if (reader.broken() || version < kVersion || version > kVersionWithIncarnations) {
+    return Malformed();
+  }
+  if (version == kVersionWithIncarnations) return DecodeRecord(reader, kind);
   if (version == kVersionWithMoves) return DecodeMove(reader, kind);
   if (kind == kCreateTopic) return DecodeCreate(reader, version);
   if (kind != kDeleteTopic || version != kVersion) return Malformed();
@@ -175,6 +204,7 @@ absl::Status Catalog::Apply(const CatalogCommand& command) {
   if (const auto* remove = std::get_if<DeleteTopicCommand>(&command)) return ApplyDelete(*remove);
   if (const auto* move = std::get_if<MovePartitionCommand>(&command)) return ApplyMove(*move);
   if (const auto* admit = std::get_if<AdmitReplicaCommand>(&command)) return ApplyAdmit(*admit);
+  if (const auto* record = std::get_if<RecordNodeCommand>(&command)) return ApplyRecord(*record);
   return ApplyFinish(std::get<FinishMoveCommand>(command));
 }
 
@@ -257,6 +287,49 @@ absl::Status Catalog::ApplyFinish(const FinishMoveCommand& finish) {
            place->replicas.end();
   });
   return absl::OkStatus();
+}
+
+absl::Status Catalog::ApplyRecord(const RecordNodeCommand& record) {
+  using Step = RecordNodeCommand::Step;
+  const absl::Status late =
+      absl::FailedPreconditionError("the node has gone on since, or has another incarnation");
+  const auto back = returning_.find(record.node);
+  const auto at = incarnations_.find(record.node);
+  const bool same = at != incarnations_.end() && at->second == record.incarnation;
+  if (at == incarnations_.end() && incarnations_.size() >= kNodesMax) {
+    return absl::ResourceExhaustedError("as many nodes as there may be have been recorded");
+  }
+  switch (record.step) {
+    case Step::kLost:
+      if (same) return late;
+      incarnations_[record.node] = record.incarnation;
+      returning_[record.node] = false;
+      break;
+    case Step::kRemoved:
+      if (!same || back == returning_.end()) return late;
+      back->second = true;
+      return absl::OkStatus();
+    case Step::kKnown:
+      if (back != returning_.end() && !(same && back->second)) return late;
+      incarnations_[record.node] = record.incarnation;
+      returning_.erase(record.node);
+      return absl::OkStatus();
+  }
+  // Whoever leads such a partition moves it to where it is supposed to be.
+  for (auto& [name, topic] : topics_) {
+    for (CatalogPartition& place : topic.partitions) {
+      if (!place.PlacedAt(record.node)) continue;
+      if (place.target.empty()) place.target = place.replicas;
+      std::erase(place.replicas, record.node);
+      place.admitted.erase(record.node);
+    }
+  }
+  return absl::OkStatus();
+}
+
+Incarnation Catalog::IncarnationOf(NodeId node) const {
+  const auto found = incarnations_.find(node);
+  return found == incarnations_.end() ? Incarnation() : found->second;
 }
 
 CatalogPartition* Catalog::FindPlace(GroupId group) {

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/base/ids.h"
+#include "engine/base/incarnation.h"
 #include "engine/node/topic_cleanup.h"
 
 namespace tidemark {
@@ -87,13 +88,25 @@ struct FinishMoveCommand {
   std::vector<NodeId> replicas;
   friend bool operator==(const FinishMoveCommand&, const FinishMoveCommand&) = default;
 };
+// Which incarnation of a node counts (standing.h), and where it is on its way back to the members.
+struct RecordNodeCommand {
+  enum class Step : uint8_t {
+    kLost = 0,     // its disk was lost: no copy of it counts; it is to be removed and added again
+    kRemoved = 1,  // the first half of that is done
+    kKnown = 2,    // nothing is left to do
+  };
+  NodeId node;
+  Incarnation incarnation;
+  Step step = Step::kKnown;
+  friend bool operator==(const RecordNodeCommand&, const RecordNodeCommand&) = default;
+};
 using CatalogCommand = std::variant<CreateTopicCommand, DeleteTopicCommand, MovePartitionCommand,
-                                    AdmitReplicaCommand, FinishMoveCommand>;
+                                    AdmitReplicaCommand, FinishMoveCommand, RecordNodeCommand>;
 
 // The command as the value of a record. Layout: u8 version, u8 kind, fields; integers
 // little-endian, strings and lists with a u32 length before them. Version 1 has no retention;
 // version 2 is written only where there is one, version 3, which has the cleanup, too, only where a
-// topic is compacted. Moves are of version 4.
+// topic is compacted. Moves are of version 4, incarnations of version 5.
 std::string EncodeCatalogCommand(const CatalogCommand& command);
 // kDataLoss: not a command this version knows.
 absl::StatusOr<CatalogCommand> DecodeCatalogCommand(std::string_view bytes);
@@ -115,6 +128,11 @@ class Catalog {
   const CatalogPartition* PlaceOf(GroupId group) const;
   // Topic and number of every partition that is, or will be, at `node`.
   std::vector<std::pair<std::string, PartitionId>> PartitionsAt(NodeId node) const;
+  // Which incarnation of `node` was recorded; 0: none.
+  Incarnation IncarnationOf(NodeId node) const;
+  // Nodes whose disk was lost and that are to be members again, and whether they were removed.
+  const std::map<NodeId, bool>& returning() const { return returning_; }
+  const std::map<NodeId, Incarnation>& incarnations() const { return incarnations_; }
   // Every group ever created is below this.
   GroupId next_group() const { return next_group_; }
 
@@ -131,10 +149,13 @@ class Catalog {
   absl::Status ApplyMove(const MovePartitionCommand& move);
   absl::Status ApplyAdmit(const AdmitReplicaCommand& admit);
   absl::Status ApplyFinish(const FinishMoveCommand& finish);
+  absl::Status ApplyRecord(const RecordNodeCommand& record);
   CatalogPartition* FindPlace(GroupId group);
 
   std::map<std::string, CatalogTopic, std::less<>> topics_;
   std::map<GroupId, std::pair<std::string, PartitionId>> groups_;
+  std::map<NodeId, Incarnation> incarnations_;
+  std::map<NodeId, bool> returning_;
   TopicId next_topic_{1};
   GroupId next_group_{1};
 };

@@ -15,7 +15,12 @@ namespace tidemark {
 namespace {
 
 constexpr std::string_view kMagic("TMCAT\0\1\0", 8);
+constexpr std::string_view kMagicWithIncarnations("TMCAT\0\2\0", 8);
 constexpr size_t kChecksumBytes = 4;
+// Of a node's incarnation: nothing is under way, or its former self is still in, or out.
+constexpr uint8_t kThere = 0;
+constexpr uint8_t kLost = 1;
+constexpr uint8_t kOut = 2;
 
 absl::Status Damaged(std::string_view what) {
   return absl::DataLossError(
@@ -77,10 +82,29 @@ absl::StatusOr<CatalogTopic> ReadTopic(CatalogReader& reader) {
   return topic;
 }
 
+absl::Status ReadIncarnations(CatalogReader& reader, std::map<NodeId, Incarnation>& incarnations,
+                              std::map<NodeId, bool>& returning) {
+  const uint32_t count = reader.Integer<uint32_t>();
+  if (count == 0 || count > kNodesMax) return Damaged("no nodes, or too many");
+  for (uint32_t i = 0; i < count; ++i) {
+    const NodeId node{reader.Integer<uint64_t>()};
+    const Incarnation incarnation{reader.Integer<uint64_t>()};
+    const uint8_t way = reader.Integer<uint8_t>();
+    if (reader.broken()) return Damaged("it ends too early");
+    if (way > kOut || incarnation == Incarnation()) return Damaged("an incarnation");
+    if (node <= (incarnations.empty() ? kNoNode : incarnations.rbegin()->first)) {
+      return Damaged("nodes are not in order");
+    }
+    incarnations[node] = incarnation;
+    if (way != kThere) returning[node] = way == kOut;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string Catalog::Encode() const {
-  std::string out(kMagic);
+  std::string out(incarnations_.empty() ? kMagic : kMagicWithIncarnations);
   AppendLittle<uint64_t>(out, next_topic_.value());
   AppendLittle<uint64_t>(out, next_group_.value());
   AppendLittle<uint32_t>(out, static_cast<uint32_t>(topics_.size()));
@@ -96,13 +120,23 @@ std::string Catalog::Encode() const {
     AppendLittle<uint32_t>(out, static_cast<uint32_t>(topic.partitions.size()));
     for (const CatalogPartition& place : topic.partitions) AppendPartition(out, place);
   }
+  if (!incarnations_.empty()) {
+    AppendLittle<uint32_t>(out, static_cast<uint32_t>(incarnations_.size()));
+  }
+  for (const auto& [node, incarnation] : incarnations_) {
+    const auto back = returning_.find(node);
+    AppendLittle<uint64_t>(out, node.value());
+    AppendLittle<uint64_t>(out, incarnation.value());
+    AppendLittle<uint8_t>(out, back == returning_.end() ? kThere : back->second ? kOut : kLost);
+  }
   AppendLittle<uint32_t>(out, Crc32c(out));
   return out;
 }
 
 absl::StatusOr<Catalog> Catalog::Decode(std::string_view bytes) {
   if (bytes.size() < kMagic.size() + kChecksumBytes) return Damaged("it ends too early");
-  if (bytes.substr(0, kMagic.size()) != kMagic) {
+  const std::string_view magic = bytes.substr(0, kMagic.size());
+  if (magic != kMagic && magic != kMagicWithIncarnations) {
     return Damaged("it does not begin as this version's do; upgrade this node");
   }
   const std::string_view body = bytes.substr(0, bytes.size() - kChecksumBytes);
@@ -132,6 +166,9 @@ absl::StatusOr<Catalog> Catalog::Decode(std::string_view bytes) {
     }
     std::string name = topic.name;
     catalog.topics_.emplace(std::move(name), std::move(topic));
+  }
+  if (magic == kMagicWithIncarnations) {
+    TIDEMARK_RETURN_IF_ERROR(ReadIncarnations(reader, catalog.incarnations_, catalog.returning_));
   }
   if (!reader.done()) return Damaged("there is more than it says");
   return catalog;

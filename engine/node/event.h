@@ -10,7 +10,9 @@
 #include "engine/base/bytes.h"
 #include "engine/base/endpoint.h"
 #include "engine/base/ids.h"
+#include "engine/log/file.h"
 #include "engine/node/beat.h"
+#include "engine/node/introduction.h"
 #include "engine/node/request.h"
 #include "engine/node/snapshot_message.h"
 #include "engine/raft/types.h"
@@ -24,13 +26,15 @@ struct RecoveredGroup;  // recovered_group.h
 // A raft message of one group. Or, if there is one, a part of a snapshot (then of `message` only
 // the addresses and the term count), or a command for the catalog (catalog.h), which is sent to the
 // node that leads it (then only the addresses), or what a node says for all groups at once (beat.h;
-// likewise). Nodes send heartbeats and their answers in the last form alone.
+// likewise), or who the sender is (introduction.h; likewise). Nodes send heartbeats and their
+// answers in beats alone.
 struct PeerMessage {
   GroupId group;
   raft::Message message;
   std::shared_ptr<const SnapshotMessage> snapshot = nullptr;
   std::shared_ptr<const std::string> command = nullptr;
   std::shared_ptr<const BeatMessage> beats = nullptr;
+  std::shared_ptr<const Introduction> introduction = nullptr;
 };
 
 // From an authenticated peer; the transport vouches for `from`.
@@ -97,11 +101,17 @@ struct DiskSpace {
   uint64_t total_bytes = 0;
 };
 
+// Bytes of `file`, which a Reply had named to be read, are not what was written: the disk has
+// changed them. The node looks for itself.
+struct DamageFound {
+  FileId file;
+};
+
 // Stop taking requests, hand leadership over, leave gossip, then emit ShutdownComplete.
 struct ShutdownRequested {};
 
 using Event = std::variant<PeerReceived, PeerLink, DatagramReceived, GossipStreamReceived,
                            RequestReceived, RequestCancelled, IoDone, ReadDone, GroupReopened,
-                           TimerFired, DiskSpace, ShutdownRequested>;
+                           TimerFired, DiskSpace, ShutdownRequested, DamageFound>;
 
 }  // namespace tidemark

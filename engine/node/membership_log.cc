@@ -187,12 +187,21 @@ raft::Membership MembershipLog::After(LogIndex index) const {
   return membership;
 }
 
+std::deque<std::pair<LogIndex, raft::Membership>> MembershipLog::UpTo(LogIndex index) const {
+  std::deque<std::pair<LogIndex, raft::Membership>> history;
+  if (known_) history.emplace_back(changed_ ? folded_ : LogIndex(0), base_);
+  for (const Pending& each : pending_) {
+    if (each.index <= index) history.emplace_back(each.index, After(each.index));
+  }
+  return history;
+}
+
 MembershipLog::Start MembershipLog::AtRestart(LogIndex committed) const {
   LogIndex known = std::max(folded_, committed);
   LogIndex last_change;
   for (const Pending& each : pending_) {
     if (const auto* roster = std::get_if<Roster>(&each.what)) {
-      if (roster->forced) known = std::max(known, each.index);
+      known = std::max(known, roster->forced ? each.index : last_change);
     } else {
       known = std::max(known, std::exchange(last_change, each.index));
     }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -18,7 +19,8 @@ namespace tidemark {
 
 // The voters of a group, all of them, whatever it had before: the payload of a control entry. The
 // catalog's group has one before its first change of members, so that a node that joins later finds
-// in the log who founded it; and `tidemark cluster recover` writes one.
+// in the log who founded it; a leader writes one behind a change that must not be forgotten any
+// more; and `tidemark cluster recover` writes one.
 struct Roster {
   std::vector<NodeId> voters;  // ascending
   // Written by an operator where no quorum was left to ask: it holds at once, committed or not.
@@ -70,11 +72,14 @@ class MembershipLog {
   std::optional<LogIndex> NextRoster(LogIndex after, LogIndex upto) const;
   // What the members are after the entries up to `index`, which is not below what was folded.
   raft::Membership After(LogIndex index) const;
+  // Who the members were from which entry on, as far back as is known, up to `index`; ascending.
+  std::deque<std::pair<LogIndex, raft::Membership>> UpTo(LogIndex index) const;
 
-  // After a restart, where `committed` is known of the log: a leader proposes a change only once it
-  // has applied the one before, so of several in a log all but the last one are committed, whether
-  // this node had heard of that or not. It must go on from there: with the members of further back
-  // it could win an election against a quorum of the present ones.
+  // After a restart, where `committed` is known of the log: a leader proposes a change, or a
+  // roster, only once it has applied the change before, so of several in a log all but the last one
+  // are committed, whether this node had heard of that or not, and the last one as well if a roster
+  // is behind it. It must go on from there: with the members of further back it could win an
+  // election against a quorum of the present ones.
   Start AtRestart(LogIndex committed) const;
 
   // For a checkpoint. Little-endian: u8 known, u8 changed, u64 folded index, four lists (voters,

@@ -63,7 +63,9 @@ absl::StatusOr<acl::Enforcer> LoadAcl(const NodeOptions& options) {
   return acl::Enforcer::Load(model, options.acl_policy);
 }
 
-raft::Config RaftConfig(const NodeOptions& options) {
+}  // namespace
+
+raft::Config CatalogRaftConfig(const NodeOptions& options) {
   return {.self = options.id,
           .election_timeout = options.election_timeout,
           .heartbeat_interval = options.heartbeat_interval,
@@ -71,11 +73,10 @@ raft::Config RaftConfig(const NodeOptions& options) {
           .check_quorum = options.check_quorum,
           .append_bytes_max = options.append_bytes_max,
           .append_entries_max = options.append_entries_max,
+          .paced_catch_up = options.catch_up_bytes_per_second > 0,
           .quiet = options.quiet_groups,
           .aligned_heartbeats = true};
 }
-
-}  // namespace
 
 absl::StatusOr<Node> Node::Recover(NodeOptions options, const DirectoryView& directory, Now now,
                                    Prng prng) {
@@ -87,7 +88,30 @@ absl::StatusOr<Node> Node::Recover(NodeOptions options, const DirectoryView& dir
       CheckNodeMeta(directory,
                     {.cluster_id = options.cluster_id, .node = options.id, .created = now.wall}));
 
+  TIDEMARK_ASSIGN_OR_RETURN(NodeStanding standing, ReadStanding(directory));
+  const bool drawn = standing.generation == 0;
+  if (drawn) {
+    // Of a copy: the stream of this node's draws is the same whether it is new or not.
+    Prng draw = prng;
+    standing.incarnation = Incarnation(
+        1 + Mix64(draw.Next() ^ static_cast<uint64_t>(now.wall.millis())) % (UINT64_MAX >> 1));
+  }
+  NodeAddresses remembered = ReadAddresses(directory);
+  // Those who were to be asked first may be gone for good.
+  for (const auto& [node, address] : remembered.of) {
+    if (std::find(options.seeds.begin(), options.seeds.end(), address) == options.seeds.end()) {
+      options.seeds.push_back(address);
+    }
+  }
   auto impl = std::make_unique<Impl>(std::move(options), std::move(enforcer), now, prng.Fork());
+  impl->addresses = remembered.of;
+  impl->remembered = std::move(remembered);
+  impl->standing = Standing(impl->options.id, impl->options.voters, std::move(standing));
+  if (drawn) {
+    FileBatch batch = std::move(identity).value_or(FileBatch());
+    AppendStanding(impl->standing.BeginWrite(), batch);
+    identity = std::move(batch);
+  }
   impl->identity = std::move(identity);
   TIDEMARK_ASSIGN_OR_RETURN(RecoveredGroup catalog,
                             RecoverGroup(kCatalogGroup, impl->options.log, directory));
@@ -96,19 +120,16 @@ absl::StatusOr<Node> Node::Recover(NodeOptions options, const DirectoryView& dir
     if (group == kCatalogGroup) continue;
     TIDEMARK_ASSIGN_OR_RETURN(RecoveredGroup found,
                               RecoverGroup(group, impl->options.log, directory));
+    // Nobody else has anything of it.
+    if (!found.given_up.empty() && impl->options.voters.size() < 2) {
+      return absl::DataLossError(found.given_up);
+    }
     impl->found.emplace(group, std::move(found));
   }
-  catalog.members.SetOrigin(impl->options.voters);
-  Replica::Options catalog_options{
-      .group = kCatalogGroup,
-      .raft = RaftConfig(impl->options),
-      .origin = impl->options.voters,
-      .catalog = &impl->catalog,
-      .snapshot_entries = impl->options.catalog_snapshot_entries,
-      .catalog_segment_bytes = std::min(impl->options.log.segment_bytes, kCatalogSegmentBytes)};
-  impl->replicas.emplace(kCatalogGroup,
-                         std::make_unique<Replica>(std::move(catalog_options), std::move(catalog),
-                                                   &impl->shared, impl->prng.Fork()));
+  if (!catalog.given_up.empty() && impl->options.voters.size() < 2) {
+    return absl::DataLossError(catalog.given_up);
+  }
+  impl->replicas.emplace(kCatalogGroup, impl->MakeCatalog(std::move(catalog)));
   // Groups begin with what it says, as soon as the node does.
   impl->LoadCatalog();
   impl->was_member =
@@ -136,12 +157,20 @@ LogIndex Node::catalog_applied() const { return impl_->catalog_applied; }
 
 const NodeCounters& Node::counters() const { return impl_->shared.counters; }
 
+const gossip::Swim& Node::gossip() const { return impl_->swim; }
+
 ScrubProgress Node::scrub_progress() const {
   return impl_->scrub.has_value() ? impl_->scrub->scrubber.progress() : ScrubProgress{};
 }
 
 std::vector<GroupView> Node::Groups() const {
   std::vector<GroupView> views;
+  Groups(views);
+  return views;
+}
+
+void Node::Groups(std::vector<GroupView>& views) const {
+  views.clear();
   views.reserve(impl_->replicas.size());
   for (const auto& [group, replica] : impl_->replicas) {
     views.push_back({.group = group,
@@ -151,16 +180,20 @@ std::vector<GroupView> Node::Groups() const {
                      .removing = replica->removing(),
                      .kept_from = replica->kept_from()});
   }
-  return views;
 }
 
 GetStatusResponse Node::Status(Now now) const { return impl_->Status(now); }
 
 bool Node::healthy() const { return impl_->healthy(); }
 
+bool Node::settled() const { return impl_->standing.settled(); }
+
+std::string Node::lost_disk() const { return impl_->StandingText(); }
+
 void Node::Impl::Start(Now now, Effects& out) {
   if (identity.has_value()) catalog_replica().StageNodeFiles(*std::exchange(identity, {}));
-  catalog_replica().Start(now, out);
+  // What is written with the identity is on the disk before anything else.
+  if (standing.record().settled) catalog_replica().Start(now, out);
   StartGossip(now, out);
   StartScrub(now);
   Settle(now, out);
@@ -189,6 +222,10 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
         if constexpr (std::is_same_v<E, PeerReceived>) {
           ++shared.counters.peer_messages_in;
           const auto at = replicas.find(e.message.group);
+          if (e.message.introduction != nullptr) {
+            OnIntroduction(now, e.from, *e.message.introduction, out);
+            return;
+          }
           if (e.message.beats != nullptr) {
             OnBeats(now, e.from, *e.message.beats, out);
             return;
@@ -203,13 +240,16 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
           if (e.message.snapshot != nullptr) {
             at->second->OnSnapshotMessage(now, e.from, *e.message.snapshot, out);
           } else {
-            at->second->OnMessage(now, std::move(e.message.message), out);
+            at->second->OnMessage(now, e.message.message, out);
           }
         } else if constexpr (std::is_same_v<E, PeerLink>) {
           for (const auto& [group, replica] : replicas) {
             replica->OnPeerLink(now, e.peer, e.up, out);
           }
           TouchAll();
+          if (e.up && standing.durable().generation > 0) {
+            Introduce(e.peer, /*asks=*/!standing.settled(), out);
+          }
         } else if constexpr (std::is_same_v<E, DatagramReceived>) {
           gossip::Effects fx;
           swim.OnDatagram(now, e.from, e.bytes.view(), fx);
@@ -226,11 +266,8 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
           }
         } else if constexpr (std::is_same_v<E, IoDone> || std::is_same_v<E, ReadDone> ||
                              std::is_same_v<E, GroupReopened>) {
-          const auto token = shared.tokens.find(e.token);
-          TIDEMARK_CHECK(token != shared.tokens.end());
-          const GroupId group = token->second;
+          const GroupId group = shared.TakeToken(e.token);
           const auto at = replicas.find(group);
-          shared.tokens.erase(token);
           agenda.Touch(group);
           if constexpr (std::is_same_v<E, ReadDone>) {
             if (scrub.has_value() && scrub->token == e.token) {
@@ -251,6 +288,11 @@ void Node::Impl::Dispatch(Now now, Event& event, Effects& out) {
           }
         } else if constexpr (std::is_same_v<E, DiskSpace>) {
           OnDiskSpace(now, e, out);
+        } else if constexpr (std::is_same_v<E, DamageFound>) {
+          const auto at = replicas.find(e.file.group);
+          if (at == replicas.end()) return;
+          agenda.Touch(at->first);
+          at->second->OnDamage(now, e.file, out);
         } else if constexpr (std::is_same_v<E, ShutdownRequested>) {
           BeginShutdown(now, out);
         } else {
@@ -317,11 +359,15 @@ void Node::Impl::TouchAll() {
 void Node::Impl::Settle(Now now, Effects& out) {
   CountSpace(now, out);
   JudgeDisk(now, out);
+  DriveStanding(now, out);
+  RememberAddresses();
+  DriveReturns(now, kNoNode, out);
   DriveMembers(now, out);
   if (shutting_down) TouchAll();
   const std::vector<GroupId>& touched = agenda.Touched();
   if (!touched.empty() && touched.front() == kCatalogGroup) {
     catalog_replica().Settle(now, out);
+    SealRemovals(now, out);
     ApplyCommitted(now, out);
   }
   DecideCompaction(now);
@@ -331,11 +377,15 @@ void Node::Impl::Settle(Now now, Effects& out) {
     Replica& replica = *at->second;
     replica.DriveInstall(now, out);
     replica.DriveCompaction(now, out);
+    replica.DriveRepair(now, out);
     if (group != kCatalogGroup) replica.Settle(now, out);
     for (auto& [request, error] : replica.TakeRefusedReads()) {
       Refuse(request, WithLeaderAddress(std::move(error)), out);
     }
-    if (replica.leadership_changed()) {
+    const bool leadership_changed = replica.leadership_changed();
+    const bool membership_changed = replica.membership_changed();
+    if (leadership_changed || membership_changed) NoteAstray(group);
+    if (leadership_changed) {
       out.push_back(Note{Note::Level::kInfo,
                          "leadership",
                          {{"group", absl::StrCat(group.value())},
@@ -343,13 +393,22 @@ void Node::Impl::Settle(Now now, Effects& out) {
                           {"term", absl::StrCat(replica.raft().term().value())},
                           {"leader", absl::StrCat(replica.raft().leader().value())}}});
     }
-    if (replica.membership_changed()) {
+    if (membership_changed) {
+      addresses_changed |= group == kCatalogGroup;
       NoteMembers(replica, out);
       Tie(now, group, &replica, /*members_changed=*/true);
     }
     // It may be wanted here again.
     reconcile |= replica.removed();
     if (replica.removed()) replicas.erase(at);
+  }
+  while (const std::optional<CatchUpPace::Turn> turn = shared.catch_up.Next(now.instant)) {
+    const auto at = replicas.find(turn->group);
+    if (at != replicas.end()) {
+      at->second->ReadForLagging(*turn, out);
+    } else {
+      shared.catch_up.OnRead(*turn, 0);
+    }
   }
   AnswerMemberWaits(now, out);
   Scrub(now, out);
@@ -367,12 +426,16 @@ void Node::Impl::FileDeadlines(Now now) {
     Tie(now, group, at == replicas.end() ? nullptr : at->second.get(), /*members_changed=*/false);
     if (at != replicas.end() && at->second->wants_settling()) again.push_back(group);
   }
-  agenda.EndStep(std::move(again));
+  agenda.EndStep(again);
   if (reconcile) agenda.Touch(kCatalogGroup);
-  deadline = std::min({agenda.next_deadline(), swim.next_deadline(), ScrubDeadline()});
+  deadline = std::min({agenda.next_deadline(), swim.next_deadline(), ScrubDeadline(),
+                       shared.catch_up.next_deadline()});
   // The end of a pass, which an event brings, is when the next one is looked for.
   if (compacting == kCatalogGroup && !shutting_down) {
     deadline = std::min(deadline, compaction_deadline);
+  }
+  if (!standing.settled() && standing.durable().generation > 0 && !shutdown_done) {
+    deadline = std::min(deadline, ask_at);
   }
   for (const MemberWait& wait : member_waits) deadline = std::min(deadline, wait.deadline);
   if (shutting_down && !shutdown_done) deadline = std::min(deadline, shutdown_deadline);

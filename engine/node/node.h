@@ -22,6 +22,10 @@
 #include "engine/node/event.h"
 #include "engine/raft/raft.h"
 
+namespace tidemark::gossip {
+class Swim;
+}
+
 namespace tidemark {
 
 class Catalog;
@@ -65,6 +69,9 @@ struct NodeOptions {
   int64_t gossip_speed = 1;
   // How fast this node takes snapshots of all its groups together; 0: as fast as they come.
   uint64_t snapshot_bytes_per_second = kSnapshotBytesPerSecond;
+  // How fast what it leads is sent to each node that lags and that nobody waits for, while nobody
+  // appends: CatchUpPace. 0: as fast as it is taken.
+  uint64_t catch_up_bytes_per_second = kCatchUpBytesPerSecond;
   // After how many entries of the catalog's log a snapshot of the catalog is made.
   uint64_t catalog_snapshot_entries = kCatalogSnapshotEntries;
   // How often, besides whenever a segment begins, it is looked at what retention may remove.
@@ -125,9 +132,17 @@ struct NodeCounters {
   uint64_t compaction_passes = 0;
   uint64_t compaction_records_removed = 0;
   uint64_t compaction_bytes_removed = 0;
+  // Turns of members that lag (catch_up_pace.h), and what they brought.
+  uint64_t catch_up_turns = 0;
+  uint64_t catch_up_bytes = 0;
   uint64_t snapshot_bytes_sent = 0;
   uint64_t snapshot_bytes_received = 0;
   uint64_t snapshots_installed = 0;
+  uint64_t segments_repaired = 0;
+  uint64_t digests_compared = 0;
+  uint64_t digests_differing = 0;
+  // Replicas of this node that stopped since most others have another log.
+  uint64_t groups_outvoted = 0;
   // States of the catalog: that segments of its log began with, and that were read from
   // checkpoints.
   uint64_t catalog_snapshots_made = 0;
@@ -165,13 +180,22 @@ class Node {
   ScrubProgress scrub_progress() const;
   // Ascending by group.
   std::vector<GroupView> Groups() const;
+  // The same into `views`, in place of what it holds: for whoever asks after each step.
+  void Groups(std::vector<GroupView>& views) const;
   // What this node has applied of the catalog's log, and up to where.
   const Catalog& catalog() const;
+  // What it believes of the other nodes.
+  const gossip::Swim& gossip() const;
   LogIndex catalog_applied() const;
   // The same answer a GetStatus request gets.
   GetStatusResponse Status(Now now) const;
   // Whether a catalog leader is known: what health reports.
   bool healthy() const;
+  // Whether it may vote and acknowledge: not yet if it is new, nor if its disk was lost and it was
+  // not let in again (standing.h).
+  bool settled() const;
+  // Of a node whose disk was lost: what that means and what to do. Else empty.
+  std::string lost_disk() const;
 
  private:
   struct Impl;

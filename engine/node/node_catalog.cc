@@ -69,6 +69,9 @@ void Node::Impl::LoadCatalog() {
   if (!loaded.has_value()) return;
   catalog = std::move(loaded->catalog);
   catalog_applied = loaded->applied;
+  for (const auto& [node, incarnation] : catalog.incarnations()) {
+    standing.OnRecorded(node, incarnation);
+  }
   reconcile = true;
 }
 
@@ -93,6 +96,9 @@ void Node::Impl::ApplyCommitted(Now now, Effects& out) {
         }
         applied = catalog.Apply(*command);
         changed = true;
+        if (const auto* record = std::get_if<RecordNodeCommand>(&*command)) {
+          standing.OnRecorded(record->node, catalog.IncarnationOf(record->node));
+        }
         moved = std::holds_alternative<MovePartitionCommand>(*command);
         if (const auto* create = std::get_if<CreateTopicCommand>(&*command)) topic = create->name;
         if (const auto* move = std::get_if<MovePartitionCommand>(&*command)) topic = move->topic;
@@ -150,12 +156,17 @@ void Node::Impl::ReconcileGroups(Now now, Effects& out) {
   // dropped since, and the reverse: no replica is begun without its files on such hearsay, and none
   // is removed. Nor may a move count that a crash could make this node forget: the files would then
   // look left over, or those that are gone would be missed.
-  const bool current = catalog_applied >= catalog_recovered;
+  // Nor before it is where this node was let in: until then the catalog speaks of its former self.
+  const bool current =
+      catalog_applied >= std::max(catalog_recovered, standing.record().fence_index) &&
+      !catalog_replica().lacks();
   const bool lasting = current && catalog_replica().log().durable_index() >= catalog_applied;
   reconcile = false;
   moving.clear();
+  astray.clear();
   for (const auto& [name, topic] : catalog.topics()) {
     for (const CatalogPartition& partition : topic.partitions) {
+      NoteAstray(partition.group);
       if (!partition.target.empty()) moving.insert(partition.group);
       const auto at = replicas.find(partition.group);
       if (partition.PlacedAt(options.id)) {
@@ -236,6 +247,7 @@ void Node::Impl::StartGroup(Now now, GroupId group, const CatalogTopic& topic,
                                             .check_quorum = options.check_quorum,
                                             .append_bytes_max = options.append_bytes_max,
                                             .append_entries_max = options.append_entries_max,
+                                            .paced_catch_up = options.catch_up_bytes_per_second > 0,
                                             .lease_reads = options.lease_reads,
                                             .lease_drift_permille = options.lease_drift_permille,
                                             .quiet = options.quiet_groups,

@@ -10,6 +10,7 @@
 
 #include "engine/acl/enforcer.h"
 #include "engine/gossip/swim.h"
+#include "engine/log/node_addresses.h"
 #include "engine/log/scrub.h"
 #include "engine/node/agenda.h"
 #include "engine/node/catalog.h"
@@ -17,17 +18,21 @@
 #include "engine/node/liveness.h"
 #include "engine/node/node.h"
 #include "engine/node/replica.h"
+#include "engine/node/standing.h"
 
 // The inside of Node, shared by its source files only: node.cc (life cycle and dispatch),
 // node_requests.cc (clients), node_catalog.cc (topics and groups), node_compaction.cc (which log is
 // compacted), node_members.cc (gossip), node_membership.cc and node_moves.cc (who belongs to the
-// cluster and to a partition), node_scrub.cc (verifying what was written long ago),
-// node_status.cc (what it tells about itself).
+// cluster and to a partition), node_standing.cc (whether this node may take part), node_scrub.cc
+// (verifying what was written long ago), node_status.cc (what it tells about itself).
 
 namespace tidemark {
 
 // What gossip is told of the node's options.
 gossip::Config GossipConfig(const NodeOptions& options);
+
+// Of the catalog's group, but for who founded it.
+raft::Config CatalogRaftConfig(const NodeOptions& options);
 
 // The node's scrubber, and what it waits for.
 struct NodeScrub {
@@ -46,6 +51,7 @@ struct MemberWait {
   NodeId node;
   Term term;  // in which it was promised an answer
   Instant deadline;
+  bool sealed = false;  // kRemove: it cannot be forgotten any more
 };
 
 // What the leader of a group knows of those that shall become voters.
@@ -124,6 +130,8 @@ struct Node::Impl {
   void ProposeMembers(Now now, MemberWait wait, const raft::ConfChange& change, Effects& out);
   void Await(MemberWait wait, Effects& out);
   void AnswerMemberWaits(Now now, Effects& out);
+  // Whoever is told that a node is removed may take it away for good: no restart may undo that.
+  void SealRemovals(Now now, Effects& out);
   // Nothing yet: nullopt.
   std::optional<Response> AnswerOf(Now now, const MemberWait& wait) const;
 
@@ -131,6 +139,8 @@ struct Node::Impl {
   void DriveMembers(Now now, Effects& out);
   void DriveCatalogMembers(Now now, Effects& out);
   void DriveMove(Now now, Replica& replica, const CatalogPartition& place, Effects& out);
+  // Whether `group`, if it is led here, has other members than a catalog that wants no move says.
+  void NoteAstray(GroupId group);
   // The next change of members on the way to `target`; nullopt while something has to be waited
   // for.
   std::optional<raft::ConfChange> NextChange(Now now, Replica& replica,
@@ -140,6 +150,30 @@ struct Node::Impl {
   void OnForwardedCommand(Now now, NodeId from, const std::string& bytes, Effects& out);
   void NoteMembers(const Replica& replica, Effects& out);
 
+  // node_standing.cc
+  void OnIntroduction(Now now, NodeId from, const Introduction& message, Effects& out);
+  void Introduce(NodeId to, bool asks, Effects& out);
+  void SendIntroduction(NodeId to, Introduction introduction, Effects& out);
+  // Writes what was learned, answers who asked, asks others while this node is not settled, and
+  // begins with the catalog once it is.
+  void DriveStanding(Now now, Effects& out);
+  void AskAround(Now now, Effects& out);
+  void BeginCatalog(Now now, Effects& out);
+  std::unique_ptr<Replica> MakeCatalog(RecoveredGroup recovered);
+  // As recorded in the catalog, else as first met; 0: neither.
+  Incarnation IncarnationOf(NodeId node) const;
+  void RecordNode(Now now, NodeId node, Incarnation incarnation, RecordNodeCommand::Step step,
+                  Effects& out);
+  // Whether those that are heard from can commit, and go on, without `node`.
+  bool CanGoOnWithout(Now now, const raft::Raft& raft, NodeId node) const;
+  // As the catalog's leader: takes nodes whose disk was lost out of the members and lets them in;
+  // `heard` (or nobody) has just introduced itself.
+  void DriveReturns(Now now, NodeId heard, Effects& out);
+  // Why this node takes no part, and what to do; empty: it does, or may soon.
+  std::string StandingText() const;
+  // The same as a refusal: StandingText is not empty.
+  RpcError LostDisk() const;
+
   // node_compaction.cc
   // Begins a pass over the dirtiest log that is worth it, if none is under way: one at a time, so
   // that compaction has a bounded share of disk and memory.
@@ -148,6 +182,8 @@ struct Node::Impl {
   // node_members.cc
   void StartGossip(Now now, Effects& out);
   void AbsorbGossip(gossip::Effects fx, Effects& out);
+  // What the data directory says of addresses is what is known of them.
+  void RememberAddresses();
   std::optional<Endpoint> AddressOf(NodeId node) const;
 
   // node_liveness.cc
@@ -168,7 +204,7 @@ struct Node::Impl {
   // Begins a read, if it is time.
   void Scrub(Now now, Effects& out);
   void OnScrubRead(Now now, GroupId group, const absl::StatusOr<Bytes>& bytes, Effects& out);
-  void NoteFinding(const Finding& finding, Effects& out) const;
+  void NoteFinding(const Finding& finding, std::string_view hint, Effects& out) const;
   bool may_scrub() const;
   Instant ScrubDeadline() const;
 
@@ -196,6 +232,12 @@ struct Node::Impl {
   NodeShared shared;
   gossip::Swim swim;
 
+  Standing standing{kNoNode, {}, {}};
+  std::set<NodeId> to_answer;                // who asked, and was not answered yet
+  std::map<NodeId, Introduction> unsettled;  // as last heard
+  Instant ask_at;                            // when the others are asked again
+  Instant record_at;                         // no command about an incarnation before
+
   Catalog catalog;
   // Last entry of the catalog's log when this node started: what it says of topics counts only when
   // that much has been committed and applied.
@@ -215,12 +257,15 @@ struct Node::Impl {
 
   std::optional<NodeScrub> scrub;  // unless it is off
   std::map<NodeId, Endpoint> addresses;
+  NodeAddresses remembered;           // of members, as written last
+  bool addresses_changed = true;      // or the members have
   std::optional<FileBatch> identity;  // to be written at the first start
   bool disk_full = false;             // leaders take no records
   DiskSpace disk_space;               // as measured, less what was written since
   Instant compaction_deadline = Instant::Never();
   std::map<GroupId, NewVoters> new_voters;  // of groups led here
   std::set<GroupId> moving;                 // groups that the catalog wants elsewhere
+  std::set<GroupId> astray;                 // led here, and not where the catalog has them
   std::vector<MemberWait> member_waits;
   bool reconcile = false;    // what the catalog wants here could not be done yet
   LogIndex catalog_applied;  // by this process

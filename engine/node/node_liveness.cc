@@ -26,7 +26,7 @@ void Node::Impl::OnBeats(Now now, NodeId from, const BeatMessage& message, Effec
     agenda.Touch(beat.group);
     raft::Message each{.from = from, .to = options.id, .term = beat.term, .body = {}};
     std::visit([&](const auto& body) { each.body = body; }, beat.body);
-    at->second->OnMessage(now, std::move(each), out);
+    at->second->OnMessage(now, each, out);
   }
 }
 
@@ -105,7 +105,7 @@ void Node::Impl::JudgeDisk(Now now, Effects& out) {
     if (at != replicas.end() && at->second->CheckStall(now)) {
       stalled_groups.insert(group);
       slowest = group;
-    } else {
+    } else if (!stalled_groups.empty()) {
       stalled_groups.erase(group);
     }
   }

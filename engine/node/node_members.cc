@@ -53,9 +53,12 @@ Node::Impl::Impl(NodeOptions options_in, acl::Enforcer enforcer_in, Now now, Prn
   shared.reopen_delay_min = options.reopen_delay_min;
   shared.reopen_delay_max = options.reopen_delay_max;
   shared.snapshot_bytes_per_second = options.snapshot_bytes_per_second;
+  shared.catch_up.SetRate(options.catch_up_bytes_per_second);
 }
 
 void Node::Impl::StartGossip(Now now, Effects& out) {
+  // Raft does not wait for gossip to find everybody again.
+  for (const auto& [node, address] : addresses) out.push_back(SetPeerAddress{node, address});
   gossip::Effects fx;
   swim.Start(now, fx);
   AbsorbGossip(std::move(fx), out);
@@ -74,6 +77,7 @@ void Node::Impl::AbsorbGossip(gossip::Effects fx, Effects& out) {
     auto [at, fresh] = addresses.try_emplace(member.id, member.endpoint);
     if (!fresh && at->second == member.endpoint) continue;
     at->second = member.endpoint;
+    addresses_changed = true;
     out.push_back(SetPeerAddress{member.id, member.endpoint});
   }
   for (std::string& note : fx.notes) {
@@ -85,6 +89,26 @@ void Node::Impl::AbsorbGossip(gossip::Effects fx, Effects& out) {
   for (gossip::Stream& stream : fx.streams) {
     out.push_back(SendGossipStream{std::move(stream.to), std::move(stream.bytes)});
   }
+}
+
+void Node::Impl::RememberAddresses() {
+  Replica& replica = catalog_replica();
+  if (!addresses_changed || standing.durable().generation == 0 || !replica.node_files_durable()) {
+    return;
+  }
+  addresses_changed = false;
+  NodeAddresses now{.generation = remembered.generation + 1, .of = {}};
+  for (const NodeId node : raft::MembersOf(replica.raft().membership())) {
+    const auto at = addresses.find(node);
+    if (at == addresses.end() || at->second.host.size() > kRememberedHostBytesMax) continue;
+    if (now.of.size() < kNodesMax) now.of.insert(*at);
+  }
+  if (now.of == remembered.of) return;
+  remembered = std::move(now);
+  FileBatch batch;
+  AppendAddresses(remembered, batch);
+  replica.StageNodeFiles(std::move(batch));
+  agenda.Touch(kCatalogGroup);
 }
 
 std::optional<Endpoint> Node::Impl::AddressOf(NodeId node) const {

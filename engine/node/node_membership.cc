@@ -84,6 +84,14 @@ GetMembersResponse Node::Impl::DescribeMembers(Now now) const {
       } else if (member.role == "learner") {
         member.note = "catching up; becomes a voter by itself when it keeps pace";
       }
+      const auto empty = unsettled.find(member.id);
+      if (empty != unsettled.end() && (catalog.returning().contains(member.id) ||
+                                       IncarnationOf(member.id) != empty->second.incarnation)) {
+        member.note = member.role == "voter"
+                          ? "came back with an empty disk; is taken out and let in again by itself "
+                            "while a majority of all voters is heard from without it"
+                          : "came back with an empty disk; is being let in again";
+      }
       if (!heard && member.role == "learner") absl::StrAppend(&member.note, ", so not promoted");
     }
     response.members.push_back(std::move(member));
@@ -94,6 +102,7 @@ GetMembersResponse Node::Impl::DescribeMembers(Now now) const {
 bool Node::Impl::LeadsCatalog(RequestId request, Effects& out) {
   std::optional<RpcError> refusal = catalog_replica().RefusalOfProposal();
   if (!refusal.has_value() && catalog_replica().raft().serving()) return true;
+  if (!StandingText().empty()) refusal = LostDisk();
   if (!refusal.has_value()) {
     refusal = RpcError{.code = absl::StatusCode::kUnavailable,
                        .reason = "NO_LEADER",
@@ -120,6 +129,10 @@ void Node::Impl::AddMember(Now now, const RequestReceived& request, NodeId node,
                                                       " members, its limit; remove one first")),
         out);
   }
+  // One with an empty disk says so: it is this one that is added.
+  if (const auto at = unsettled.find(node); at != unsettled.end()) {
+    RecordNode(now, node, at->second.incarnation, RecordNodeCommand::Step::kKnown, out);
+  }
   // Whoever joins finds in the log who was there before.
   catalog_replica().RecordOrigin(now, out);
   ProposeMembers(now, {.kind = MemberWait::Kind::kAdd, .request = request.id, .node = node},
@@ -131,6 +144,17 @@ void Node::Impl::RemoveMember(Now now, const RequestReceived& request, NodeId no
   const raft::Raft& raft = catalog_replica().raft();
   const raft::Membership& membership = raft.membership();
   if (!raft::MembersOf(membership).Contains(node)) {
+    agenda.Touch(kCatalogGroup);
+    if (!catalog_replica().SealMembers(now, out)) {
+      return Refuse(request.id,
+                    {.code = absl::StatusCode::kUnavailable,
+                     .reason = "CHANGE_PENDING",
+                     .message = absl::StrCat("node ", node.value(),
+                                             " is no member, but a loss of power could still undo "
+                                             "the last change; try again"),
+                     .metadata = {}},
+                    out);
+    }
     return Refuse(request.id,
                   {.code = absl::StatusCode::kNotFound,
                    .reason = "NOT_A_MEMBER",
@@ -237,7 +261,7 @@ std::optional<Response> Node::Impl::AnswerOf(Now now, const MemberWait& wait) co
   const bool member = raft::MembersOf(membership).Contains(wait.node);
   const bool leads = raft.role() == raft::Role::kLeader && raft.term() == wait.term;
   if (wait.kind == MemberWait::Kind::kAdd && member) return AddMemberResponse{};
-  if (wait.kind == MemberWait::Kind::kRemove && !member && !membership.joint()) {
+  if (wait.kind == MemberWait::Kind::kRemove && !member && wait.sealed) {
     return RemoveMemberResponse{};
   }
   if (wait.kind == MemberWait::Kind::kTransfer) {
@@ -261,6 +285,19 @@ std::optional<Response> Node::Impl::AnswerOf(Now now, const MemberWait& wait) co
                   "CHANGE_PENDING",
                   "the change has begun and goes on by itself; look at `tidemark cluster members`",
                   {}};
+}
+
+void Node::Impl::SealRemovals(Now now, Effects& out) {
+  Replica& replica = catalog_replica();
+  bool sealed = false;
+  for (MemberWait& wait : member_waits) {
+    const raft::Raft& raft = replica.raft();
+    if (wait.kind != MemberWait::Kind::kRemove || !raft.serving()) continue;
+    if (raft::MembersOf(raft.membership()).Contains(wait.node)) continue;
+    wait.sealed = replica.SealMembers(now, out);
+    sealed = true;
+  }
+  if (sealed) replica.Settle(now, out);
 }
 
 void Node::Impl::AnswerMemberWaits(Now now, Effects& out) {

@@ -40,7 +40,8 @@ void Node::Impl::DriveMembers(Now now, Effects& out) {
            at->second->raft().serving();
   };
   std::erase_if(new_voters, [&](const auto& each) {
-    const bool wanted = each.first == kCatalogGroup || moving.contains(each.first);
+    const bool wanted =
+        each.first == kCatalogGroup || moving.contains(each.first) || astray.contains(each.first);
     return !wanted || !leads(each.first);
   });
   if (shutting_down) return;
@@ -49,6 +50,33 @@ void Node::Impl::DriveMembers(Now now, Effects& out) {
     if (!leads(group)) continue;
     agenda.Touch(group);
     DriveMove(now, *replicas.at(group), *catalog.PlaceOf(group), out);
+  }
+  for (const GroupId group : astray) {
+    if (!leads(group)) continue;
+    agenda.Touch(group);
+    CatalogPartition place = *catalog.PlaceOf(group);
+    place.target = place.replicas;
+    DriveMove(now, *replicas.at(group), place, out);
+  }
+}
+
+// A leader that has not heard yet that a move is finished may take a step back, and nobody is to
+// finish it a second time.
+void Node::Impl::NoteAstray(GroupId group) {
+  const CatalogPartition* const place = catalog.PlaceOf(group);
+  const auto at = replicas.find(group);
+  bool is = false;
+  if (place != nullptr && place->target.empty() && at != replicas.end()) {
+    const raft::Raft& raft = at->second->raft();
+    const raft::Membership& membership = raft.membership();
+    is = raft.role() == raft::Role::kLeader &&
+         (membership.joint() || !membership.learners.empty() ||
+          membership.voters.incoming.voters() != SetOf(place->replicas));
+  }
+  if (is) {
+    astray.insert(group);
+  } else {
+    astray.erase(group);
   }
 }
 
@@ -65,6 +93,11 @@ bool Node::Impl::CaughtUp(Now now, const Replica& replica, NodeId node) {
 void Node::Impl::DriveCatalogMembers(Now now, Effects& out) {
   Replica& replica = catalog_replica();
   const raft::Membership& membership = replica.raft().membership();
+  // Whoever is removed and joins again, perhaps with an empty disk, has to catch up again.
+  if (const auto at = new_voters.find(kCatalogGroup); at != new_voters.end()) {
+    std::erase_if(at->second.catch_up,
+                  [&](const auto& each) { return !membership.learners.Contains(each.first); });
+  }
   if (membership.joint() || membership.learners.empty()) return;
   agenda.Touch(kCatalogGroup);
   for (const NodeId learner : raft::NodeSet(membership.learners)) {
@@ -79,7 +112,11 @@ void Node::Impl::DriveMove(Now now, Replica& replica, const CatalogPartition& pl
   const raft::Membership& membership = replica.raft().membership();
   if (membership.joint()) return;
   const raft::NodeSet target = SetOf(place.target);
-  if (membership.voters.incoming.voters() == target && membership.learners.empty()) {
+  const bool placed = std::all_of(place.target.begin(), place.target.end(),
+                                  [&](NodeId node) { return place.PlacedAt(node); });
+  if (placed && membership.voters.incoming.voters() == target && membership.learners.empty()) {
+    // On hearing of it those who have left remove their files.
+    if (!replica.SealMembers(now, out)) return;
     Report(now, place.group, FinishMoveCommand{place.group, place.target}, out);
   } else if (const std::optional<ConfChange> change = NextChange(now, replica, place, out)) {
     (void)replica.ProposeConfChange(now, *change, out);
@@ -92,14 +129,24 @@ std::optional<ConfChange> Node::Impl::NextChange(Now now, Replica& replica,
   const raft::Membership& membership = raft.membership();
   const raft::NodeSet& present = membership.voters.incoming.voters();
   const raft::NodeSet target = SetOf(place.target);
+  for (const NodeId node : present) {
+    // Its disk was lost: what is known of it is about another copy.
+    if (!target.Contains(node) || place.PlacedAt(node)) continue;
+    if (node == options.id || !CanGoOnWithout(now, raft, node)) return std::nullopt;
+    return ConfChange{.changes = {{Change::Kind::kRemove, node}}};
+  }
   for (const NodeId learner : membership.learners) {
-    if (!target.Contains(learner)) return ConfChange{.changes = {{Change::Kind::kRemove, learner}}};
+    // The same of a learner; before it is admitted nobody acknowledges.
+    const bool lost = !place.PlacedAt(learner) && raft.MatchOf(learner) > LogIndex();
+    if (lost || !target.Contains(learner))
+      return ConfChange{.changes = {{Change::Kind::kRemove, learner}}};
   }
   ConfChange change{.transition = ConfChange::Transition::kJointImplicit};
   bool ready = true;
   for (const NodeId node : target) {
     if (present.Contains(node)) continue;
     if (!membership.learners.Contains(node)) {
+      new_voters[place.group].catch_up.erase(node);
       return ConfChange{.changes = {{Change::Kind::kAddLearner, node}}};
     }
     if (!place.PlacedAt(node)) {
@@ -108,7 +155,7 @@ std::optional<ConfChange> Node::Impl::NextChange(Now now, Replica& replica,
              AdmitReplicaCommand{place.group, node, {.term = raft.term(), .index = raft.commit()}},
              out);
     }
-    ready = CaughtUp(now, replica, node) && ready;
+    ready = CaughtUp(now, replica, node) && place.PlacedAt(node) && ready;
     change.changes.push_back({Change::Kind::kAddVoter, node});
   }
   if (!ready) return std::nullopt;
@@ -177,7 +224,9 @@ void Node::Impl::NoteMembers(const Replica& replica, Effects& out) {
   const bool member = membership.voters.incoming.Contains(options.id) ||
                       membership.learners.Contains(options.id) ||
                       membership.learners_next.Contains(options.id);
-  if (std::exchange(was_member, member) && !member) {
+  // What is replayed before the node was let in is about its former self.
+  const bool current = replica.raft().applied() >= standing.record().fence_index;
+  if (std::exchange(was_member, member) && !member && current) {
     out.push_back(Note{Note::Level::kWarning,
                        "removed_from_cluster",
                        {{"node", absl::StrCat(options.id.value())},

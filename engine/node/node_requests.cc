@@ -127,11 +127,12 @@ bool Node::Impl::Allowed(const RequestReceived& request, const std::string& obje
 bool Node::Impl::catalog_loaded() const {
   const raft::Raft& raft = catalog_replica().raft();
   return raft.leader() != kNoNode && raft.commit() > LogIndex(0) &&
-         raft.commit() >= catalog_recovered;
+         raft.commit() >= catalog_recovered && !catalog_replica().lacks();
 }
 
 RpcError Node::Impl::NoSuchTopic(const std::string& topic) const {
   if (catalog_loaded()) return TopicNotFound(topic);
+  if (!StandingText().empty()) return LostDisk();
   // This node may just not have heard of it yet.
   return {.code = absl::StatusCode::kUnavailable,
           .reason = "NO_LEADER",

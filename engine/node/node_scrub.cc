@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/log/segment.h"
 #include "engine/node/node_impl.h"
 
 // One scrubber for all groups of the node, so that its rate is that of the node. It begins once
@@ -101,7 +102,18 @@ void Node::Impl::OnScrubRead(Now now, GroupId group, const absl::StatusOr<Bytes>
   const bool lost = std::any_of(findings.begin(), findings.end(),
                                 [](const Finding& finding) { return finding.durable; });
   for (const Finding& finding : findings) {
-    NoteFinding(finding, out);
+    std::string_view hint = "nothing needs to be done: the node makes it anew from the frames";
+    if (finding.durable) {
+      const auto part = finding.end <= FilePos(kSegmentHeaderBytes) ? SegmentRepair::Part::kHeader
+                                                                    : SegmentRepair::Part::kFrames;
+      const bool repairs =
+          at != replicas.end() && at->second->OnDamage(now, finding.file, out, part);
+      hint = repairs ? "nothing needs to be done: the segment is repaired from other replicas"
+             : at != replicas.end() && at->second->compacts()
+                 ? "what compaction wrote is this replica's own, and no other one can repair it: "
+                 : "";
+    }
+    NoteFinding(finding, hint, out);
     if (lost || scrub->rebuild.has_value() || at == replicas.end()) continue;
     if (at->second->BeginRebuild(finding).ok()) {
       scrub->rebuild = group;
@@ -110,7 +122,7 @@ void Node::Impl::OnScrubRead(Now now, GroupId group, const absl::StatusOr<Bytes>
   }
 }
 
-void Node::Impl::NoteFinding(const Finding& finding, Effects& out) const {
+void Node::Impl::NoteFinding(const Finding& finding, std::string_view hint, Effects& out) const {
   const std::string group = absl::StrCat(finding.file.group.value());
   out.push_back(Note{
       finding.durable ? Note::Level::kError : Note::Level::kWarning,
@@ -120,10 +132,11 @@ void Node::Impl::NoteFinding(const Finding& finding, Effects& out) const {
        {"file",
         absl::StrCat(PathOf(finding.file), ":", finding.begin.value(), "-", finding.end.value())},
        {"what", absl::StrCat(std::string(NameOf(finding.kind)), ": ", finding.what)},
-       {"hint", finding.durable
-                    ? absl::StrCat("stop this node and run 'tidemark log verify DIR --group ",
+       {"hint", finding.durable && !hint.starts_with("nothing")
+                    ? absl::StrCat(std::string(hint),
+                                   "stop this node and run 'tidemark log verify DIR --group ",
                                    group, "' to see all that is damaged; ", finding.remedy)
-                    : "nothing needs to be done: the node makes it anew from the frames"}}});
+                    : std::string(hint)}}});
 }
 
 }  // namespace tidemark

@@ -76,9 +76,11 @@ GroupInfo Node::Impl::Describe(const Replica& replica) const {
                  .high_watermark = replica.visible_end(),
                  .replicas = {},
                  .failure = replica.failure(),
+                 .repair = replica.DescribeRepair(),
                  .lag_entries = {},
                  .snapshot_index = LogIndex(0),
                  .snapshot_bytes = 0};
+  if (replica.group() == kCatalogGroup && info.failure.empty()) info.failure = StandingText();
   if (const std::optional<CatalogStateMark> snapshot = replica.DurableCatalog()) {
     info.snapshot_index = snapshot->index;
     info.snapshot_bytes = snapshot->bytes;

@@ -20,6 +20,13 @@ T Take(std::string_view& state) {
   return value;
 }
 
+// Writes a number at `at`, where there is room, and moves on.
+template <typename T>
+void Put(char*& at, T value) {
+  StoreLittle(at, value);
+  at += sizeof(T);
+}
+
 int32_t SequenceAfter(int32_t first, uint32_t count) {
   return static_cast<int32_t>((static_cast<uint32_t>(first) + count) & 0x7fffffffu);
 }
@@ -95,18 +102,22 @@ void ProducerTable::TruncateSuffix(LogIndex from) {
 }
 
 void ProducerTable::AppendTo(std::string& out) const {
+  // Made for each checkpoint: one growth of `out` for each producer, not five for each batch.
   AppendLittle<uint32_t>(out, kStateVersion);
   AppendLittle<uint32_t>(out, static_cast<uint32_t>(producers_.size()));
   for (const auto& [last, producer_id] : by_age_) {
     const History& history = producers_.at(producer_id);
-    AppendLittle<int64_t>(out, producer_id);
-    AppendLittle<uint32_t>(out, static_cast<uint32_t>(history.size()));
+    const size_t begin = out.size();
+    out.resize(begin + kProducerBytes + history.size() * kBatchBytes);
+    char* at = out.data() + begin;
+    Put<int64_t>(at, producer_id);
+    Put<uint32_t>(at, static_cast<uint32_t>(history.size()));
     for (const Batch& batch : history) {
-      AppendLittle<uint64_t>(out, batch.index.value());
-      AppendLittle<uint64_t>(out, batch.base_offset.value());
-      AppendLittle<int16_t>(out, batch.epoch);
-      AppendLittle<int32_t>(out, batch.first_sequence);
-      AppendLittle<uint32_t>(out, batch.count);
+      Put<uint64_t>(at, batch.index.value());
+      Put<uint64_t>(at, batch.base_offset.value());
+      Put<int16_t>(at, batch.epoch);
+      Put<int32_t>(at, batch.first_sequence);
+      Put<uint32_t>(at, batch.count);
     }
   }
 }

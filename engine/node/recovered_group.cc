@@ -11,7 +11,9 @@
 #include "engine/base/limits.h"
 #include "engine/base/status_macros.h"
 #include "engine/log/batch.h"
+#include "engine/log/index.h"
 #include "engine/log/recovery.h"
+#include "engine/log/segment.h"
 #include "engine/node/catalog_fields.h"
 
 namespace tidemark {
@@ -114,6 +116,25 @@ class NoFiles : public DirectoryView {
   }
 };
 
+// Where full segments of the catalog's log begin with a state, and how large it is.
+std::vector<std::pair<LogIndex, uint64_t>> StatesOf(const Log& log,
+                                                    const DirectoryView& directory) {
+  std::vector<std::pair<LogIndex, uint64_t>> states;
+  LogIndex after;
+  while (const std::optional<SealedSegment> segment = log.SealedSegmentAfter(after)) {
+    after = segment->end_index - 1;
+    const absl::StatusOr<std::string_view> sidecar = directory.Contents(segment->sidecar());
+    if (!sidecar.ok()) continue;
+    for (const DecodedIndexEntry& each : DecodeIndex(*sidecar)) {
+      if (each.entry.first > 0) break;
+      if (!each.entry.is_checkpoint() || each.state.empty()) continue;
+      states.emplace_back(segment->base_index, each.state.size());
+      break;
+    }
+  }
+  return states;
+}
+
 }  // namespace
 
 absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& options,
@@ -134,15 +155,18 @@ absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& opt
     return recovered;
   }
   Rebuild rebuild(&recovered, group == kCatalogGroup);
+  RecoveredDamage damage;
   TIDEMARK_ASSIGN_OR_RETURN(
       recovered.log,
-      Log::Recover(group, options, directory, std::max(recovered.hard_state.commit, committed),
-                   &rebuild, std::max(recovered.hard_state.start, LogIndex(1)),
-                   recovered.hard_state.snapshot));
+      RecoverUpToDamage(group, options, directory, std::max(recovered.hard_state.commit, committed),
+                        &rebuild, std::max(recovered.hard_state.start, LogIndex(1)),
+                        recovered.hard_state.snapshot, damage));
+  recovered.damaged = std::move(damage.segments);
   if (!rebuild.status().ok()) {
     return absl::FailedPreconditionError(
         absl::StrCat("group ", group.value(), ": ", rebuild.status().message()));
   }
+  if (group == kCatalogGroup) recovered.states = StatesOf(*recovered.log, directory);
   const LogIndex first = recovered.log->first_index();
   if (group == kCatalogGroup && first > LogIndex(1) && !recovered.catalog.has_value()) {
     return absl::DataLossError(absl::StrCat(
@@ -153,6 +177,19 @@ absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& opt
   }
   if (recovered.hard_state.snapshot.receiving()) {
     recovered.received = RecoverReceived(group, recovered.hard_state.snapshot, directory);
+  }
+  if (std::optional<GivenUp>& given_up = damage.given_up) {
+    HardStateRecord& state = recovered.hard_state;
+    if (state.generation == 0) return absl::DataLossError(given_up->what);
+    // No entry is of a later term than the last promise.
+    const LostEntries lost{.term = state.term, .index = given_up->upto};
+    if (!state.lost.AreIn(lost.term, lost.index)) {
+      state.lost.index = std::max(state.lost.index, lost.index);
+    } else {
+      state.lost = lost;
+    }
+    state.commit = std::min(state.commit, recovered.log->last_index());
+    recovered.given_up = std::move(given_up->what);
   }
   if (recovered.hard_state.generation == 0 && recovered.log->durable_index() > LogIndex(0)) {
     return absl::DataLossError(absl::StrCat(

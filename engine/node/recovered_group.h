@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -13,6 +14,7 @@
 #include "engine/log/file.h"
 #include "engine/log/hard_state.h"
 #include "engine/log/log.h"
+#include "engine/log/recovery.h"
 #include "engine/log/snapshot_receiver.h"
 #include "engine/node/catalog.h"
 #include "engine/node/membership_log.h"
@@ -38,10 +40,18 @@ struct RecoveredGroup {
   MembershipLog members;
   // Group 0 only: what the log was read from on; nullopt: from its first entry on.
   std::optional<CatalogSnapshot> catalog;
+  // Group 0 only: before which entries full segments begin with a state of the catalog, and its
+  // bytes; ascending. Only such a beginning can be shipped.
+  std::vector<std::pair<LogIndex, uint64_t>> states;
   // Group 0 only: every entry behind that, for the catalog to apply once they are committed.
   std::deque<Entry> entries;
   // What of a snapshot had been received when the node stopped.
   ReceivedSegments received;
+  // The disk changed the end of the log: what is said of it. The log ends before, and the hard
+  // state, which is not on the disk like this yet, says what is lost.
+  std::string given_up;
+  // Full segments that lack something, and are to be repaired.
+  std::vector<DamagedSegment> damaged;
   // The group was being removed: what is left of its files (the log is then empty).
   std::vector<FileId> leftover;
   bool removed() const { return hard_state.start == kRemovedGroup; }
@@ -53,8 +63,9 @@ struct RecoveredGroup {
 
 // Reads the files of `group`, of which entries up to `committed` are known to be committed and
 // durable, whatever the files say. Pure but slow: it may be called on any thread.
-//   Errors  as Log::Recover and DecodeHardState; kDataLoss: the beginning of the catalog's log is
-//           gone, and so are all states of it that could stand for that.
+// Damage that others can repair is no error: `given_up` and `damaged` tell of it.
+//   Errors  as RecoverUpToDamage and DecodeHardState; kDataLoss: the beginning of the catalog's log
+//           is gone, and so are all states of it that could stand for that.
 absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& options,
                                             const DirectoryView& directory,
                                             LogIndex committed = LogIndex(0));

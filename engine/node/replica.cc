@@ -26,35 +26,40 @@ Replica::Replica(Options options, RecoveredGroup recovered, NodeShared* shared, 
       kept_from_(recovered.kept_from()),
       fresh_(options_.raft.election_timeout * 2, options_.raft.lease_drift_permille) {
   LoadCatalog(recovered);
-  leftover_ = std::move(recovered.leftover);
+  removal_.leftover = std::move(recovered.leftover);
   received_ = std::move(recovered.received);
+  given_up_ = std::move(recovered.given_up);
+  repair_.Expect(std::move(recovered.damaged));
+  regain_.since_start = true;
   durable_files_ = hard_record_.snapshot;
   log_->SetCheckpointSource(this);
 }
 
 Replica::~Replica() = default;
 
-void Replica::OnMessage(Now now, raft::Message message, Effects& out) {
+void Replica::OnMessage(Now now, const raft::Message& message, Effects& out) {
   if (!active() || MustIgnore(message, out)) return;
   wall_ = now.wall;
-  raft::Effects fx;
-  raft_.OnMessage(now.instant, std::move(message), fx);
+  raft::Effects fx = NoEffects();
+  raft_.OnMessage(now.instant, message, fx);
   Absorb(std::move(fx), out);
+  HearWhatWasCommitted(message);
 }
 
 void Replica::OnPeerLink(Now now, NodeId peer, bool up, Effects& out) {
   if (!active()) return;
   raft::Effects fx;
+  if (up) repair_.OnPeerUp(now.instant, peer);
   if (!up) raft_.OnPeerLost(now.instant, peer, fx);
   raft_.OnPeerReset(now.instant, peer, fx);
   Absorb(std::move(fx), out);
 }
 
 void Replica::OnTimer(Now now, Effects& out) {
-  if (may_reopen() && now.instant >= reopen_at_) Reopen(out);
+  if (may_reopen() && now.instant >= failure_.reopen_at) Reopen(out);
   if (!active() || now.instant < raft_.next_deadline()) return;
   wall_ = now.wall;
-  raft::Effects fx;
+  raft::Effects fx = NoEffects();
   raft_.OnTimer(now.instant, fx);
   Absorb(std::move(fx), out);
 }
@@ -63,7 +68,7 @@ void Replica::OnFlushed(Now now, const absl::Status& status, Effects& out) {
   TIDEMARK_CHECK(flush_.has_value());
   OutstandingFlush done = *std::move(flush_);
   flush_.reset();
-  if (removing_) {
+  if (removal_.begun) {
     OnRemovalFlushed(now, status, out);
     return;
   }
@@ -83,10 +88,11 @@ void Replica::OnFlushed(Now now, const absl::Status& status, Effects& out) {
     StartRaft(now, out);
     return;
   }
+  if (!started_) return;
   if (done.has_log) log_->OnBatchDurable();
   if (done.has_replacement) log_->OnReplacementBatchDurable();
   if (done.start.has_value()) log_->TruncatePrefix(*done.start);
-  raft::Effects fx;
+  raft::Effects fx = NoEffects();
   raft_.OnPersisted(now.instant, done.hard_state, fx);
   // A promise made in an older term is void: its receiver could count it against what this node
   // has agreed to since.
@@ -101,9 +107,18 @@ void Replica::OnRead(Now now, IoToken token, absl::StatusOr<Bytes> bytes, Effect
   TIDEMARK_CHECK(found != reads_.end());
   PendingRead read = std::move(found->second);
   reads_.erase(found);
-  if (failed() || removing_) return;
+  if (read.peer.has_value() && read.peer->turn.has_value()) {
+    const uint64_t brought = bytes.ok() ? bytes->size() : 0;
+    shared_->catch_up.OnRead(*read.peer->turn, brought);
+    shared_->counters.catch_up_bytes += brought;
+  }
+  if (failed() || removal_.begun) return;
   if (read.snapshot.has_value()) {
-    OnSnapshotRead(*std::move(read.snapshot), read.range, bytes, out);
+    OnSnapshotRead(now, *std::move(read.snapshot), read.range, bytes, out);
+    return;
+  }
+  if (read.frames.has_value()) {
+    OnFramesRead(now, read, bytes, out);
     return;
   }
   if (!read.peer.has_value()) {
@@ -117,13 +132,28 @@ void Replica::OnRead(Now now, IoToken token, absl::StatusOr<Bytes> bytes, Effect
     status = all.status();
     if (all.ok()) entries = *std::move(all);
   }
-  if (!status.ok()) NoteFailedRead(read.range, status, out);
+  // Of the term no checksum tells, and what is committed is not cut.
+  for (const Entry& entry : entries) {
+    if (status.ok() && entry.index >= first_index() && entry.index <= visible_index() &&
+        log_->TermAt(entry.index) != entry.term) {
+      status = absl::DataLossError(
+          absl::StrCat(PathOf(read.range.file), " is damaged: it has entry ", entry.index.value(),
+                       " in term ", entry.term.value(), ", which was not written"));
+    }
+  }
+  if (!status.ok()) {
+    NoteFailedRead(read.range, status, out);
+    if (absl::IsDataLoss(status)) OnDamage(now, read.range.file, out);
+  }
   // The log may have been cut since; what is no longer the log must not be sent.
   std::erase_if(entries, [&](const Entry& entry) {
     return entry.index < read.peer->first || log_->TermAt(entry.index) != entry.term;
   });
   raft::Effects fx;
-  raft_.OnEntriesRead(now.instant, read.peer->to, std::move(entries), fx);
+  raft_.OnEntriesRead(
+      now.instant, read.peer->to,
+      EntryList(std::make_move_iterator(entries.begin()), std::make_move_iterator(entries.end())),
+      fx);
   Absorb(std::move(fx), out);
 }
 
@@ -137,7 +167,7 @@ void Replica::OnSidecarRead(Now now, PendingRead read, const absl::StatusOr<Byte
     NoteFailedRead(read.range, bytes.status(), out);
   }
   for (const PeerRead& peer : read.peers) {
-    if (peer.first >= first_index() && peer.first <= log_->durable_index()) {
+    if (Readable(peer)) {
       ReadForPeer(peer, out);
       continue;
     }
@@ -145,6 +175,12 @@ void Replica::OnSidecarRead(Now now, PendingRead read, const absl::StatusOr<Byte
     raft::Effects fx;
     raft_.OnEntriesRead(now.instant, peer.to, {}, fx);
     Absorb(std::move(fx), out);
+  }
+  for (const FramesRead& wanted : read.repairs) {
+    // Else it asks again.
+    if (wanted.request.first >= first_index() && wanted.request.first <= visible_index()) {
+      ReadForRepair(wanted, log_->RangeOf(wanted.request.first, wanted.request.max_bytes), out);
+    }
   }
   for (const WaitingFetch& waiting : read.fetches) {
     FetchNow(now, waiting.request, waiting.fetch, out);
@@ -189,12 +225,12 @@ void Replica::PrepareShutdown(Now now, Effects& out) {
 }
 
 void Replica::Settle(Now now, Effects& out) {
-  if (removed_ || failed()) return;
+  if (removal_.done || failed()) return;
   wall_ = now.wall;
   if (proposed_ && active()) {
     proposed_ = false;
     if (raft_.role() == raft::Role::kLeader) {
-      raft::Effects fx;
+      raft::Effects fx = NoEffects();
       raft_.OnAppended(now.instant, fx);
       Absorb(std::move(fx), out);
     }
@@ -209,6 +245,8 @@ void Replica::Settle(Now now, Effects& out) {
     AnswerCommitted(out);
     SettleReads(now, out);
     WakeFetches(now, out);
+    DriveLagging(now, out);
+    TellDigest(now, out);
     // Last: whatever it lets go has been answered for.
     if (has_retention()) DecideRetention(now, out);
     if (options_.catalog != nullptr) DecideCatalogSnapshot(now);
@@ -217,21 +255,23 @@ void Replica::Settle(Now now, Effects& out) {
 }
 
 void Replica::BeginFlush(Now now, Effects& out) {
-  if (flush_.has_value() || reopening_ || (removing_ && removal_ == Removal::kReopen)) return;
-  if (switching_ && !removing_) {
+  if (flush_.has_value() || failure_.reopening ||
+      (removal_.begun && removal_.step == RemovalUnderWay::Step::kReopen))
+    return;
+  if (switching_ && !removal_.begun) {
     BeginSwitch(now, out);
     return;
   }
   // The identity of the directory goes first and alone: a log without it would be nobody's.
-  const bool identity = !removing_ && !node_files_.empty();
-  const bool verifies = !verified_ && !removing_ && !identity;
+  const bool identity = !removal_.begun && !node_files_.empty();
+  const bool verifies = started_ && !verified_ && !removal_.begun && !identity;
   const bool moved = active() && kept_from_ > std::max(hard_record_.start, LogIndex(1));
   // Where room is short, what retention lets go may be what the log needs: it goes first.
-  const bool first = moved && (shared_->no_room || failures_ > 0);
-  const bool alone = identity || verifies || first;
-  const bool files = active() && !alone && new_files_.has_value();
-  const bool has_log = !removing_ && !alone && log_->has_staged();
-  const bool has_replacement = active() && !alone && log_->has_replacement_batch();
+  const bool first = moved && (shared_->no_room || failure_.in_a_row > 0);
+  const bool alone_in_it = identity || verifies || first;
+  const bool files = active() && !alone_in_it && new_files_.has_value();
+  const bool has_log = !removal_.begun && !alone_in_it && log_->has_staged();
+  const bool has_replacement = active() && !alone_in_it && log_->has_replacement_batch();
   if (!has_log && !has_replacement && !verifies && !unsaved_.has_value() && !moved && !files &&
       node_files_.empty()) {
     // Nothing has to become durable first: what is held hangs on nothing.
@@ -244,7 +284,7 @@ void Replica::BeginFlush(Now now, Effects& out) {
   FileBatch batch = std::exchange(node_files_, {});
   if (identity) flush.identity = batch;
   flush.verifies = verifies;
-  if (verifies) RewriteHardState(options_.group, hard_record_, batch);
+  if (verifies) StageHardStateAgain(batch);
   if (has_log) {
     shared_->written_bytes += log_->staged_bytes();
     FileBatch staged = log_->TakeBatch();
@@ -252,8 +292,12 @@ void Replica::BeginFlush(Now now, Effects& out) {
       const auto* create = std::get_if<CreateFile>(&op);
       segment_begun_ |= create != nullptr && create->file.kind == FileKind::kSegment;
     }
-    std::move(staged.ops.begin(), staged.ops.end(), std::back_inserter(batch.ops));
-    batch.sync.insert(batch.sync.end(), staged.sync.begin(), staged.sync.end());
+    if (batch.empty()) {
+      batch = std::move(staged);
+    } else {
+      std::move(staged.ops.begin(), staged.ops.end(), std::back_inserter(batch.ops));
+      batch.sync.insert(batch.sync.end(), staged.sync.begin(), staged.sync.end());
+    }
   }
   if (has_replacement) AddReplacement(flush, batch);
   if ((unsaved_.has_value() || moved || files) && !identity) {
@@ -268,6 +312,7 @@ void Replica::BeginFlush(Now now, Effects& out) {
       flush.start = kept_from_;
     }
     if (files) hard_record_.snapshot = *std::exchange(new_files_, std::nullopt);
+    if (!lacks()) hard_record_.lost = {};
     hard_record_.commit =
         std::max(hard_record_.commit, std::min(raft_.commit(), log_->durable_index()));
     AppendHardState(options_.group, hard_record_, batch);
@@ -283,11 +328,11 @@ void Replica::Absorb(raft::Effects fx, Effects& out) {
   if (fx.persist.has_value()) unsaved_ = fx.persist;
   std::move(fx.messages_after_persist.begin(), fx.messages_after_persist.end(),
             std::back_inserter(held_));
-  for (const PeerRead& read : std::exchange(wanted_reads_, {})) {
-    if (const std::optional<FileRange> sidecar = log_->IndexOf(read.first)) {
-      ReadSidecar(*sidecar, out).peers.push_back(read);
+  for (PeerRead& read : std::exchange(wanted_reads_.now, {})) {
+    if (options_.raft.paced_catch_up) {
+      LetWait(std::move(read));
     } else {
-      ReadForPeer(read, out);
+      BeginPeerRead(read, out);
     }
   }
   for (const raft::ReadResult& read : fx.reads) fresh_.OnResult(read);
@@ -298,11 +343,15 @@ void Replica::Absorb(raft::Effects fx, Effects& out) {
     if (raft_.role() == raft::Role::kLeader) ++shared_->counters.elections_won;
   }
   membership_changed_ |= fx.membership_changed;
+  fx.Clear();
+  shared_->raft_effects = std::move(fx);
 }
 
+raft::Effects Replica::NoEffects() { return std::exchange(shared_->raft_effects, {}); }
+
 void Replica::Send(raft::Message message, Effects& out) {
-  if (fenced() && std::holds_alternative<raft::VoteRequest>(message.body)) return;
-  snapshot_sent_ |= std::holds_alternative<raft::InstallSnapshot>(message.body);
+  if (lacks() && std::holds_alternative<raft::VoteRequest>(message.body)) return;
+  shipping_.sent |= std::holds_alternative<raft::InstallSnapshot>(message.body);
   const NodeId to = message.to;
   const auto beat = [&](const auto& body) {
     shared_->beats[to].push_back({.group = options_.group, .term = message.term, .body = body});
@@ -315,7 +364,7 @@ void Replica::Send(raft::Message message, Effects& out) {
 
 std::optional<RpcError> Replica::RefusalOfProposal() const {
   if (failed()) return StorageFailed();
-  if (!raft_.accepts_proposals()) {
+  if (switching_ || !raft_.accepts_proposals()) {
     if (raft_.leader() == kNoNode || raft_.leader() == raft_.self()) {
       return RpcError{.code = absl::StatusCode::kUnavailable,
                       .reason = "NO_LEADER",
@@ -375,6 +424,7 @@ std::optional<RpcError> Replica::Propose(Now now, const BatchHeader& header, std
     ++shared_->counters.batches_appended;
     shared_->counters.records_appended += header.record_count;
     shared_->counters.bytes_appended += bytes;
+    shared_->catch_up.OnAppended(now.instant, bytes);
   } else {
     const bool fenced = verdict.outcome == Outcome::kOldEpoch;
     return RpcError{
@@ -386,14 +436,17 @@ std::optional<RpcError> Replica::Propose(Now now, const BatchHeader& header, std
                        ? "a newer incarnation of this producer has written; stop this one"
                        : absl::StrCat("sequence ", header.base_sequence, " is not the next one, ",
                                       verdict.expected_sequence, ", of this producer"),
-        .metadata = {{"expected_sequence", absl::StrCat(verdict.expected_sequence)}}};
+        .metadata = {{"expected_sequence", absl::StrCat(verdict.expected_sequence)},
+                     {"term", absl::StrCat(raft_.term().value())}}};
   }
   *index = waiting.index;
   if (request.value() != 0) {
     // Retries wait for an earlier index than the newest append; the queue stays ordered.
-    auto at = waiting_.end();
-    while (at != waiting_.begin() && std::prev(at)->index > waiting.index) --at;
-    waiting_.insert(at, waiting);
+    waiting_.push_back(waiting);
+    for (auto at = std::prev(waiting_.end());
+         at != waiting_.begin() && std::prev(at)->index > at->index; --at) {
+      std::swap(*std::prev(at), *at);
+    }
   }
   return std::nullopt;
 }
@@ -470,15 +523,16 @@ void Replica::StageNodeFiles(FileBatch batch) {
 }
 
 Instant Replica::next_deadline() const {
-  if (may_reopen()) return reopen_at_;
+  if (may_reopen()) return failure_.reopen_at;
   if (!active()) return stall_deadline();
-  return std::min({raft_.next_deadline(), retention_deadline_, compaction_deadline(),
-                   install_deadline(), fresh_.next_deadline(), stall_deadline()});
+  return std::min({raft_.next_deadline(), retention_.deadline, compaction_deadline(),
+                   install_deadline(), fresh_.next_deadline(), stall_deadline(),
+                   repair_.next_deadline(*log_, *shared_)});
 }
 
 bool Replica::idle_disk() const {
   return !flush_.has_value() && !compaction_.flush.has_value() && !snapshot_flush_.has_value() &&
-         (failed() || removing_ || !log_->has_staged());
+         (failed() || removal_.begun || !log_->has_staged());
 }
 
 }  // namespace tidemark

@@ -21,6 +21,7 @@
 #include "engine/log/hard_state.h"
 #include "engine/log/log.h"
 #include "engine/log/segment_scrub.h"
+#include "engine/node/digest_watch.h"
 #include "engine/node/effect.h"
 #include "engine/node/fresh_reads.h"
 #include "engine/node/membership_log.h"
@@ -29,7 +30,9 @@
 #include "engine/node/pending_read.h"
 #include "engine/node/producers.h"
 #include "engine/node/recovered_group.h"
+#include "engine/node/replica_options.h"
 #include "engine/node/replica_parts.h"
+#include "engine/node/segment_repair.h"
 #include "engine/node/snapshot_install.h"
 #include "engine/node/snapshot_message.h"
 #include "engine/raft/raft.h"
@@ -48,38 +51,17 @@ namespace tidemark {
 // again if need be, and it takes part as after a restart. Rot ends it for good.
 class Replica : private raft::RaftLog, private CheckpointSource {
  public:
-  // What a replica that was added to a running group must not forget, although its disk is empty:
-  // it may have been a member before. It is of this term at least, and neither votes nor campaigns
-  // before it has the entries up to `index`, its own addition among them.
-  struct Fence {
-    Term term;
-    LogIndex index;
-  };
-  struct Options {
-    GroupId group;
-    // Its members are those of the log, or `origin`.
-    raft::Config raft;
-    // Who founded the group, ascending; empty: its log will tell.
-    std::vector<NodeId> origin = {};
-    Fence fence = {};
-    // The state machine of group 0: entries are kept until TakeCommitted hands them to it, its
-    // state is in the checkpoints, and what these stand for is removed after so many entries. Must
-    // outlive the replica.
-    const Catalog* catalog = nullptr;
-    uint64_t snapshot_entries = kCatalogSnapshotEntries;
-    uint64_t catalog_segment_bytes = kCatalogSegmentBytes;
-    // What of the log to keep, and how often, besides whenever a segment begins, to look.
-    RetentionPolicy retention = {};
-    Duration retention_interval = {};
-    std::optional<CompactionSetting> compaction = {};
-  };
+  using Options = ReplicaOptions;
+  using Fence = ReplicaFence;
 
   Replica(Options options, RecoveredGroup recovered, NodeShared* shared, Prng prng);
   ~Replica() override;
 
-  // Each of these may add to `out`; call Settle at the end of the step.
+  // Each may add to `out`; call Settle at the end of the step. Before Start it only writes what the
+  // node stages.
   void Start(Now now, Effects& out);
-  void OnMessage(Now now, raft::Message message, Effects& out);
+  bool started() const { return started_; }
+  void OnMessage(Now now, const raft::Message& message, Effects& out);
   void OnPeerLink(Now now, NodeId peer, bool up, Effects& out);
   void OnTimer(Now now, Effects& out);
   void OnFlushed(Now now, const absl::Status& status, Effects& out);
@@ -100,6 +82,9 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   absl::Status ProposeConfChange(Now now, const raft::ConfChange& change, Effects& out);
   // Leader: writes who founded the group into its log, unless a change of members is there.
   void RecordOrigin(Now now, Effects& out);
+  // Leader: writes behind the last change who votes now (once a term). Whether no restart can undo
+  // that change any more, so that those who have left need not be asked ever again.
+  bool SealMembers(Now now, Effects& out);
   // Why nothing can be proposed here; nullopt: it can.
   std::optional<RpcError> RefusalOfProposal() const;
   // Since the last call, at this node.
@@ -134,10 +119,13 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   std::vector<Entry> TakeCommitted();
   // The newest state that a segment begins with and that a crash leaves.
   std::optional<CatalogStateMark> DurableCatalog() const;
-  // Turns every waiting client away.
-  void FailWaiting(const RpcError& error, Effects& out);
+  // A turn in the node's CatchUpPace has come: reads what waits for it, if there is still
+  // something.
+  void ReadForLagging(const CatchUpPace::Turn& turn, Effects& out);
+  void FailWaiting(const RpcError& error, Effects& out);  // turns every waiting client away
   // Adds file operations of the node's own to the next flush.
   void StageNodeFiles(FileBatch batch);
+  bool node_files_durable() const;  // all of them
   // A read of one of the log's files for the node's scrubber, which is told instead of OnRead; then
   // this is told that it is over.
   IoToken ReadForScrub(const ScrubRead& read, Effects& out);
@@ -150,8 +138,8 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   absl::Status OnRebuildRead(const absl::StatusOr<Bytes>& bytes);
   // Removes the group's files. The replica takes no further part; removed() once they are gone.
   void Remove(Now now, Effects& out);
-  bool removing() const { return removing_; }
-  bool removed() const { return removed_; }
+  bool removing() const { return removal_.begun; }
+  bool removed() const { return removal_.done; }
 
   // replica_compaction.cc. What a pass of compaction would find now; nullopt if it is not worth it.
   std::optional<CompactionSizes> CompactionWork(Now now) const;
@@ -172,18 +160,25 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // beside the flushes of the log and not at the same time as one of compaction.
   void DriveInstall(Now now, Effects& out);
   bool OnSnapshotFlushed(Now now, IoToken token, const absl::Status& status, Effects& out);
+
+  // replica_repair.cc. Damage was found in `file`, a segment of the log: it is repaired from other
+  // replicas, and until then this one does not lead. False: nobody could help.
+  bool OnDamage(Now now, const FileId& file, Effects& out, SegmentRepair::Part part = {});
+  void DriveRepair(Now now, Effects& out);  // once a step
+  std::string DescribeRepair() const;
+  // It may have acknowledged entries that it does not have any more: the disk changed them.
+  bool lacks() const;
   // What was received becomes the log, and the files are read again: it takes no part meanwhile.
   bool switching() const { return switching_; }
 
   Instant next_deadline() const;
   // Whether Settle has left something to the next step, whatever that brings.
   bool wants_settling() const { return segment_begun_ && has_retention(); }
-  // Nothing staged, nothing in flight.
-  bool idle_disk() const;
+  bool idle_disk() const;  // nothing staged, nothing in flight
 
   const raft::Raft& raft() const { return raft_; }
   const Log& log() const { return *log_; }
-  const std::string& failure() const { return failure_; }
+  const std::string& failure() const { return failure_.what; }
   GroupId group() const { return options_.group; }
   // First offset consumers may not see here yet: committed and durable on this node.
   Offset visible_end() const;
@@ -194,8 +189,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
 
  private:
   bool MustIgnore(const raft::Message& message, Effects& out);
-  // Added to a running group, and without all of it up to that addition yet.
-  bool fenced() const { return log_->durable_index() < options_.fence.index; }
+  void HearWhatWasCommitted(const raft::Message& message);
   raft::Config RaftConfig() const;
   raft::HardState HardStateAtStart() const;
   LogIndex CommitAtStart() const;
@@ -209,10 +203,13 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   LogIndex first_index() const override { return log_->compacted_end(); }
   LogIndex last_index() const override { return log_->last_index(); }
   Term last_term() const override { return log_->last_term(); }
-  std::optional<Term> TermAt(LogIndex index) const override { return log_->TermAt(index); }
+  std::optional<Term> TermAt(LogIndex index) const override;
   LogIndex durable_index() const override { return log_->durable_index(); }
   bool Fits(const Entry& entry) const override;
   bool has_room() const override { return options_.catalog != nullptr || !shared_->no_room; }
+  bool is_whole() const override {
+    return !lacks() && (repair_.whole() || repair_.hopeless() || alone());
+  }
   void Append(const Entry& entry) override;
   void TruncateSuffix(LogIndex from) override;
   void AppendNoop(Term term) override { AppendControl(term, ""); }
@@ -222,19 +219,23 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   std::optional<raft::ConfChange> ConfChangeAt(LogIndex index) const override {
     return members_.ChangeAt(index);
   }
-  std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
+  EntryList Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
   void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) override;
   std::optional<raft::SnapshotMeta> Snapshot() const override;
 
   // CheckpointSource
   void AppendState(std::string& out) const override;
 
-  bool active() const { return verified_ && failure_.empty() && !removing_ && !switching_; }
-  bool failed() const { return !failure_.empty(); }
+  bool active() const {
+    return verified_ && failure_.what.empty() && !removal_.begun && !switching_;
+  }
+  bool failed() const { return !failure_.what.empty(); }
   LogIndex visible_index() const;
   // Whether there is nothing committed behind visible_end(), or about to be shown by others.
   bool knows_end() const;
   void Absorb(raft::Effects fx, Effects& out);
+  // For a step of raft: with the space of earlier ones, which Absorb gives back.
+  raft::Effects NoEffects();
   void Send(raft::Message message, Effects& out);
   void AnswerCommitted(Effects& out);
   void WakeFetches(Now now, Effects& out);
@@ -244,6 +245,10 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // Answers or parks `fetch`. Look-ups point early where a sidecar could not be read.
   void FetchNow(Now now, RequestId request, const FetchRequest& fetch, Effects& out);
   Offset BeginningOf(const FetchRequest& fetch) const;
+  bool Readable(const PeerRead& read) const;
+  void LetWait(PeerRead read);
+  void DriveLagging(Now now, Effects& out);
+  void BeginPeerRead(const PeerRead& read, Effects& out);
   void ReadForPeer(const PeerRead& read, Effects& out);
   void NoteFailedRead(const FileRange& range, const absl::Status& status, Effects& out);
   // The read of `sidecar` that is under way, or a new one.
@@ -256,6 +261,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // replica_storage.cc
   void StartRaft(Now now, Effects& out);
   void StageIdentityAgain(FileBatch batch);
+  void StageHardStateAgain(FileBatch& batch);
   void Fail(Now now, const absl::Status& status, Effects& out);
   void ScheduleReopen(Now now);
   bool may_reopen() const;
@@ -270,7 +276,6 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void ContinueRemoval();
   // Of a removal, after what failed before it: the files were read again, or cannot be.
   void OnRemovalFlushed(Now now, const absl::Status& status, Effects& out);
-  // Something of the removal failed: begins it anew after a while.
   void RemoveLater(Now now, const absl::Status& status, Effects& out);
   void RemoveReopened(Now now, absl::StatusOr<std::shared_ptr<RecoveredGroup>> recovered,
                       Effects& out);
@@ -291,13 +296,12 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   // Whether what can be shipped up to `end` has what whoever lacks the beginning needs.
   bool ShipsCatalog(LogIndex end) const;
   // replica_snapshot.cc
-  raft::Membership MembershipAt(LogIndex index) const;
   void NoteMembership();
   void PrepareSnapshot(Instant now);  // sees to it that there is something to ship, and stays
   void SendSnapshot(NodeId to, SnapshotMessage message, Effects& out);
   void OnSnapshotRequest(Now now, NodeId from, const SnapshotRequest& request, Effects& out);
-  void OnSnapshotRead(SnapshotRead read, const FileRange& range, const absl::StatusOr<Bytes>& bytes,
-                      Effects& out);
+  void OnSnapshotRead(Now now, SnapshotRead read, const FileRange& range,
+                      const absl::StatusOr<Bytes>& bytes, Effects& out);
   void BeginInstall(Now now, const raft::SnapshotMeta& meta, Effects& out);
   void ReserveForInstall();
   // Whether what was received can become the log.
@@ -311,8 +315,17 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   void OnSwitched(std::optional<raft::HardState> saved, Effects& out);
   void FinishInstall(Now now, RecoveredGroup recovered, Effects& out);
   Instant install_deadline() const;
-  // The next step of a removal, when what ran beside it is over.
-  void ContinueRemovalBeside();
+  void ContinueRemovalBeside();  // when what ran beside it is over
+  // replica_repair.cc
+  bool alone() const;
+  std::vector<NodeId> RepairSources() const;
+  void OnFramesRequest(Now now, NodeId from, const FramesRequest& request, Effects& out);
+  void ReadForRepair(const FramesRead& wanted, const FileRange& range, Effects& out);
+  void AnswerFrames(Now now, NodeId to, FramesReply reply, Effects& out);
+  void OnFramesRead(Now now, const PendingRead& read, const absl::StatusOr<Bytes>& bytes,
+                    Effects& out);
+  void TellDigest(Now now, Effects& out);
+  void OnDigestReport(Now now, NodeId from, const DigestReport& report, Effects& out);
   // replica_compaction.cc
   LogIndex CompactionLimit(Now now) const;
   void NoteFailedCompaction(Now now, const absl::Status& status, Effects& out);
@@ -332,12 +345,13 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   LogIndex kept_from_;
   WallTime wall_;  // of the step under way
 
+  bool started_ = false;
   bool proposed_ = false;  // appended as leader, raft not told yet
   std::optional<raft::HardState> unsaved_;
   std::vector<raft::Message> held_;
   FileBatch node_files_;
   std::optional<OutstandingFlush> flush_;
-  std::vector<PeerRead> wanted_reads_;
+  WantedReads wanted_reads_;
   std::map<IoToken, PendingRead> reads_;
   FileId rebuilt_;  // the segment whose sidecar is made anew
 
@@ -354,10 +368,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool membership_changed_ = false;
   bool unreadable_noted_ = false;  // a control entry of a newer version
   bool segment_begun_ = false;     // since retention was last decided
-  Instant retention_deadline_ = Instant::Never();
-  // What the policy alone would have kept from when it was last looked at by time.
-  LogIndex wanted_from_;
-  NodeId held_back_by_;   // as last noted
+  RetentionSight retention_;
   LogIndex all_durable_;  // what every voter was known to have durable when the files were reopened
   CompactionUnderWay compaction_;
   std::optional<raft::SnapshotMeta> install_wanted_;  // by raft
@@ -366,33 +377,24 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   Instant snapshot_flush_begun_;
   std::optional<SnapshotFiles> new_files_;  // for the next hard state
   ReceivedSegments received_;               // while nobody goes on receiving
+  std::string given_up_;  // damage at the end of the log, until the hard state says so
+  Regaining regain_;
+  SegmentRepair repair_;
+  DigestWatch digests_;
   bool switching_ = false;
-  mutable bool snapshot_wanted_ = false;  // and nothing could be shipped
-  bool snapshot_sent_ = false;            // in this step somebody was told to install one
-  SnapshotPin pin_;
+  mutable SnapshotShipping shipping_;
   // Of the catalog: a state that the state machine has not taken yet, and which segments of the log
   // begin with one (the first: or the checkpoint that a restart read), ascending.
   std::optional<CatalogSnapshot> loaded_;
   mutable std::deque<CatalogStateMark> states_;
-  // Who was a member from which applied entry on.
-  std::deque<std::pair<LogIndex, raft::Membership>> memberships_;
-  // Of a removal: what is on the disk is known again, the hard state says so, the log's files are
-  // gone, the hard state is gone.
-  enum class Removal : uint8_t { kReopen, kMark, kLog, kHardState };
-  Removal removal_ = Removal::kMark;
-  std::vector<FileId> leftover_;
-  bool removing_ = false;
-  bool removed_ = false;
+  RemovalUnderWay removal_;
+  MembersSeal seal_;
   uint64_t durable_generation_ = 0;  // of hard_record_
   SnapshotFiles durable_files_;      // likewise
   bool stalled_ = false;             // as CheckStall last said
   bool verified_ = false;            // the hard state is known to be on the disk
   Instant healthy_since_ = Instant::Never();
-  std::string failure_;
-  absl::StatusCode failure_code_ = absl::StatusCode::kOk;
-  uint32_t failures_ = 0;  // in a row
-  bool reopening_ = false;
-  Instant reopen_at_ = Instant::Never();  // Never: not by itself
+  StorageFailure failure_;
 };
 
 }  // namespace tidemark

@@ -36,9 +36,15 @@ void Replica::LoadCatalog(RecoveredGroup& recovered) {
   states_.clear();
   if (options_.catalog != nullptr) log_->SetSegmentBytes(options_.catalog_segment_bytes);
   unapplied_ = std::move(recovered.entries);
+  for (const auto& [index, bytes] : recovered.states) {
+    states_.push_back({.index = index, .bytes = bytes});
+  }
   if (recovered.catalog.has_value()) {
     const CatalogSnapshot& snapshot = *recovered.catalog;
-    states_.push_back({.index = snapshot.at, .bytes = snapshot.bytes});
+    // The last segment is not full.
+    if (states_.empty() || states_.back().index < snapshot.at) {
+      states_.push_back({.index = snapshot.at, .bytes = snapshot.bytes});
+    }
     if (snapshot.applied > taken_) {
       taken_ = snapshot.applied;
       loaded_ = std::move(recovered.catalog);
@@ -58,7 +64,7 @@ void Replica::DecideCatalogSnapshot(Now now) {
   // A state whose segment's first entry is durable is durable itself.
   const LogIndex here = std::min(raft_.commit(), log_->durable_index());
   const LogIndex everywhere = std::min(here, std::max(all_durable_, raft_.all_durable()));
-  const LogIndex unpinned = std::min(here, pin_.From(now.instant).value_or(here + 1) - 1);
+  const LogIndex unpinned = std::min(here, shipping_.pin.From(now.instant).value_or(here + 1) - 1);
   while (!states_.empty() && states_.front().index < kept_from_) states_.pop_front();
   size_t usable = 0;
   for (size_t i = states_.size(); i-- > 0;) {

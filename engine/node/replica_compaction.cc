@@ -63,11 +63,15 @@ void Replica::DriveCompaction(Now now, Effects& out) {
     compaction_.next_step = now.instant + Duration::Micros(kCompactionPauseMicros);
     const absl::Status status = log_->CompactionStep(ReplicaContext(&producers_, raft_.commit()),
                                                      now.wall, kCompactionStepBytes);
-    if (!status.ok()) NoteFailedCompaction(now, status, out);
+    if (!status.ok()) {
+      NoteFailedCompaction(now, status, out);
+      if (absl::IsDataLoss(status)) OnDamage(now, compaction_.input, out);
+    }
   }
   if (const std::optional<FileRange> range = log_->CompactionRead()) {
     const IoToken token = shared_->NewToken(options_.group);
     compaction_.read.emplace(token, *range);
+    compaction_.input = range->file;
     out.push_back(ReadRange{token, range->file, range->pos, range->length});
   } else if (log_->has_compaction_batch()) {
     const IoToken token = shared_->NewToken(options_.group);
@@ -91,7 +95,7 @@ bool Replica::OnCompactionFlushed(Now now, IoToken token, const absl::Status& st
   }
   CountCompaction();
   // Its files could not go while they were being written.
-  if (removing_) ContinueRemovalBeside();
+  if (removal_.begun) ContinueRemovalBeside();
   return true;
 }
 
@@ -103,6 +107,7 @@ bool Replica::OnCompactionRead(Now now, IoToken token, const absl::StatusOr<Byte
   if (!bytes.ok() && range.file.kind == FileKind::kSegment && log_->CompactionRead() == range) {
     log_->CancelCompaction();
     NoteFailedCompaction(now, bytes.status(), out);
+    if (absl::IsDataLoss(bytes.status())) OnDamage(now, range.file, out);
     return true;
   }
   // The end of a sidecar may not be written yet; the pass has means to go on without.

@@ -13,6 +13,7 @@ raft::Config Replica::RaftConfig() const {
   MembershipLog::Start start = members_.AtRestart(log_->committed_index());
   config.membership = std::move(start.membership);
   config.applied = start.applied;
+  config.fence = options_.fence.index;
   return config;
 }
 
@@ -25,10 +26,28 @@ raft::HardState Replica::HardStateAtStart() const {
   return {.term = hard_record_.term, .vote = hard_record_.vote};
 }
 
+bool Replica::lacks() const {
+  if (hard_record_.lost.index == LogIndex(0)) return false;
+  const LogIndex last = log_->durable_index();
+  if (regain_.enough != LogIndex(0) && last >= regain_.enough) return false;
+  return !hard_record_.lost.AreIn(log_->TermAt(last).value_or(Term()), last);
+}
+
+void Replica::HearWhatWasCommitted(const raft::Message& message) {
+  const auto* append = std::get_if<raft::AppendRequest>(&message.body);
+  if (append == nullptr || !regain_.since_start || !lacks()) return;
+  const Term term = hard_record_.lost.term;
+  if (message.term != term || raft_.leader() != message.from || raft_.term() != term) return;
+  if (raft_.commit() < append->commit || log_->TermAt(append->commit) != term) return;
+  regain_.enough = append->commit;
+}
+
 bool Replica::MustIgnore(const raft::Message& message, Effects& out) {
-  if (fenced() && (std::holds_alternative<raft::VoteRequest>(message.body) ||
-                   std::holds_alternative<raft::TimeoutNow>(message.body))) {
-    return true;
+  if (lacks()) {
+    // As if it still had all of it: whoever has as much may be elected.
+    const auto* vote = std::get_if<raft::VoteRequest>(&message.body);
+    if (vote != nullptr && !hard_record_.lost.AreIn(vote->last_term, vote->last_index)) return true;
+    if (std::holds_alternative<raft::TimeoutNow>(message.body)) return true;
   }
   const auto* append = std::get_if<raft::AppendRequest>(&message.body);
   if (append == nullptr) return false;
@@ -71,7 +90,7 @@ void Replica::TransferLeadership(Now now, Effects& out) {
 }
 
 absl::Status Replica::TransferLeadershipTo(Now now, NodeId to, Effects& out) {
-  if (!active()) return absl::UnavailableError(absl::StrCat("storage failed: ", failure_));
+  if (!active()) return absl::UnavailableError(absl::StrCat("storage failed: ", failure_.what));
   raft::Effects fx;
   absl::Status started = raft_.TransferLeadership(now.instant, to, fx);
   Absorb(std::move(fx), out);
@@ -79,7 +98,7 @@ absl::Status Replica::TransferLeadershipTo(Now now, NodeId to, Effects& out) {
 }
 
 absl::Status Replica::ProposeConfChange(Now now, const raft::ConfChange& change, Effects& out) {
-  if (!active()) return absl::UnavailableError(absl::StrCat("storage failed: ", failure_));
+  if (!active()) return absl::UnavailableError(absl::StrCat("storage failed: ", failure_.what));
   wall_ = now.wall;
   raft::Effects fx;
   absl::Status proposed = raft_.ProposeConfChange(now.instant, change, fx);
@@ -97,14 +116,43 @@ void Replica::RecordOrigin(Now now, Effects& out) {
   Absorb(std::move(fx), out);
 }
 
+bool Replica::SealMembers(Now now, Effects& out) {
+  if (!active() || !raft_.accepts_proposals() || raft_.membership().joint()) return false;
+  if (!members_.changed() || shipping_.memberships.empty()) return true;
+  const LogIndex since = shipping_.memberships.back().first;
+  if (seal_.term != raft_.term() || seal_.since != since) {
+    // Of a change that is under way it would say that it is committed.
+    for (LogIndex at = raft_.applied() + 1; at <= log_->last_index(); ++at) {
+      if (ConfChangeAt(at).has_value()) return false;
+    }
+    wall_ = now.wall;
+    const raft::NodeSet& voters = raft_.membership().voters.incoming.voters();
+    AppendControl(raft_.term(), EncodeRoster({.voters = {voters.begin(), voters.end()}}));
+    seal_ = {.term = raft_.term(), .since = since, .index = log_->last_index()};
+    raft::Effects fx;
+    raft_.OnAppended(now.instant, fx);
+    Absorb(std::move(fx), out);
+  }
+  return raft_.commit() >= seal_.index;
+}
+
 void Replica::ApplyMembers(Now now, Effects& out) {
   while (raft_.applied() < raft_.commit()) {
     const LogIndex commit = raft_.commit();
     // Raft knows changes from what was before; what a roster replaces it is told in between.
     const std::optional<LogIndex> roster = members_.NextRoster(raft_.applied(), commit);
+    // One change at a time: a snapshot names the members as of its index.
+    const LogIndex until = roster.has_value() ? *roster - 1 : commit;
+    LogIndex next = raft_.applied();
+    bool change = false;
+    while (next < until && !change) {
+      ++next;
+      change = ConfChangeAt(next).has_value();
+    }
     raft::Effects fx;
-    raft_.OnApplied(now.instant, roster.has_value() ? *roster - 1 : commit, fx);
+    raft_.OnApplied(now.instant, next, fx);
     Absorb(std::move(fx), out);
+    if (next < until) continue;
     if (!roster.has_value()) {
       members_.Fold(commit);
     } else if (members_.Fold(*roster); members_.After(*roster) == raft_.membership()) {
@@ -117,7 +165,7 @@ void Replica::ApplyMembers(Now now, Effects& out) {
   }
   if (!raft_.membership().auto_leave) return;
   // A hand-over that came to nothing may have kept the leader from leaving.
-  raft::Effects fx;
+  raft::Effects fx = NoEffects();
   raft_.OnApplied(now.instant, raft_.applied(), fx);
   Absorb(std::move(fx), out);
 }
@@ -131,6 +179,7 @@ void Replica::RestartRaft(Now now, Effects& out) {
   raft::Effects fx;
   raft_.Start(now.instant, fx);
   Absorb(std::move(fx), out);
+  OnDiskStall(now, out);
 }
 
 }  // namespace tidemark

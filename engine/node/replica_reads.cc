@@ -107,11 +107,16 @@ void Replica::RefuseRead(Now now, const WaitingFetch& read, bool too_stale) {
 }
 
 void Replica::FetchHere(Now now, RequestId request, const FetchRequest& fetch, Effects& out) {
+  if (switching_ && install_.has_value() && install_->discards) {
+    out.push_back(Reply{request, RefetchesLog()});
+    return;
+  }
   if (failed()) {
     // What is known durable and committed can be read on, unless the files proved to be damaged.
     const Offset from = BeginningOf(fetch);
     const bool here = from < visible_end() || (from == visible_end() && !fetch.wait);
-    if (reopen_at_ == Instant::Never() || from < log_->start_offset() || !(here || knows_end())) {
+    if (failure_.reopen_at == Instant::Never() || from < log_->start_offset() ||
+        !(here || knows_end())) {
       out.push_back(Reply{request, StorageFailed()});
     } else {
       FetchNow(now, request, fetch, out);
@@ -131,7 +136,7 @@ void Replica::FetchHere(Now now, RequestId request, const FetchRequest& fetch, E
 bool Replica::knows_end() const {
   if (!failed()) return raft_.serving();
   // Nobody else goes on where there is nobody else.
-  return served_ && raft::MembersOf(raft_.membership()).size() == 1;
+  return served_ && alone();
 }
 
 Offset Replica::BeginningOf(const FetchRequest& fetch) const {

@@ -25,7 +25,7 @@ bool Replica::has_retention() const {
 }
 
 void Replica::DecideRetention(Now now, Effects& out) {
-  const bool by_time = now.instant >= retention_deadline_;
+  const bool by_time = now.instant >= retention_.deadline;
   if (!by_time && !segment_begun_) return;
   segment_begun_ = false;
   const LogIndex here = std::min(raft_.commit(), log_->durable_index());
@@ -33,20 +33,23 @@ void Replica::DecideRetention(Now now, Effects& out) {
   kept_from_ = std::max(kept_from_, log_->RetentionPoint(options_.retention, now.wall, limit));
   // What a replica lacks is kept twice as long: then it gets a snapshot. But for one that is
   // getting one.
-  const LogIndex unpinned = std::min(here, pin_.From(now.instant).value_or(here + 1) - 1);
+  const LogIndex pinned = shipping_.pin.From(now.instant).value_or(here + 1);
+  // Something to make it of stays. Of what is behind the last full segment a leader knows after a
+  // restart only with a majority that it is committed, and that may need the snapshot.
+  const LogIndex unpinned = std::min({here, pinned - 1, log_->LastShippable() - 1});
   kept_from_ = std::max(kept_from_,
                         log_->RetentionPoint(ForLaggards(options_.retention), now.wall, unpinned));
   if (!by_time) return;
-  retention_deadline_ = now.instant + options_.retention_interval;
+  retention_.deadline = now.instant + options_.retention_interval;
   NoteHeldBack(log_->RetentionPoint(options_.retention, now.wall, here), out);
 }
 
 void Replica::NoteHeldBack(LogIndex wanted, Effects& out) {
   const bool leads = raft_.role() == raft::Role::kLeader;
-  const LogIndex before = std::exchange(wanted_from_, leads ? wanted : LogIndex());
+  const LogIndex before = std::exchange(retention_.wanted_from, leads ? wanted : LogIndex());
   // A voter that has had a whole interval is more than a little late.
   if (!leads || before <= raft_.all_durable() + 1) {
-    held_back_by_ = kNoNode;
+    retention_.held_back_by = kNoNode;
     return;
   }
   NodeId slowest;
@@ -54,7 +57,7 @@ void Replica::NoteHeldBack(LogIndex wanted, Effects& out) {
     if (voter == raft_.self()) continue;
     if (slowest == kNoNode || raft_.MatchOf(voter) < raft_.MatchOf(slowest)) slowest = voter;
   }
-  if (slowest == std::exchange(held_back_by_, slowest)) return;
+  if (slowest == std::exchange(retention_.held_back_by, slowest)) return;
   out.push_back(Note{Note::Level::kWarning,
                      "retention_held_back",
                      {{"group", absl::StrCat(options_.group.value())},

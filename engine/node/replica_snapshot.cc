@@ -13,41 +13,53 @@
 
 namespace tidemark {
 
+namespace {
+
+raft::Membership MembershipAt(const SnapshotShipping& shipping, LogIndex index) {
+  auto at = shipping.memberships.rbegin();
+  while (at != shipping.memberships.rend() && at->first > index) ++at;
+  if (at == shipping.memberships.rend()) --at;
+  return at->second;
+}
+
+}  // namespace
+
 // Sending.
 
 std::optional<raft::SnapshotMeta> Replica::Snapshot() const {
   const LogIndex end = log_->ShippableEnd();
   // The last segment, or all that is left, is still being written: another one is begun.
-  snapshot_wanted_ = end == LogIndex(0) || !ShipsCatalog(end);
-  if (snapshot_wanted_) return std::nullopt;
+  // Nor is it known who was a member before the state that this node was started with.
+  shipping_.wanted =
+      end == LogIndex(0) || !ShipsCatalog(end) ||
+      (!shipping_.memberships.empty() && end - 1 < shipping_.memberships.front().first);
+  if (shipping_.wanted) return std::nullopt;
   const LogIndex index = end - 1;
   const std::optional<Term> term = log_->TermAt(index);
   if (!term.has_value() || index > raft_.commit()) return std::nullopt;
-  return raft::SnapshotMeta{.index = index, .term = *term, .membership = MembershipAt(index)};
-}
-
-raft::Membership Replica::MembershipAt(LogIndex index) const {
-  auto at = memberships_.rbegin();
-  while (at != memberships_.rend() && at->first > index) ++at;
-  if (at == memberships_.rend()) --at;
-  return at->second;
+  return raft::SnapshotMeta{
+      .index = index, .term = *term, .membership = MembershipAt(shipping_, index)};
 }
 
 void Replica::NoteMembership() {
-  if (!memberships_.empty() && memberships_.back().second == raft_.membership()) return;
-  memberships_.emplace_back(raft_.applied(), raft_.membership());
+  // What is full was full before this start as well, and may be all that can be shipped: while no
+  // majority has what is behind it, nothing else gets committed.
+  if (shipping_.memberships.empty()) shipping_.memberships = members_.UpTo(raft_.applied());
+  if (!shipping_.memberships.empty() && shipping_.memberships.back().second == raft_.membership())
+    return;
+  shipping_.memberships.emplace_back(raft_.applied(), raft_.membership());
   // Of what can still be shipped.
-  while (memberships_.size() > 1 && memberships_[1].first < log_->first_index()) {
-    memberships_.pop_front();
+  while (shipping_.memberships.size() > 1 && shipping_.memberships[1].first < log_->first_index()) {
+    shipping_.memberships.pop_front();
   }
 }
 
 void Replica::PrepareSnapshot(Instant now) {
-  const bool wanted = std::exchange(snapshot_wanted_, false) && raft_.accepts_proposals();
+  const bool wanted = std::exchange(shipping_.wanted, false) && raft_.accepts_proposals();
   // Only what was appended since the last one is worth it.
   const bool ended = wanted && log_->EndSegment();
   // Of a topic that keeps next to nothing it would be gone before it is asked for.
-  if (std::exchange(snapshot_sent_, false) || ended) pin_.Ask(now, log_->first_index());
+  if (std::exchange(shipping_.sent, false) || ended) shipping_.pin.Ask(now, log_->first_index());
   if (!ended) return;
   AppendNoop(raft_.term());
   proposed_ = true;
@@ -58,6 +70,12 @@ void Replica::OnSnapshotMessage(Now now, NodeId from, const SnapshotMessage& mes
   if (!active()) return;
   if (const auto* request = std::get_if<SnapshotRequest>(&message)) {
     OnSnapshotRequest(now, from, *request, out);
+  } else if (const auto* wanted = std::get_if<FramesRequest>(&message)) {
+    OnFramesRequest(now, from, *wanted, out);
+  } else if (const auto* frames = std::get_if<FramesReply>(&message)) {
+    repair_.OnReply(now, from, *frames, *log_, out);
+  } else if (const auto* report = std::get_if<DigestReport>(&message)) {
+    OnDigestReport(now, from, *report, out);
   } else {
     OnSnapshotChunk(now, from, std::get<SnapshotChunk>(message), out);
   }
@@ -92,7 +110,7 @@ void Replica::OnSnapshotRequest(Now now, NodeId from, const SnapshotRequest& req
     SendSnapshot(from, SnapshotChunk{.id = request.id}, out);
     return;
   }
-  pin_.Ask(now.instant, segment->base_index);
+  shipping_.pin.Ask(now.instant, segment->base_index);
   SnapshotChunk chunk{.id = request.id,
                       .segment = ShippedSegment::Of(*segment),
                       .part = request.part,
@@ -118,11 +136,12 @@ void Replica::OnSnapshotRequest(Now now, NodeId from, const SnapshotRequest& req
   read.snapshot = SnapshotRead{.to = from, .chunk = std::move(chunk)};
 }
 
-void Replica::OnSnapshotRead(SnapshotRead read, const FileRange& range,
+void Replica::OnSnapshotRead(Now now, SnapshotRead read, const FileRange& range,
                              const absl::StatusOr<Bytes>& bytes, Effects& out) {
   if (!bytes.ok()) {
     // Removed or compacted meanwhile, or damaged: the receiver asks again.
     NoteFailedRead(range, bytes.status(), out);
+    if (absl::IsDataLoss(bytes.status())) OnDamage(now, range.file, out);
     return;
   }
   read.chunk.bytes = *bytes;
@@ -290,7 +309,7 @@ void Replica::DiscardReceived() {
 bool Replica::OnSnapshotFlushed(Now now, IoToken token, const absl::Status& status, Effects& out) {
   if (snapshot_flush_ != token) return false;
   snapshot_flush_.reset();
-  if (removing_) {
+  if (removal_.begun) {
     ContinueRemovalBeside();
     return true;
   }
@@ -327,7 +346,6 @@ void Replica::BeginSwitch(Now now, Effects& out) {
       snapshot_flush_.has_value()) {
     return;
   }
-  const SnapshotReceiver& receiver = *install_->receiver;
   OutstandingFlush flush;
   flush.begun = now.instant;
   flush.switches = true;
@@ -339,9 +357,19 @@ void Replica::BeginSwitch(Now now, Effects& out) {
     hard_record_.term = flush.hard_state->term;
     hard_record_.vote = flush.hard_state->vote;
   }
-  hard_record_.start = receiver.segments().front().base_index;
-  hard_record_.commit = receiver.end_index() - 1;
-  hard_record_.snapshot.live = log_->next_number();
+  if (install_->discards) {
+    // All of it may have been acknowledged. No file there is counts any more.
+    const LostEntries all{.term = log_->last_term(), .index = log_->last_index()};
+    if (hard_record_.lost.AreIn(all.term, all.index)) hard_record_.lost = all;
+    hard_record_.start = LogIndex(1);
+    hard_record_.commit = LogIndex(0);
+    hard_record_.snapshot = {.first = 0, .end = 0, .live = log_->next_number()};
+  } else {
+    const SnapshotReceiver& receiver = *install_->receiver;
+    hard_record_.start = receiver.segments().front().base_index;
+    hard_record_.commit = receiver.end_index() - 1;
+    hard_record_.snapshot.live = log_->next_number();
+  }
   FileBatch batch;
   AppendHardState(options_.group, hard_record_, batch);
   flush_ = std::move(flush);
@@ -351,17 +379,31 @@ void Replica::BeginSwitch(Now now, Effects& out) {
 
 void Replica::OnSwitched(std::optional<raft::HardState> saved, Effects& out) {
   install_->saved = saved;
-  reopening_ = true;
+  failure_.reopening = true;
   out.push_back(ReopenGroup{.token = shared_->NewToken(options_.group),
                             .group = options_.group,
                             .committed = hard_record_.commit});
 }
 
 void Replica::FinishInstall(Now now, RecoveredGroup recovered, Effects& out) {
+  if (install_->discards) {
+    const LogIndex upto = hard_record_.lost.index;
+    switching_ = verified_ = false;
+    repair_ = {};
+    Reset(std::move(recovered));
+    regain_ = {};  // an acknowledgement may be under way
+    out.push_back(Note{Note::Level::kWarning,
+                       "log_dropped",
+                       {{"group", absl::StrCat(options_.group.value())},
+                        {"upto_index", absl::StrCat(upto.value())}}});
+    Start(now, out);
+    return;
+  }
   const SnapshotInstall install = *std::exchange(install_, std::nullopt);
   const LogIndex index = recovered.log->last_index();
   members_ = std::move(recovered.members);
-  if (recovered.log->first_index() == LogIndex(1)) members_.SetOrigin(options_.origin);
+  // Changes of members are among what compaction takes from the front.
+  if (recovered.log->compacted_end() == LogIndex(1)) members_.SetOrigin(options_.origin);
   // The leader may have told of members as of another entry; what came tells better, if it does.
   if (members_.known()) {
     members_.Fold(index);
@@ -379,11 +421,13 @@ void Replica::FinishInstall(Now now, RecoveredGroup recovered, Effects& out) {
   producers_ = std::move(recovered.producers);
   LoadCatalog(recovered);
   received_ = {};
-  memberships_.clear();
+  repair_ = {};
+  repair_.Expect(std::move(recovered.damaged));
+  digests_.Clear();
+  shipping_.memberships.clear();
   segment_begun_ = false;
   compaction_ = {};
   proposed_ = false;
-  wanted_reads_.clear();
   uncommitted_.clear();
   uncommitted_bytes_ = 0;
   wall_ = now.wall;

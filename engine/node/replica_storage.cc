@@ -19,8 +19,27 @@ bool IsFinal(const absl::Status& status) {
 
 }  // namespace
 
+bool Replica::node_files_durable() const {
+  return node_files_.empty() && !(flush_.has_value() && flush_->identity.has_value());
+}
+
 void Replica::Start(Now now, Effects& out) {
   wall_ = now.wall;
+  started_ = true;
+  if (!given_up_.empty()) {
+    out.push_back(Note{Note::Level::kError,
+                       alone() ? "log_damaged" : "log_end_given_up",
+                       {{"group", absl::StrCat(options_.group.value())},
+                        {"from_index", absl::StrCat((log_->last_index() + 1).value())},
+                        {"upto_index", absl::StrCat(hard_record_.lost.index.value())},
+                        {"damage", given_up_}}});
+    // What nobody else has stays as it is until somebody decides.
+    if (alone()) {
+      Fail(now, absl::DataLossError(given_up_), out);
+      failure_.reopen_at = Instant::Never();
+      return;
+    }
+  }
   // Nothing was ever promised; else the first flush makes sure of it.
   if (hard_record_.generation == 0) StartRaft(now, out);
 }
@@ -28,13 +47,26 @@ void Replica::Start(Now now, Effects& out) {
 void Replica::StartRaft(Now now, Effects& out) {
   verified_ = true;
   healthy_since_ = now.instant;
-  if (has_retention()) retention_deadline_ = now.instant;
+  if (has_retention()) retention_.deadline = now.instant;
   // The term of an admission becomes this replica's own promise.
   if (hard_record_.term < options_.fence.term) unsaved_ = raft_.hard_state();
   NoteMembership();
   raft::Effects fx;
   raft_.Start(now.instant, fx);
   Absorb(std::move(fx), out);
+  // Perhaps the disk has hung since before there was this raft.
+  OnDiskStall(now, out);
+}
+
+void Replica::StageHardStateAgain(FileBatch& batch) {
+  if (std::exchange(given_up_, {}).empty()) {
+    RewriteHardState(options_.group, hard_record_, batch);
+    return;
+  }
+  // It says something else now, and what was there stays until that is durable.
+  ++hard_record_.generation;
+  AppendHardState(options_.group, hard_record_, batch);
+  batch.ops.push_back(RemoveFile{{options_.group, FileKind::kTemporary, 0}});
 }
 
 void Replica::StageIdentityAgain(FileBatch batch) {
@@ -50,70 +82,71 @@ void Replica::StageIdentityAgain(FileBatch batch) {
 }
 
 RpcError Replica::StorageFailed() const {
-  const bool full = failure_code_ == absl::StatusCode::kResourceExhausted;
-  const char* const next = reopen_at_ == Instant::Never()
+  const bool full = failure_.code == absl::StatusCode::kResourceExhausted;
+  const char* const next = failure_.reopen_at == Instant::Never()
                                ? "it takes no further part"
                                : "it reads its files again by itself and then takes part again";
-  return {.code = full ? failure_code_ : absl::StatusCode::kDataLoss,
+  return {.code = full ? failure_.code : absl::StatusCode::kDataLoss,
           .reason = full ? "DISK_FULL" : "STORAGE_FAILED",
-          .message = absl::StrCat("this replica's storage failed (", failure_,
+          .message = absl::StrCat("this replica's storage failed (", failure_.what,
                                   "); other replicas go on, ", next),
           .metadata = {}};
 }
 
 void Replica::Fail(Now now, const absl::Status& status, Effects& out) {
   // Long ago counts no more.
-  if (verified_ && now.instant - healthy_since_ >= shared_->reopen_delay_max) failures_ = 0;
+  if (verified_ && now.instant - healthy_since_ >= shared_->reopen_delay_max) failure_.in_a_row = 0;
   verified_ = false;
   switching_ = false;
-  failure_ = std::string(status.message());
-  failure_code_ = status.code();
+  failure_.what = std::string(status.message());
+  failure_.code = status.code();
   ++shared_->counters.groups_failed;
   ScheduleReopen(now);
-  const Duration delay = reopen_at_ - now.instant;
+  const Duration delay = failure_.reopen_at - now.instant;
   out.push_back(Note{Note::Level::kError,
                      "storage_failed",
                      {{"group", absl::StrCat(options_.group.value())},
-                      {"error", failure_},
+                      {"error", failure_.what},
                       {"verified_again_in_ms", absl::StrCat(delay.millis())}}});
   FailWaiting(StorageFailed(), out);
 }
 
 void Replica::ScheduleReopen(Now now) {
   Duration delay = shared_->reopen_delay_min;
-  for (uint32_t i = 0; i < failures_ && delay < shared_->reopen_delay_max; ++i) delay = delay * 2;
+  for (uint32_t i = 0; i < failure_.in_a_row && delay < shared_->reopen_delay_max; ++i)
+    delay = delay * 2;
   delay = std::min(delay, shared_->reopen_delay_max);
-  ++failures_;
+  ++failure_.in_a_row;
   // Not all groups of a disk at once.
-  reopen_at_ = now.instant + prng_.Between(delay / 2, delay + Duration::Nanos(1));
+  failure_.reopen_at = now.instant + prng_.Between(delay / 2, delay + Duration::Nanos(1));
 }
 
 bool Replica::may_reopen() const {
-  const bool wanted = removing_ ? removal_ == Removal::kReopen : failed();
-  return wanted && !reopening_ && !flush_.has_value() && reads_.empty() &&
+  const bool wanted = removal_.begun ? removal_.step == RemovalUnderWay::Step::kReopen : failed();
+  return wanted && !failure_.reopening && !flush_.has_value() && reads_.empty() &&
          !compaction_.flush.has_value() && !compaction_.read.has_value() &&
-         !snapshot_flush_.has_value() && reopen_at_ != Instant::Never();
+         !snapshot_flush_.has_value() && failure_.reopen_at != Instant::Never();
 }
 
 void Replica::Reopen(Effects& out) {
-  reopening_ = true;
+  failure_.reopening = true;
   out.push_back(ReopenGroup{
       .token = shared_->NewToken(options_.group),
       .group = options_.group,
-      .committed = removing_ ? LogIndex(0) : std::min(raft_.commit(), log_->durable_index())});
+      .committed = removal_.begun ? LogIndex(0) : std::min(raft_.commit(), log_->durable_index())});
 }
 
 void Replica::OnSpaceBack(Now now) {
-  if (may_reopen() && failure_code_ == absl::StatusCode::kResourceExhausted) {
-    reopen_at_ = std::min(reopen_at_, now.instant);
+  if (may_reopen() && failure_.code == absl::StatusCode::kResourceExhausted) {
+    failure_.reopen_at = std::min(failure_.reopen_at, now.instant);
   }
 }
 
 void Replica::OnReopened(Now now, absl::StatusOr<std::shared_ptr<RecoveredGroup>> recovered,
                          Effects& out) {
-  TIDEMARK_CHECK(reopening_);
-  reopening_ = false;
-  if (removing_) {
+  TIDEMARK_CHECK(failure_.reopening);
+  failure_.reopening = false;
+  if (removal_.begun) {
     RemoveReopened(now, std::move(recovered), out);
     return;
   }
@@ -129,14 +162,14 @@ void Replica::OnReopened(Now now, absl::StatusOr<std::shared_ptr<RecoveredGroup>
     if (absl::Status lost = CheckAllThere(**recovered); !lost.ok()) recovered = std::move(lost);
   }
   if (!recovered.ok()) {
-    failure_ = std::string(recovered.status().message());
-    failure_code_ = recovered.status().code();
+    failure_.what = std::string(recovered.status().message());
+    failure_.code = recovered.status().code();
     ScheduleReopen(now);
-    if (IsFinal(recovered.status())) reopen_at_ = Instant::Never();
+    if (IsFinal(recovered.status())) failure_.reopen_at = Instant::Never();
     out.push_back(Note{Note::Level::kError,
                        "storage_not_verified",
                        {{"group", absl::StrCat(options_.group.value())},
-                        {"error", failure_},
+                        {"error", failure_.what},
                         {"again", IsFinal(recovered.status()) ? "no" : "yes"}}});
     return;
   }
@@ -146,15 +179,17 @@ void Replica::OnReopened(Now now, absl::StatusOr<std::shared_ptr<RecoveredGroup>
                      "storage_reopened",
                      {{"group", absl::StrCat(options_.group.value())},
                       {"last_index", absl::StrCat(log_->last_index().value())}}});
-  Start(now, out);
+  if (started_) Start(now, out);
 }
 
 absl::Status Replica::CheckAllThere(const RecoveredGroup& recovered) const {
   // A snapshot, complete as recovery saw it, has another end than the log whose place it took.
   const bool replaced = recovered.hard_state.generation > durable_generation_ &&
                         recovered.hard_state.snapshot.installed();
+  // What was given up is known to be missing, and the next hard state says so.
+  const bool given_up = !recovered.given_up.empty() && !alone();
   if (recovered.hard_state.generation >= durable_generation_ &&
-      (replaced || recovered.log->last_index() >= log_->durable_index())) {
+      (replaced || given_up || recovered.log->last_index() >= log_->durable_index())) {
     return absl::OkStatus();
   }
   return absl::DataLossError(absl::StrCat(
@@ -167,21 +202,24 @@ absl::Status Replica::CheckAllThere(const RecoveredGroup& recovered) const {
 }
 
 void Replica::Reset(RecoveredGroup recovered) {
-  failure_.clear();
-  failure_code_ = absl::StatusCode::kOk;
-  reopen_at_ = Instant::Never();
+  failure_.what.clear();
+  failure_.code = absl::StatusCode::kOk;
+  failure_.reopen_at = Instant::Never();
   kept_from_ = recovered.kept_from();
   fresh_.Forget();
   segment_begun_ = false;
   compaction_ = {};
-  retention_deadline_ = Instant::Never();
-  wanted_from_ = LogIndex();
-  held_back_by_ = kNoNode;
-  leftover_ = std::move(recovered.leftover);
+  retention_ = {};
+  removal_.leftover = std::move(recovered.leftover);
   received_ = std::move(recovered.received);
+  given_up_ = std::move(recovered.given_up);
+  regain_ = {.since_start = regain_.since_start && given_up_.empty()};
   install_.reset();
+  repair_.Interrupt();
+  repair_.Expect(std::move(recovered.damaged));
+  digests_.Clear();
   new_files_.reset();
-  memberships_.clear();
+  shipping_.memberships.clear();
   log_ = std::move(recovered.log);
   log_->SetCheckpointSource(this);
   hard_record_ = recovered.hard_state;
@@ -198,7 +236,7 @@ void Replica::Reset(RecoveredGroup recovered) {
   proposed_ = false;
   unsaved_.reset();
   held_.clear();
-  wanted_reads_.clear();
+  wanted_reads_ = {};
   uncommitted_.clear();
   uncommitted_bytes_ = 0;
   leadership_changed_ = true;
@@ -222,8 +260,8 @@ void Replica::OnDiskStall(Now now, Effects& out) {
 }
 
 void Replica::Remove(Now now, Effects& out) {
-  if (removing_) return;
-  removing_ = true;
+  if (removal_.begun) return;
+  removal_.begun = true;
   FailWaiting({.code = absl::StatusCode::kNotFound,
                .reason = "TOPIC_NOT_FOUND",
                .message = "the topic was deleted",
@@ -233,11 +271,11 @@ void Replica::Remove(Now now, Effects& out) {
   held_.clear();
   node_files_ = {};
   // After a failure the disk may hold something else than was last written.
-  if (failed() || switching_ || reopening_) {
+  if (failed() || switching_ || failure_.reopening) {
     switching_ = false;
-    removal_ = Removal::kReopen;
-    failure_.clear();
-    reopen_at_ = now.instant;
+    removal_.step = RemovalUnderWay::Step::kReopen;
+    failure_.what.clear();
+    failure_.reopen_at = now.instant;
   } else {
     MarkRemoved();
   }
@@ -245,7 +283,7 @@ void Replica::Remove(Now now, Effects& out) {
 }
 
 void Replica::MarkRemoved() {
-  removal_ = Removal::kMark;
+  removal_.step = RemovalUnderWay::Step::kMark;
   // First of all: a crash that leaves some of the files must not make a damaged log of them.
   ++hard_record_.generation;
   hard_record_.start = kRemovedGroup;
@@ -255,50 +293,50 @@ void Replica::MarkRemoved() {
 void Replica::OnRemovalFlushed(Now now, const absl::Status& status, Effects& out) {
   if (!status.ok()) {
     RemoveLater(now, status, out);
-  } else if (node_files_.empty() && removal_ != Removal::kReopen &&
+  } else if (node_files_.empty() && removal_.step != RemovalUnderWay::Step::kReopen &&
              !compaction_.flush.has_value() && !snapshot_flush_.has_value()) {
     ContinueRemoval();
   }
 }
 
 void Replica::ContinueRemovalBeside() {
-  if (removal_ != Removal::kReopen && !flush_.has_value() && node_files_.empty() &&
-      !compaction_.flush.has_value() && !snapshot_flush_.has_value()) {
+  if (removal_.step != RemovalUnderWay::Step::kReopen && !flush_.has_value() &&
+      node_files_.empty() && !compaction_.flush.has_value() && !snapshot_flush_.has_value()) {
     ContinueRemoval();
   }
 }
 
 void Replica::RemoveLater(Now now, const absl::Status& status, Effects& out) {
-  removal_ = Removal::kReopen;
+  removal_.step = RemovalUnderWay::Step::kReopen;
   node_files_ = {};
-  failure_code_ = status.code();
+  failure_.code = status.code();
   ScheduleReopen(now);
   out.push_back(Note{Note::Level::kWarning,
                      "removal_failed",
                      {{"group", absl::StrCat(options_.group.value())},
                       {"error", std::string(status.message())},
-                      {"again_in_ms", absl::StrCat((reopen_at_ - now.instant).millis())}}});
+                      {"again_in_ms", absl::StrCat((failure_.reopen_at - now.instant).millis())}}});
 }
 
 void Replica::ContinueRemoval() {
   const auto remove = [&](const FileId& file) { node_files_.ops.push_back(RemoveFile{file}); };
-  switch (removal_) {
-    case Removal::kReopen:
+  switch (removal_.step) {
+    case RemovalUnderWay::Step::kReopen:
       TIDEMARK_CHECK(false);
       return;
-    case Removal::kMark:
-      removal_ = Removal::kLog;
+    case RemovalUnderWay::Step::kMark:
+      removal_.step = RemovalUnderWay::Step::kLog;
       for (const FileId& file : log_->Files()) remove(file);
-      for (const FileId& file : leftover_) remove(file);
+      for (const FileId& file : removal_.leftover) remove(file);
       for (const FileId& file : ReceivedFiles()) remove(file);
       if (!node_files_.empty()) return;
       [[fallthrough]];
-    case Removal::kLog:
-      removal_ = Removal::kHardState;
+    case RemovalUnderWay::Step::kLog:
+      removal_.step = RemovalUnderWay::Step::kHardState;
       remove({.group = options_.group, .kind = FileKind::kHardState, .number = 0});
       return;
-    case Removal::kHardState:
-      removed_ = true;
+    case RemovalUnderWay::Step::kHardState:
+      removal_.done = true;
   }
 }
 

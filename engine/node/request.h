@@ -213,6 +213,8 @@ struct GroupInfo {
   Offset high_watermark;
   std::vector<NodeId> replicas;
   std::string failure;
+  // Damage that is being repaired, and how far that is; empty: none is known.
+  std::string repair;
   std::map<NodeId, uint64_t> lag_entries;
   // Of the catalog: its newest snapshot stands for the entries before this one, in so many bytes;
   // 0: there is none.

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "engine/base/ids.h"
 #include "engine/base/limits.h"
 #include "engine/base/time.h"
@@ -15,9 +17,18 @@ namespace tidemark {
 // A snapshot that a replica is receiving.
 struct SnapshotInstall {
   raft::SnapshotMeta meta;  // what raft asked for: up to there, at least
+  // Nothing comes: the log is not what the others have, and makes room for what they send.
+  bool discards = false;
   std::optional<SnapshotReceiver> receiver = std::nullopt;  // once numbers are set aside
   uint64_t asked = 0;                                       // the request under way; 0: none
   Instant next_at = {};                                     // of the next request
+  // How far it is, for people.
+  std::string Describe(NodeId source) const {
+    const uint64_t segments = receiver.has_value() ? receiver->segments().size() : 0;
+    return absl::StrCat("receiving a snapshot up to entry ", meta.index.value(), " from node ",
+                        source.value(), ", ", segments, " segments and ",
+                        receiver.has_value() ? receiver->received_bytes() : 0, " bytes so far");
+  }
   // Written with what made it the log.
   std::optional<raft::HardState> saved = std::nullopt;
 };

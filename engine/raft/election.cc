@@ -32,9 +32,12 @@ absl::Status Raft::Impl::MayCampaign() const {
   const auto refuse = [](const char* why) { return absl::FailedPreconditionError(why); };
   if (role_ == Role::kLeader) return refuse("this node leads already");
   if (!is_voter_) return refuse("this node is no voter of the group");
+  // A candidacy could win by votes that are none of its, and each would depose who leads.
+  if (fenced()) return refuse("this node does not have its own addition to the group yet");
   if (install_.has_value()) return refuse("a snapshot is being installed here");
   if (disk_stalled_) return refuse("the disk of this node hangs: its vote could not be kept");
   if (state_.term.value() >= kTermMax) return refuse("there are no terms left");
+  if (!log_->is_whole()) return refuse("a part of the log is damaged here and not repaired yet");
   // It could be elected by a quorum of members that are none any more.
   if (HasUnappliedChange()) return refuse("a committed change of members is not applied here yet");
   return absl::OkStatus();
@@ -177,6 +180,8 @@ bool Raft::Impl::UpToDate(LogIndex last_index, Term last_term) const {
 
 void Raft::Impl::OnVoteRequest(Instant now, NodeId from, Term term, const VoteRequest& request,
                                Effects& out) {
+  // What an earlier replica of this node promised, this one does not know.
+  if (fenced()) return;
   // Learners vote too when asked: they may be voters already, as the candidate knows.
   // As if it had not arrived: not even its term counts, or a node that merely lost its leader from
   // sight could depose it.

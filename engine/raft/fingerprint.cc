@@ -59,7 +59,7 @@ void PutLeadersView(const Progress& peer, Writer& to) {
   to.Put(peer.next);
   to.Put(static_cast<uint32_t>(peer.state));
   to.Put((peer.paused ? 1u : 0u) | (peer.no_room ? 2u : 0u) | (peer.read_failed ? 4u : 0u) |
-         (peer.heard ? 8u : 0u));
+         (peer.heard ? 8u : 0u) | (peer.behind ? 16u : 0u));
   to.Put(peer.pending_snapshot);
   if (peer.state == Progress::State::kSnapshot) to.Past(peer.snapshot_sent);
   to.Put(peer.session);
@@ -67,6 +67,7 @@ void PutLeadersView(const Progress& peer, Writer& to) {
   to.Past(peer.last_heard);
   to.Put(peer.read_round);
   to.Put(peer.inflights.messages());
+  to.Put(peer.inflights.window());
   peer.inflights.ForEach([&](LogIndex last, uint64_t bytes) {
     to.Put(last);
     to.Put(bytes);

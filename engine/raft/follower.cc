@@ -10,7 +10,8 @@
 
 namespace tidemark::raft {
 
-void Raft::Impl::OnAppendRequest(Instant now, NodeId from, AppendRequest& request, Effects& out) {
+void Raft::Impl::OnAppendRequest(Instant now, NodeId from, const AppendRequest& request,
+                                 Effects& out) {
   if (!HearLeader(now, from, out)) return;
   all_durable_ = std::max(all_durable_, request.all_durable);
   if (request.prev_index < commit_) {
@@ -23,9 +24,10 @@ void Raft::Impl::OnAppendRequest(Instant now, NodeId from, AppendRequest& reques
   const std::optional<bool> agrees = AgreesAt(request.prev_index, request.prev_term);
   if (!agrees.has_value()) return CountContradiction();
   if (!*agrees) return Refuse(request, out);
-  if (!takes_records()) DropNewRecords(request.entries);
-  const LogIndex end = request.prev_index + request.entries.size();
-  if (!StageEntries(request, out)) return CountContradiction();
+  std::span<const Entry> entries = request.entries;
+  if (!takes_records()) entries = BeforeNewRecords(entries);
+  const LogIndex end = request.prev_index + entries.size();
+  if (!StageEntries(entries, out)) return CountContradiction();
   ack_.verified = std::max(ack_.verified, end);
   AdvanceFollowerCommit(request.commit, out);
   Owe(end, request.sequence, out);
@@ -50,8 +52,7 @@ std::optional<bool> Raft::Impl::AgreesAt(LogIndex prev_index, Term prev_term) co
   return false;
 }
 
-bool Raft::Impl::StageEntries(const AppendRequest& request, Effects& out) {
-  const std::vector<Entry>& entries = request.entries;
+bool Raft::Impl::StageEntries(std::span<const Entry> entries, Effects& out) {
   // Skip what is here already: a message that is late, repeated or shorter cuts nothing.
   size_t i = 0;
   for (; i < entries.size() && entries[i].index <= log_->last_index(); ++i) {
@@ -75,13 +76,14 @@ bool Raft::Impl::StageEntries(const AppendRequest& request, Effects& out) {
   return true;
 }
 
-void Raft::Impl::DropNewRecords(std::vector<Entry>& entries) const {
+std::span<const Entry> Raft::Impl::BeforeNewRecords(std::span<const Entry> entries) const {
   // While a snapshot is being installed the log does not change at all.
   const auto is_unwanted = [&](const Entry& entry) {
     if (log_->TermAt(entry.index) == entry.term) return false;
     return install_.has_value() || entry.kind == EntryKind::kData;
   };
-  entries.erase(std::find_if(entries.begin(), entries.end(), is_unwanted), entries.end());
+  const auto unwanted = std::find_if(entries.begin(), entries.end(), is_unwanted);
+  return entries.first(static_cast<size_t>(unwanted - entries.begin()));
 }
 
 void Raft::Impl::Refuse(const AppendRequest& request, Effects& out) {
@@ -100,13 +102,13 @@ void Raft::Impl::Refuse(const AppendRequest& request, Effects& out) {
 void Raft::Impl::Answer(AppendReply reply, Effects& out) {
   reply.no_room = !takes_records();
   if (config_.cumulative_acks) {
-    out.messages.push_back(Make(leader_, reply));
+    Emit(leader_, reply, out.messages);
     return;
   }
   // In the order of what is answered, and behind everything that is not written yet. Whoever leads
   // by then, this is the answer to who asked.
   Persist(out);
-  out.messages_after_persist.push_back(Make(leader_, reply));
+  Emit(leader_, reply, out.messages_after_persist);
 }
 
 void Raft::Impl::Owe(LogIndex match, uint64_t sequence, Effects& out) {
@@ -128,10 +130,10 @@ void Raft::Impl::Acknowledge(Effects& out) {
   if (!ack_.owed || (match <= ack_.acked && !all)) return;
   ack_.acked = std::max(ack_.acked, match);
   ack_.owed = !all;
-  out.messages.push_back(Make(leader_, AppendReply{.success = true,
-                                                   .match = match,
-                                                   .sequence = ack_.sequence,
-                                                   .no_room = !takes_records()}));
+  Emit(leader_,
+       AppendReply{
+           .success = true, .match = match, .sequence = ack_.sequence, .no_room = !takes_records()},
+       out.messages);
 }
 
 }  // namespace tidemark::raft

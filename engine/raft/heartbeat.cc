@@ -31,7 +31,7 @@ void Raft::Impl::SendHeartbeats(Instant now, Effects& out) {
     // Beyond its match this node does not know that the peer has what is committed. What it was
     // told before may be lost: the next occasion tells it again.
     beat.commit = peer.commit_sent = std::min(peer.match, commit_);
-    out.messages.push_back(Make(peer.id, beat));
+    Emit(peer.id, beat, out.messages);
   }
 }
 
@@ -85,6 +85,12 @@ void Raft::Impl::OnHeartbeatReply(Instant now, NodeId from, const HeartbeatReply
   if (peer.state == Progress::State::kProbe && !log_->TermAt(peer.next - 1).has_value() &&
       !log_->Snapshot().has_value()) {
     peer.next = std::max(peer.next, log_->first_index());
+  }
+  // It may have lost what it had acknowledged (a disk, or a log that was dropped). Only to a probe
+  // its word on that counts.
+  if (reply.unverified && peer.state == Progress::State::kReplicate &&
+      peer.next == peer.match + 1) {
+    peer.EnterProbe();
   }
   // Whether anything that was sent is missing shows only when something is sent again.
   if (peer.match < log_->last_index() || peer.state == Progress::State::kProbe ||

@@ -27,7 +27,7 @@ struct Facts {
   LogIndex acked;
   bool is_voter = false;
   bool quiet = false;
-  bool waits = false;  // has a deadline
+  bool waits = false;  // is quiet and has a deadline
   bool may_lead = false;
   std::span<const Progress> peers;
 };

@@ -172,6 +172,8 @@ void Raft::Impl::LeaderSwitched(Instant now, Effects& out) {
   for (Progress& peer : peers_) SendAppend(now, peer, /*also_empty=*/false, out);
   if (transfer_target_ != kNoNode && !voters().Contains(transfer_target_)) AbortTransfer(out);
   FinishReadRounds(now, out);
+  // Whoever was to take over votes no more, or somebody can only now.
+  if (disk_stalled_ && transfer_target_ == kNoNode) LeaveStalled(now, out);
 }
 
 void Raft::Impl::LeaveJointIfDue(Instant now, Effects& out) {

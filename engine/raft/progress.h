@@ -71,6 +71,9 @@ struct Progress {
   LogIndex read_from;
   // The last read failed: not asked again before the next heartbeat.
   bool read_failed = false;
+  // With Config::paced_catch_up: it lacked what had to be read, and has not been sent all that is
+  // committed since.
+  bool behind = false;
   // When it was last heard, in this leadership or when it became a member; else when it began.
   Instant last_heard;
   // Whether it was heard at all; with Config::quorum_rounds, in the present round.
@@ -138,6 +141,7 @@ struct Progress {
     }
     if (state == State::kReplicate) {
       EnterProbe();
+      inflights.StartSlowly();
       return true;
     }
     if (refused != next - 1) return false;
@@ -152,6 +156,7 @@ struct Progress {
   void ResetForTerm(LogIndex last, Instant now) {
     match = LogIndex{0};
     read_failed = false;
+    behind = false;
     no_room = false;
     quiet = false;
     last_heard = now;
@@ -160,6 +165,7 @@ struct Progress {
     read_round = 0;
     commit_sent = LogIndex{0};
     EnterProbe();
+    inflights.OpenWindow();
     next = last + 1;
   }
 

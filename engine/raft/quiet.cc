@@ -106,6 +106,10 @@ void Raft::Impl::Stir(Instant now) {
   }
 }
 
+void Raft::Impl::StirIfAppended(Instant now) {
+  if (quiet_ && role_ == Role::kLeader && log_->last_index() > commit_) Stir(now);
+}
+
 void Raft::Impl::StirBy(Instant now, const Message& message, Effects& out) {
   if (role_ == Role::kLeader) {
     const auto* reply = std::get_if<HeartbeatReply>(&message.body);

@@ -5,7 +5,7 @@
 
 #include "engine/raft/raft_impl.h"
 
-// The public face: every step is followed by a look at the invariants.
+// The public face. Impl::Step: a look at the invariants follows every step.
 
 namespace tidemark::raft {
 
@@ -16,92 +16,90 @@ Raft::Raft(Raft&&) noexcept = default;
 Raft& Raft::operator=(Raft&&) noexcept = default;
 
 void Raft::Start(Instant now, Effects& out) {
+  const Impl::Step step(*impl_, now);
   impl_->Start(now, out);
-  impl_->CheckInvariants();
 }
-void Raft::OnMessage(Instant now, Message message, Effects& out) {
-  impl_->OnMessage(now, std::move(message), out);
-  impl_->CheckInvariants();
+void Raft::OnMessage(Instant now, const Message& message, Effects& out) {
+  const Impl::Step step(*impl_, now);
+  impl_->OnMessage(now, message, out);
 }
 void Raft::OnTimer(Instant now, Effects& out) {
+  const Impl::Step step(*impl_, now);
   impl_->OnTimer(now, out);
-  impl_->CheckInvariants();
 }
 void Raft::OnAppended(Instant now, Effects& out) {
+  const Impl::Step step(*impl_, now);
   impl_->OnAppended(now, out);
-  impl_->CheckInvariants();
 }
 void Raft::OnPersisted(Instant now, std::optional<HardState> state, Effects& out) {
+  const Impl::Step step(*impl_, now);
   impl_->OnPersisted(now, state, out);
-  impl_->CheckInvariants();
 }
-void Raft::OnEntriesRead(Instant now, NodeId to, std::vector<Entry> entries, Effects& out) {
+void Raft::OnEntriesRead(Instant now, NodeId to, EntryList entries, Effects& out) {
+  const Impl::Step step(*impl_, now);
   impl_->OnEntriesRead(now, to, std::move(entries), out);
-  impl_->CheckInvariants();
 }
 void Raft::OnPeerReset(Instant now, NodeId peer, Effects& out) {
+  const Impl::Step step(*impl_, now);
   impl_->OnPeerReset(now, peer, out);
-  impl_->CheckInvariants();
 }
 void Raft::OnPeerLost(Instant now, NodeId peer, Effects& out) {
+  const Impl::Step step(*impl_, now);
   impl_->OnPeerLost(now, peer, out);
-  impl_->CheckInvariants();
 }
-void Raft::ReportUnreachable(Instant /*now*/, NodeId peer, Effects& /*out*/) {
+void Raft::ReportUnreachable(Instant now, NodeId peer, Effects& /*out*/) {
+  const Impl::Step step(*impl_, now);
   impl_->ReportUnreachable(peer);
-  impl_->CheckInvariants();
 }
-void Raft::ReportSnapshot(Instant /*now*/, NodeId peer, bool ok, Effects& /*out*/) {
+void Raft::ReportSnapshot(Instant now, NodeId peer, bool ok, Effects& /*out*/) {
+  const Impl::Step step(*impl_, now);
   impl_->ReportSnapshot(peer, ok);
-  impl_->CheckInvariants();
 }
 absl::Status Raft::Campaign(Instant now, Effects& out) {
-  absl::Status status = impl_->CampaignUnasked(now, out);
-  impl_->CheckInvariants();
-  return status;
+  const Impl::Step step(*impl_, now);
+  return impl_->CampaignUnasked(now, out);
 }
 void Raft::ForgetLeader(Instant now, Effects& out) {
+  const Impl::Step step(*impl_, now);
   impl_->ForgetLeader(now, out);
-  impl_->CheckInvariants();
 }
 void Raft::Wake(Instant now, const std::function<Instant(NodeId)>& heard, Effects& out) {
+  // It wakes by itself, and goes by when the others were heard.
   impl_->Wake(now, heard, out);
   impl_->CheckInvariants();
 }
 void Raft::SetDiskStalled(Instant now, bool stalled, Effects& out) {
+  const Impl::Step step(*impl_, now);
   impl_->SetDiskStalled(now, stalled, out);
-  impl_->CheckInvariants();
 }
 void Raft::OverrideElectionTimeout(Duration wait) { impl_->OverrideElectionTimeout(wait); }
 absl::Status Raft::ProposeConfChange(Instant now, const ConfChange& change, Effects& out) {
-  absl::Status status = impl_->ProposeConfChange(now, change, out);
-  impl_->CheckInvariants();
-  return status;
+  const Impl::Step step(*impl_, now);
+  return impl_->ProposeConfChange(now, change, out);
 }
 void Raft::ApplyConfChanges(Instant now, LogIndex applied, Effects& out) {
+  const Impl::Step step(*impl_, now);
   impl_->ApplyChanges(now, applied, out);
-  impl_->CheckInvariants();
 }
 void Raft::OnApplied(Instant now, LogIndex applied, Effects& out) {
+  const Impl::Step step(*impl_, now);
   impl_->OnApplied(now, applied, out);
-  impl_->CheckInvariants();
 }
 void Raft::OnSnapshotInstalled(Instant now, const SnapshotMeta& meta, Effects& out) {
+  const Impl::Step step(*impl_, now);
   impl_->OnSnapshotInstalled(now, meta, out);
-  impl_->CheckInvariants();
 }
-void Raft::OnSnapshotFailed(Instant /*now*/, const SnapshotMeta& meta, Effects& /*out*/) {
+void Raft::OnSnapshotFailed(Instant now, const SnapshotMeta& meta, Effects& /*out*/) {
+  const Impl::Step step(*impl_, now);
   impl_->OnSnapshotFailed(meta);
-  impl_->CheckInvariants();
 }
 void Raft::ReadIndex(Instant now, ReadId id, Effects& out) {
+  const Impl::Step step(*impl_, now);
   impl_->ReadIndex(now, id, out);
-  impl_->CheckInvariants();
 }
 absl::Status Raft::TransferLeadership(Instant now, NodeId to, Effects& out) {
-  absl::Status status = impl_->TransferLeadership(now, to, out);
-  impl_->CheckInvariants();
-  return status;
+  const Impl::Step step(*impl_, now);
+  return impl_->TransferLeadership(now, to, out);
 }
 
 Raft::Raft(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -163,6 +161,10 @@ std::vector<PeerStatus> Raft::Peers(Instant now) const {
   return all;
 }
 
+bool Raft::MayWait(Instant now, NodeId peer) const {
+  const Progress* progress = impl_->FindPeer(peer);
+  return progress != nullptr && impl_->MayWait(now, *progress);
+}
 LogIndex Raft::MatchOf(NodeId peer) const {
   if (impl_->role_ != Role::kLeader) return LogIndex{0};
   if (peer == impl_->config_.self) return impl_->own_match();

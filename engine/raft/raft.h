@@ -29,6 +29,10 @@ struct Config {
   // What the caller has applied of the log before the start; raised to first_index() - 1, lowered
   // to the commit index. Changes of members behind it are applied with OnApplied.
   LogIndex applied = LogIndex{0};
+  // Added to a running group of which it may have been a member before, and has forgotten what it
+  // promised then: before the log is durable here up to this index, its own addition in it, this
+  // node neither votes nor campaigns, whatever the members are as far as it has applied.
+  LogIndex fence = LogIndex{0};
   // An election starts after a random time in [election_timeout, 2 * election_timeout) without a
   // leader; a leader sends heartbeats this often.
   Duration election_timeout = Duration::Millis(1000);
@@ -46,6 +50,9 @@ struct Config {
   size_t append_entries_max = 0;     // 0: limits.h
   uint64_t inflight_bytes_max = 0;   // 0: limits.h
   size_t inflight_messages_max = 0;  // 0: limits.h
+  // Whoever lags and may wait (MayWait) is sent only what RaftLog::ReadAsync brings, whatever is in
+  // memory: so the log decides when, and how much at a time.
+  bool paced_catch_up = false;
   // Campaign at Start instead of waiting for a timeout (the preferred first leader of a new group).
   // The only voter of a group does so anyway.
   bool campaign_at_start = false;
@@ -103,6 +110,9 @@ class RaftLog {
   // Whether there is space for more records. Without it a member goes on voting, following and
   // storing control entries, but takes no records of a leader's.
   virtual bool has_room() const { return true; }
+  // Whether all of the log is there, as far as it is known. Without, a member votes and follows,
+  // and does not campaign: it could not send what it cannot read.
+  virtual bool is_whole() const { return true; }
   // Stages `entry` (index last_index() + 1).
   virtual void Append(const Entry& entry) = 0;
   virtual void TruncateSuffix(LogIndex from) = 0;
@@ -119,7 +129,7 @@ class RaftLog {
   virtual std::optional<SnapshotMeta> Snapshot() const { return std::nullopt; }
   // Entries from `first`; empty when they are not in memory. Then the log has begun (or is about)
   // to read them asynchronously and Raft::OnEntriesRead will bring them.
-  virtual std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) = 0;
+  virtual EntryList Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) = 0;
   // Asks for entries from `first` (durable here) to be read for peer `to`; at most one read per
   // peer at a time, each answered by Raft::OnEntriesRead.
   virtual void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) = 0;
@@ -156,6 +166,19 @@ struct Effects {
   // OnSnapshotInstalled or OnSnapshotFailed.
   std::optional<SnapshotMeta> install;
   std::vector<ReadResult> reads;
+
+  // Empty again, with the space that it has: who keeps one for its steps asks for no memory.
+  void Clear() {
+    messages.clear();
+    persist.reset();
+    messages_after_persist.clear();
+    log_staged = false;
+    commit.reset();
+    role_changed = false;
+    membership_changed = false;
+    install.reset();
+    reads.clear();
+  }
 };
 
 // What happened so far; for metrics, and for tests that must see that something did happen.
@@ -218,10 +241,10 @@ class Raft {
 
   // Arms the timers; once, before any other call.
   void Start(Instant now, Effects& out);
-  void OnMessage(Instant now, Message message, Effects& out);
+  void OnMessage(Instant now, const Message& message, Effects& out);
   void OnTimer(Instant now, Effects& out);
   // The caller appended entries of the current term to the log as leader (index and term already
-  // set): replicate them.
+  // set): replicate them. Other calls may come between the two.
   //   Checks  dies if not leader or if the entries are not of the current term.
   void OnAppended(Instant now, Effects& out);
   // A write of the caller completed: log.durable_index() may have risen, and `state`, if the write
@@ -230,7 +253,7 @@ class Raft {
   //   Shape   call it for every completed write, in the order the writes were issued.
   void OnPersisted(Instant now, std::optional<HardState> state, Effects& out);
   // Entries read for ReadAsync; empty if the read failed (it is asked for again later).
-  void OnEntriesRead(Instant now, NodeId to, std::vector<Entry> entries, Effects& out);
+  void OnEntriesRead(Instant now, NodeId to, EntryList entries, Effects& out);
   // The connection to `peer` broke or came up: in-flight appends are presumed lost; probe.
   void OnPeerReset(Instant now, NodeId peer, Effects& out);
   // It broke, and that was not this node's doing: if the peer leads, its process may be gone. With
@@ -334,6 +357,10 @@ class Raft {
   Instant lease_end() const;
   // Every member as the leader knows it, ascending; empty at others.
   std::vector<PeerStatus> Peers(Instant now) const;
+  // Whether what `peer` lacks may be sent to it slowly (Config::paced_catch_up): it lacked what had
+  // to be read, not all that is committed was sent to it since, and nobody waits for it, as members
+  // that are there commit without it and leadership is not handed to it. Leader only, else false.
+  bool MayWait(Instant now, NodeId peer) const;
   // For status pages: last index known replicated on `peer` (leader only, else 0).
   LogIndex MatchOf(NodeId peer) const;
   // Whether `peer` was heard from within an election timeout (leader only).

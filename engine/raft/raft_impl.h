@@ -29,7 +29,7 @@ struct Raft::Impl {
 
   // step.cc: what arrives, terms and roles.
   void Start(Instant now, Effects& out);
-  void OnMessage(Instant now, Message message, Effects& out);
+  void OnMessage(Instant now, const Message& message, Effects& out);
   void OnTimer(Instant now, Effects& out);
   void OnPersisted(Instant now, std::optional<HardState> state, Effects& out);
   void OnPeerReset(Instant now, NodeId peer, Effects& out);
@@ -53,6 +53,11 @@ struct Raft::Impl {
   Message Make(NodeId to, Body body) const {
     return Message{.from = config_.self, .to = to, .term = state_.term, .body = std::move(body)};
   }
+  // The same where it is to stay: a message is large to move.
+  template <typename Body>
+  void Emit(NodeId to, Body&& body, std::vector<Message>& messages) const {
+    messages.emplace_back(config_.self, to, state_.term, std::forward<Body>(body));
+  }
   // O(members), which are few.
   Progress* FindPeer(NodeId id);
   const Progress* FindPeer(NodeId id) const;
@@ -63,6 +68,19 @@ struct Raft::Impl {
     return now - peer.last_heard < config_.election_timeout;
   }
   void CheckInvariants();
+  // Around each step that comes from outside.
+  class Step {
+   public:
+    // Callers append in one step and tell of it at its end (Raft::OnAppended): by then whatever
+    // else the step is about must not find a leader that sleeps beside what it was given.
+    Step(Impl& impl, Instant now) : impl_(impl) { impl_.StirIfAppended(now); }
+    ~Step() { impl_.CheckInvariants(); }
+    Step(const Step&) = delete;
+    Step& operator=(const Step&) = delete;
+
+   private:
+    Impl& impl_;
+  };
 
   // election.cc
   // Campaigns, by way of a pre-vote if configured.
@@ -98,9 +116,9 @@ struct Raft::Impl {
   }
 
   // follower.cc: the receiving side of AppendEntries.
-  void OnAppendRequest(Instant now, NodeId from, AppendRequest& request, Effects& out);
+  void OnAppendRequest(Instant now, NodeId from, const AppendRequest& request, Effects& out);
   // Stages what is new. False if that contradicts what is committed or acknowledged.
-  bool StageEntries(const AppendRequest& request, Effects& out);
+  bool StageEntries(std::span<const Entry> entries, Effects& out);
   bool ContradictsCommitted(const AppendRequest& request) const;
   std::optional<bool> AgreesAt(LogIndex prev_index, Term prev_term) const;
   void Refuse(const AppendRequest& request, Effects& out);
@@ -109,8 +127,8 @@ struct Raft::Impl {
   // is durable. Gives it if it is true by now.
   void Owe(LogIndex match, uint64_t sequence, Effects& out);
   void Acknowledge(Effects& out);
-  // Cuts a message before the first entry that is not to be stored.
-  void DropNewRecords(std::vector<Entry>& entries) const;
+  // What comes before the first entry that is not to be stored.
+  std::span<const Entry> BeforeNewRecords(std::span<const Entry> entries) const;
   bool takes_records() const { return log_->has_room() && !install_.has_value(); }
   void CountContradiction() {
     ++counters_.contradictions;
@@ -121,7 +139,7 @@ struct Raft::Impl {
   void OnAppended(Instant now, Effects& out);
   void OnAppendReply(Instant now, NodeId from, const AppendReply& reply, Effects& out);
   void OnRefused(Instant now, Progress& peer, const AppendReply& reply, Effects& out);
-  void OnEntriesRead(Instant now, NodeId to, std::vector<Entry> entries, Effects& out);
+  void OnEntriesRead(Instant now, NodeId to, EntryList entries, Effects& out);
   void ReportUnreachable(NodeId peer);
   // Sends `peer` one append, if it may be sent to and there are entries for it, or `also_empty`.
   // Instead a snapshot, if it needs what is gone. Whether anything was sent.
@@ -130,8 +148,10 @@ struct Raft::Impl {
   void Replicate(Instant now, Progress& peer, Effects& out);
   // The entries to send to `peer` next; empty if there are none, if its window is full, or if they
   // must be read first, which is begun.
-  std::vector<Entry> NextEntries(Progress& peer);
-  void EmitAppend(Progress& peer, Term prev_term, std::vector<Entry> entries, Effects& out);
+  EntryList NextEntries(Instant now, Progress& peer);
+  // As Raft::MayWait.
+  bool MayWait(Instant now, const Progress& peer) const;
+  void EmitAppend(Progress& peer, Term prev_term, EntryList entries, Effects& out);
   // An append to everybody who may be sent to, empty if need be.
   void BroadcastAppend(Instant now, Effects& out);
   // Whether `entries` are what the log has from `first` on.
@@ -189,6 +209,7 @@ struct Raft::Impl {
   bool HasUnappliedChange() const;
   const JointConfig& voters() const { return membership_.voters; }
   bool promotable() const { return is_voter_ && !install_.has_value(); }
+  bool fenced() const { return log_->durable_index() < config_.fence; }
 
   // snapshot.cc
   bool SendSnapshot(Instant now, Progress& peer, Effects& out);
@@ -228,6 +249,8 @@ struct Raft::Impl {
   void Stir(Instant now);
   // What arrives wakes this member, unless it is what a quiet group says.
   void StirBy(Instant now, const Message& message, Effects& out);
+  // A leader that was given entries it has not been told of yet is quiet no more.
+  void StirIfAppended(Instant now);
   void TellAwake(Effects& out);
   void Wake(Instant now, const std::function<Instant(NodeId)>& heard, Effects& out);
   // When the next heartbeat is due.
@@ -235,6 +258,7 @@ struct Raft::Impl {
 
   // stall.cc
   void SetDiskStalled(Instant now, bool stalled, Effects& out);
+  void LeaveStalled(Instant now, Effects& out);
   bool HandOverStalled(Instant now, Effects& out);
 
   // priority.cc

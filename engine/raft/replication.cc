@@ -31,24 +31,33 @@ void Raft::Impl::BroadcastAppend(Instant now, Effects& out) {
 
 bool Raft::Impl::SendAppend(Instant now, Progress& peer, bool also_empty, Effects& out) {
   if (peer.state == Progress::State::kSnapshot || peer.paused) return false;
+  // Most calls: all that there is was sent.
+  if (!also_empty && peer.next > log_->last_index()) return false;
   const std::optional<Term> prev_term = log_->TermAt(peer.next - 1);
   if (!prev_term.has_value()) return SendSnapshot(now, peer, out);
-  std::vector<Entry> entries = NextEntries(peer);
+  EntryList entries = NextEntries(now, peer);
   if (entries.empty() && !also_empty) return false;
   EmitAppend(peer, *prev_term, std::move(entries), out);
   return true;
 }
 
-std::vector<Entry> Raft::Impl::NextEntries(Progress& peer) {
+EntryList Raft::Impl::NextEntries(Instant now, Progress& peer) {
   if (peer.no_room || peer.next > log_->last_index()) return {};
   const bool streaming = peer.state == Progress::State::kReplicate;
   if (streaming && (peer.inflights.full() || peer.read_pending)) return {};
   const uint64_t bytes_max = streaming
                                  ? std::min(config_.append_bytes_max, peer.inflights.bytes_left())
                                  : config_.append_bytes_max;
-  std::vector<Entry> entries = log_->Entries(peer.next, bytes_max, config_.append_entries_max);
+  EntryList entries = log_->Entries(peer.next, bytes_max, config_.append_entries_max);
   // A probe goes without what would have to be read: it may be refused.
-  if (entries.empty() && streaming && !peer.read_failed && peer.next <= log_->durable_index()) {
+  if (!streaming || peer.read_failed || peer.next > log_->durable_index()) return entries;
+  if (entries.empty()) {
+    peer.behind = config_.paced_catch_up;
+  } else if (entries.back().index >= commit_) {
+    peer.behind = false;
+  }
+  if (entries.empty() || MayWait(now, peer)) {
+    entries.clear();
     peer.read_pending = true;
     peer.read_from = peer.next;
     log_->ReadAsync(peer.id, peer.next, config_.append_bytes_max);
@@ -56,8 +65,22 @@ std::vector<Entry> Raft::Impl::NextEntries(Progress& peer) {
   return entries;
 }
 
-void Raft::Impl::EmitAppend(Progress& peer, Term prev_term, std::vector<Entry> entries,
-                            Effects& out) {
+bool Raft::Impl::MayWait(Instant now, const Progress& peer) const {
+  if (!peer.behind || role_ != Role::kLeader || peer.id == transfer_target_ ||
+      !committed_in_own_term()) {
+    return false;
+  }
+  const LogIndex without = voters().CommittedIndex([&](NodeId voter) {
+    if (voter == config_.self) return own_match();
+    const Progress& other = *FindPeer(voter);
+    const bool counts =
+        voter != peer.id && other.state == Progress::State::kReplicate && Active(other, now);
+    return counts ? other.match : LogIndex{0};
+  });
+  return without >= commit_;
+}
+
+void Raft::Impl::EmitAppend(Progress& peer, Term prev_term, EntryList entries, Effects& out) {
   const LogIndex prev = peer.next - 1;
   if (!entries.empty()) TIDEMARK_CHECK_EQ(entries.front().index, peer.next);
   peer.commit_sent = commit_;
@@ -74,12 +97,14 @@ void Raft::Impl::EmitAppend(Progress& peer, Term prev_term, std::vector<Entry> e
   }
   all_durable_ = AllDurable();
   ++peer.sequence;
-  out.messages.push_back(Make(peer.id, AppendRequest{.prev_index = prev,
-                                                     .prev_term = prev_term,
-                                                     .commit = commit_,
-                                                     .entries = std::move(entries),
-                                                     .all_durable = all_durable_,
-                                                     .sequence = peer.sequence}));
+  Emit(peer.id,
+       AppendRequest{.prev_index = prev,
+                     .prev_term = prev_term,
+                     .commit = commit_,
+                     .entries = std::move(entries),
+                     .all_durable = all_durable_,
+                     .sequence = peer.sequence},
+       out.messages);
 }
 
 void Raft::Impl::OnAppendReply(Instant now, NodeId from, const AppendReply& reply, Effects& out) {
@@ -178,7 +203,7 @@ bool Raft::Impl::StillInLog(LogIndex first, std::span<const Entry> entries) cons
   return true;
 }
 
-void Raft::Impl::OnEntriesRead(Instant now, NodeId to, std::vector<Entry> entries, Effects& out) {
+void Raft::Impl::OnEntriesRead(Instant now, NodeId to, EntryList entries, Effects& out) {
   if (orphan_reads_.Erase(to)) {
     if (Progress* again = FindPeer(to)) again->read_pending = false;
     return;
@@ -192,10 +217,11 @@ void Raft::Impl::OnEntriesRead(Instant now, NodeId to, std::vector<Entry> entrie
     return;
   }
   if (entries.size() > config_.append_entries_max) entries.resize(config_.append_entries_max);
-  // The read may be of an earlier leadership, or the peer may have moved on.
+  // The read may be of an earlier leadership, or the peer may have moved on, or the log's
+  // beginning.
   const bool wanted = peer->state == Progress::State::kReplicate && !peer->paused &&
                       !peer->no_room && peer->next == peer->read_from && !peer->inflights.full() &&
-                      StillInLog(peer->next, entries);
+                      peer->next >= log_->first_index() && StillInLog(peer->next, entries);
   if (wanted) EmitAppend(*peer, *log_->TermAt(peer->next - 1), std::move(entries), out);
   Replicate(now, *peer, out);
 }

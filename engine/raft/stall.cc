@@ -13,7 +13,16 @@ void Raft::Impl::SetDiskStalled(Instant now, bool stalled, Effects& out) {
   if (disk_stalled_ == stalled) return;
   disk_stalled_ = stalled;
   Stir(now);
-  if (!stalled || role_ != Role::kLeader) return;
+  if (!stalled) return;
+  // Its vote for itself may become durable all the same, and votes arrive: it would lead.
+  if (role_ == Role::kCandidate || role_ == Role::kPreCandidate) {
+    BecomeFollower(now, state_.term, kNoNode, out);
+  }
+  LeaveStalled(now, out);
+}
+
+void Raft::Impl::LeaveStalled(Instant now, Effects& out) {
+  if (role_ != Role::kLeader) return;
   bool others = false;
   ForEachVoter([&](const Progress&) { others = true; });
   // Nobody else could lead: what is staged waits for the disk in any case.

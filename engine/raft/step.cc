@@ -130,7 +130,7 @@ bool Raft::Impl::Admissible(const Message& message) const {
   return true;
 }
 
-void Raft::Impl::OnMessage(Instant now, Message message, Effects& out) {
+void Raft::Impl::OnMessage(Instant now, const Message& message, Effects& out) {
   if (!Admissible(message)) {
     ++counters_.messages_ignored;
     return;
@@ -150,7 +150,7 @@ void Raft::Impl::OnMessage(Instant now, Message message, Effects& out) {
     const bool leads = IsOneOf<AppendRequest, Heartbeat, InstallSnapshot>(message);
     BecomeFollower(now, term, leads ? from : kNoNode, out);
   }
-  if (auto* append = std::get_if<AppendRequest>(&message.body)) {
+  if (const auto* append = std::get_if<AppendRequest>(&message.body)) {
     OnAppendRequest(now, from, *append, out);
   } else if (const auto* reply = std::get_if<AppendReply>(&message.body)) {
     OnAppendReply(now, from, *reply, out);
@@ -173,7 +173,7 @@ void Raft::Impl::OnOldTerm(NodeId from, const Message& message, Effects& out) {
   // A deposed leader learns of the new term, if votes are not what would tell it: whoever hears a
   // leader ignores those, and who is no voter asks for none. Sequence 0 never looks like a current
   // refusal.
-  if (!config_.check_quorum && !config_.pre_vote && is_voter_) return;
+  if (!config_.check_quorum && !config_.pre_vote && is_voter_ && !fenced()) return;
   if (IsOneOf<AppendRequest, Heartbeat>(message)) out.messages.push_back(Make(from, AppendReply{}));
 }
 
@@ -330,7 +330,7 @@ void Raft::Impl::CheckInvariants() {
                           .acked = ack_.acked,
                           .is_voter = is_voter_,
                           .quiet = quiet_,
-                          .waits = next_deadline() != Instant::Never(),
+                          .waits = quiet_ && next_deadline() != Instant::Never(),
                           .may_lead = is_voter_ || !config_.step_down_on_removal,
                           .peers = peers_});
 }

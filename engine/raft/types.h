@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <optional>
 #include <variant>
-#include <vector>
 
 #include "engine/base/ids.h"
 #include "engine/base/time.h"
@@ -60,7 +59,7 @@ struct AppendRequest {
   LogIndex prev_index;
   Term prev_term;
   LogIndex commit;
-  std::vector<Entry> entries;
+  EntryList entries;
   // Every member has the entries up to here durable, as the sender knows: none of them will be
   // asked of anybody again. Lower than before tells nothing.
   LogIndex all_durable;

@@ -63,6 +63,7 @@ struct EventWriter {
   void operator()(const TimerFired&) const {}
   void operator()(const DiskSpace& e) const { All(writer, e.free_bytes, e.total_bytes); }
   void operator()(const ShutdownRequested&) const {}
+  void operator()(const DamageFound& e) const { All(writer, e.file); }
 };
 
 template <typename R>
@@ -140,6 +141,7 @@ void ReadEvent(Reader& reader, DiskSpace& e, std::optional<Reopening>&) {
   All(reader, e.free_bytes, e.total_bytes);
 }
 void ReadEvent(Reader&, ShutdownRequested&, std::optional<Reopening>&) {}
+void ReadEvent(Reader& reader, DamageFound& e, std::optional<Reopening>&) { All(reader, e.file); }
 
 template <size_t kIndex = 0>
 void ReadAnyEvent(Reader& reader, uint8_t kind, DecodedEvent& to) {

@@ -28,11 +28,12 @@
 namespace tidemark::journal {
 
 // By index of the variant; JOURNAL.md lists the numbers. One that is inserted, not added at the
-// end, raises kFormatVersion.
-inline constexpr std::array<std::string_view, 12> kEventNames = {
+// end, raises kFormatVersion, as a field of the options does.
+inline constexpr std::array<std::string_view, 13> kEventNames = {
     "PeerReceived",    "PeerLink",         "DatagramReceived", "GossipStreamReceived",
     "RequestReceived", "RequestCancelled", "IoDone",           "ReadDone",
-    "GroupReopened",   "TimerFired",       "DiskSpace",        "ShutdownRequested"};
+    "GroupReopened",   "TimerFired",       "DiskSpace",        "ShutdownRequested",
+    "DamageFound"};
 static_assert(kEventNames.size() == std::variant_size_v<Event>,
               "an event was added: write it in AppendEvent, read it in DecodeEvent");
 

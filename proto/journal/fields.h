@@ -49,9 +49,9 @@ TIDEMARK_FIELDS(NodeOptions, id, cluster_id, advertise, voters, seeds, version, 
                 acl_policy, acl_allow_all, gossip_keys, log, scrub, election_timeout,
                 heartbeat_interval, pre_vote, check_quorum, lease_reads, lease_drift_permille,
                 append_bytes_max, append_entries_max, gossip_speed, snapshot_bytes_per_second,
-                catalog_snapshot_entries, retention_interval, compaction_interval, quiet_groups,
-                disk_stall_timeout, disk_headroom_bytes, reopen_delay_min, reopen_delay_max,
-                shutdown_timeout)
+                catch_up_bytes_per_second, catalog_snapshot_entries, retention_interval,
+                compaction_interval, quiet_groups, disk_stall_timeout, disk_headroom_bytes,
+                reopen_delay_min, reopen_delay_max, shutdown_timeout)
 
 // --- Requests ------------------------------------------------------------------------------------
 
@@ -100,7 +100,7 @@ TIDEMARK_FIELDS(ServerInfo, id, address, is_leader, role, state, tags)
 TIDEMARK_FIELDS(GetServersResponse, cluster_id, servers, leader)
 TIDEMARK_FIELDS(GroupInfo, group, topic, partition, role, term, leader, first_index, last_index,
                 commit_index, durable_index, start_offset, high_watermark, replicas, failure,
-                lag_entries, snapshot_index, snapshot_bytes)
+                repair, lag_entries, snapshot_index, snapshot_bytes)
 TIDEMARK_FIELDS(GetStatusResponse, node, cluster_id, version, address, members, groups, disk_full,
                 disk_stalled, shutting_down)
 TIDEMARK_FIELDS(MemberInfo, id, address, role, is_leader, state, lag_entries, partitions, note)

@@ -14,7 +14,7 @@
 
 namespace tidemark::journal {
 
-inline constexpr uint32_t kFormatVersion = 2;
+inline constexpr uint32_t kFormatVersion = 3;
 inline constexpr size_t kFileHeaderBytes = 32;
 inline constexpr size_t kFrameHeaderBytes = 9;
 // Longest body of a frame: an event with the largest message of a peer and some room.

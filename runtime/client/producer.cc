@@ -262,7 +262,8 @@ void ProducerImpl::HandleAnswer(StreamId stream, int32_t sequence,
                                 const v1::ProduceStreamResponse& answer) {
   Run([&](Actions& out) {
     if (answer.has_ack()) {
-      session_.OnAck(MonotonicNow(), stream, sequence, Offset(answer.ack().base_offset()), out);
+      session_.OnAck(MonotonicNow(), stream, sequence, Offset(answer.ack().base_offset()),
+                     Term(answer.ack().leader_term()), out);
     } else {
       session_.OnBatchError(MonotonicNow(), stream, sequence, ErrorOf(answer.error()), out);
     }

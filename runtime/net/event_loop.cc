@@ -140,6 +140,8 @@ void EventLoop::RunOnce(Duration limit) {
   RunTimers();
   RunPosted();
   for (int i = 0; i < count; ++i) Dispatch(events[i].data.u64, events[i].events);
+  // What was received is acted upon now, not after another look at the descriptors.
+  RunPosted();
 }
 
 void EventLoop::RunTimers() {

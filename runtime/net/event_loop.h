@@ -23,8 +23,9 @@ namespace tidemark::net {
 //   Threads  Post, Stop and OnLoopThread from any thread, everything else on the loop's thread: the
 //            one that called Run or RunOnce last, or, before that, the one that made the loop.
 //   Order    in one turn: due timers, then posted functions in the order of posting, then ready
-//            descriptors. A handler may watch, unwatch, set and cancel anything, itself included; a
-//            handler that was removed earlier in the turn is not called any more.
+//            descriptors, then what was posted meanwhile. A handler may watch, unwatch, set and
+//            cancel anything, itself included; a handler that was removed earlier in the turn is
+//            not called any more.
 //   Source   epoll(7), level-triggered: a handler that leaves bytes unread is called again.
 class EventLoop {
  public:

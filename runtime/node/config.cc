@@ -101,6 +101,10 @@ absl::Status CheckNumbers(const ServerConfig& config) {
     return absl::InvalidArgumentError(absl::StrCat(
         "snapshot_bytes_per_second must be 0 (no bound) or at least ", kSnapshotRateMin));
   }
+  if (config.catch_up_bytes_per_second != 0 && config.catch_up_bytes_per_second < kCatchUpRateMin) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "catch_up_bytes_per_second must be 0 (no bound) or at least ", kCatchUpRateMin));
+  }
   if (config.scrub_bytes_per_second != 0 && config.scrub_bytes_per_second < kScrubRateMin) {
     return absl::InvalidArgumentError(
         absl::StrCat("scrub_bytes_per_second must be 0 (off) or at least ", kScrubRateMin));
@@ -167,6 +171,7 @@ absl::StatusOr<NodeOptions> OptionsOf(const ServerConfig& config) {
   options.disk_headroom_bytes = config.disk_headroom_bytes;
   options.scrub.bytes_per_second = config.scrub_bytes_per_second;
   options.snapshot_bytes_per_second = config.snapshot_bytes_per_second;
+  options.catch_up_bytes_per_second = config.catch_up_bytes_per_second;
   options.catalog_snapshot_entries = config.catalog_snapshot_entries;
   options.shutdown_timeout = Duration::Millis(static_cast<int64_t>(config.shutdown_timeout_ms));
   return options;

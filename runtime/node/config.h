@@ -51,6 +51,8 @@ struct ServerConfig {
   uint64_t scrub_bytes_per_second = 4u << 20;
   // How fast snapshots of logs are taken from other nodes; 0: as fast as they come.
   uint64_t snapshot_bytes_per_second = kSnapshotBytesPerSecond;
+  // How fast each node that lags is sent what it lacks; 0: as fast as it takes it.
+  uint64_t catch_up_bytes_per_second = kCatchUpBytesPerSecond;
   // After how many changes of topics and their places the catalog's log is cut short.
   uint64_t catalog_snapshot_entries = kCatalogSnapshotEntries;
   uint64_t shutdown_timeout_ms = 3000;

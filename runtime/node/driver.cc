@@ -1,5 +1,6 @@
 #include "runtime/node/driver.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -37,9 +38,10 @@ ResolvedResponse ShuttingDown() {
           .frames = {}};
 }
 
-// The answer to a fetch whose bytes have been read.
-ResolvedResponse Resolve(const FetchResponse& response, const absl::StatusOr<Bytes>& bytes) {
-  absl::Status status = bytes.status();
+// The answer to a fetch whose bytes have been read; `status` tells what is wrong with them.
+ResolvedResponse Resolve(const FetchResponse& response, const absl::StatusOr<Bytes>& bytes,
+                         absl::Status& status) {
+  status = bytes.status();
   if (bytes.ok()) {
     absl::StatusOr<std::vector<Bytes>> frames =
         ConsumerFrames(*response.range, *bytes, response.from, response.limit);
@@ -166,6 +168,7 @@ void Driver::RunStep() {
   if (recorder_ != nullptr) recorder_->AfterStep(effects, node_.next_deadline());
   Execute(std::move(effects));
   ArmTimer();
+  lost_disk_.store(!node_.settled() && !node_.lost_disk().empty(), std::memory_order_relaxed);
   const bool healthy = node_.healthy();
   if (healthy != healthy_.exchange(healthy, std::memory_order_relaxed)) ports_->OnHealth(healthy);
 }
@@ -175,15 +178,19 @@ void Driver::ArmTimer() {
 }
 
 void Driver::Execute(Effects effects) {
+  const bool writes = std::any_of(effects.begin(), effects.end(), [](const Effect& effect) {
+    return std::holds_alternative<Flush>(effect);
+  });
+  if (!writes) ExecuteReplies(effects);
+  bool sent = false;
   for (Effect& effect : effects) {
-    if (auto* reply = std::get_if<Reply>(&effect)) {
-      ExecuteReply(std::move(*reply));
-    } else if (auto* send = std::get_if<SendPeer>(&effect)) {
+    if (std::holds_alternative<Reply>(effect) || std::holds_alternative<Flush>(effect)) continue;
+    if (auto* send = std::get_if<SendPeer>(&effect)) {
       const auto peer = peers_.find(send->to);
       // Not met yet: gossip will bring its address, raft will repeat itself.
-      if (peer != peers_.end()) ports_->SendRaft(peer->second, EncodePeer(send->message));
-    } else if (auto* flush = std::get_if<Flush>(&effect)) {
-      ExecuteFlush(std::move(*flush));
+      if (peer == peers_.end()) continue;
+      ports_->SendRaft(peer->second, EncodePeer(send->message));
+      sent = true;
     } else if (auto* read = std::get_if<ReadRange>(&effect)) {
       store_->Read(read->file, read->pos, read->length,
                    [this, token = read->token](absl::StatusOr<Bytes> bytes) {
@@ -202,6 +209,20 @@ void Driver::Execute(Effects effects) {
     } else {
       ports_->OnShutdownComplete();
     }
+  }
+  // A follower's write takes as long as this node's and begins a round trip later: what it waits
+  // for leaves first.
+  if (sent) ports_->FlushPeers();
+  if (!writes) return;
+  for (Effect& effect : effects) {
+    if (auto* flush = std::get_if<Flush>(&effect)) ExecuteFlush(std::move(*flush));
+  }
+  ExecuteReplies(effects);
+}
+
+void Driver::ExecuteReplies(Effects& effects) {
+  for (Effect& effect : effects) {
+    if (auto* reply = std::get_if<Reply>(&effect)) ExecuteReply(std::move(*reply));
   }
 }
 
@@ -251,17 +272,19 @@ void Driver::ExecuteReply(Reply reply) {
 
 void Driver::ReadForConsumer(Done done, FetchResponse response) {
   const FileRange range = *response.range;
-  store_->Read(range.file, range.pos, range.length,
-               [this, done = std::move(done),
-                response = std::move(response)](absl::StatusOr<Bytes> bytes) mutable {
-                 if (loop_->OnLoopThread()) {
-                   done(Resolve(response, bytes));
-                   return;
-                 }
-                 loop_->Post([done = std::move(done), resolved = Resolve(response, bytes)] {
-                   done(resolved);
-                 });
-               });
+  store_->Read(
+      range.file, range.pos, range.length,
+      [this, done = std::move(done),
+       response = std::move(response)](absl::StatusOr<Bytes> bytes) mutable {
+        absl::Status status;
+        ResolvedResponse resolved = Resolve(response, bytes, status);
+        if (absl::IsDataLoss(status)) Tell(DamageFound{response.range->file});
+        if (loop_->OnLoopThread()) {
+          done(std::move(resolved));
+          return;
+        }
+        loop_->Post([done = std::move(done), resolved = std::move(resolved)] { done(resolved); });
+      });
 }
 
 void Driver::ReportDiskSpace() {
@@ -292,6 +315,7 @@ Metrics::Snapshot Driver::Snapshot() {
           .counters = node_.counters(),
           .scrub = node_.scrub_progress(),
           .healthy = node_.healthy(),
+          .lost_disk = !node_.lost_disk().empty(),
           .disk_free_bytes = disk_free_bytes_,
           .connections = 0};
 }

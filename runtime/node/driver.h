@@ -33,7 +33,9 @@ class Driver : public EngineGateway {
   class Ports {
    public:
     virtual ~Ports() = default;
+    // Queues; FlushPeers follows.
     virtual void SendRaft(const Endpoint& to, std::vector<Bytes> parts) = 0;
+    virtual void FlushPeers() = 0;
     virtual void SendGossipStream(const Endpoint& to, Bytes bytes) = 0;
     virtual void SendDatagram(const Endpoint& to, Bytes bytes) = 0;
     // The node knows a catalog leader, or does not any more.
@@ -67,6 +69,8 @@ class Driver : public EngineGateway {
   // Loop thread.
   Metrics::Snapshot Snapshot();
   bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
+  // The node's disk came back empty, and it was not let in again yet.
+  bool lost_disk() const { return lost_disk_.load(std::memory_order_relaxed); }
 
  private:
   using Done = std::function<void(ResolvedResponse)>;
@@ -80,6 +84,7 @@ class Driver : public EngineGateway {
   void Enqueue(Told told);
   void RunStep();
   void Execute(Effects effects);
+  void ExecuteReplies(Effects& effects);
   void ExecuteFlush(Flush flush);
   void ExecuteReopen(ReopenGroup reopen);
   void ExecuteReply(Reply reply);
@@ -101,6 +106,7 @@ class Driver : public EngineGateway {
 
   std::atomic<uint64_t> last_request_{0};
   std::atomic<bool> healthy_{false};
+  std::atomic<bool> lost_disk_{false};
   // Loop thread only, from here.
   std::unordered_map<RequestId, Done> waiting_;
   std::map<NodeId, Endpoint> peers_;

@@ -73,12 +73,29 @@ void AddCounters(const NodeCounters& counters, std::vector<prometheus::MetricFam
       counters.compaction_records_removed);
   add("tidemark_compaction_removed_bytes_total", "Bytes of segments that compaction has removed.",
       counters.compaction_bytes_removed);
+  add("tidemark_catch_up_bytes_total",
+      "Bytes of logs read for replicas that lag, no faster than --catch-up-bytes-per-second.",
+      counters.catch_up_bytes);
   add("tidemark_snapshot_sent_bytes_total",
       "Bytes of full segments sent to replicas that lack them.", counters.snapshot_bytes_sent);
   add("tidemark_snapshot_received_bytes_total", "Bytes of full segments received as snapshots.",
       counters.snapshot_bytes_received);
   add("tidemark_snapshots_installed_total", "Logs of this node that a snapshot has replaced.",
       counters.snapshots_installed);
+  add("tidemark_segments_repaired_total",
+      "Full segments that the disk had changed, made whole with frames of other replicas.",
+      counters.segments_repaired);
+  add("tidemark_digests_compared_total",
+      "Times a log's running digest was compared with that of another replica.",
+      counters.digests_compared);
+  add("tidemark_digests_differing_total",
+      "Of these, times they differed: replicas of a group have become different ones.",
+      counters.digests_differing);
+  add("tidemark_groups_outvoted_total",
+      "Replicas of this node that stopped since most others have another log; 'tidemark status' "
+      "says "
+      "which, and what to do.",
+      counters.groups_outvoted);
   add("tidemark_catalog_snapshots_made_total", "States of the catalog written to its log.",
       counters.catalog_snapshots_made);
   add("tidemark_catalog_snapshots_loaded_total",
@@ -195,6 +212,8 @@ std::string Metrics::Render(const Snapshot& snapshot) {
          {"node", std::to_string(snapshot.status.node.value())},
          {"cluster", snapshot.status.cluster_id}});
   gauge("tidemark_healthy", "1 while a catalog leader is known.", snapshot.healthy ? 1 : 0);
+  gauge("tidemark_disk_lost", "1 while the node takes no part because its disk came back empty.",
+        snapshot.lost_disk ? 1 : 0);
   gauge("tidemark_disk_free_bytes", "Free space where the data directory is.",
         static_cast<double>(snapshot.disk_free_bytes));
   gauge("tidemark_disk_full", "1 while topics are read-only for lack of space.",

@@ -27,6 +27,7 @@ class Metrics {
     NodeCounters counters;
     ScrubProgress scrub;
     bool healthy = false;
+    bool lost_disk = false;
     uint64_t disk_free_bytes = 0;
     uint64_t connections = 0;
   };

@@ -61,8 +61,8 @@ class Server : public Driver::Ports {
   // Driver::Ports, loop thread.
   void SendRaft(const Endpoint& to, std::vector<Bytes> parts) override {
     transport_->Send(to, net::FrameType::kRaft, parts);
-    FlushSoon();
   }
+  void FlushPeers() override { transport_->Flush(); }
   void SendGossipStream(const Endpoint& to, Bytes bytes) override {
     transport_->Send(to, net::FrameType::kGossip, {std::move(bytes)});
     FlushSoon();
@@ -214,6 +214,13 @@ absl::Status Server::WatchCertificates() {
 void Server::RouteHttp() {
   http_->Route("/healthz", [this](const http::Request&) -> http::Response {
     if (driver_->healthy()) return {.status = 200, .body = "ok\n"};
+    if (driver_->lost_disk()) {
+      return {
+          .status = 503,
+          .body =
+              "this node's disk came back empty: it takes no part until the cluster's leader has "
+              "let it in again, which needs a majority of all voters without it\n"};
+    }
     return {.status = 503, .body = "no catalog leader is known\n"};
   });
   http_->Route("/metrics", [this](const http::Request& request) -> http::Response {

@@ -1,5 +1,8 @@
 #include "sim/checkers/catalog_state.h"
 
+#include <utility>
+#include <variant>
+
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
 #include "engine/log/batch.h"
@@ -24,7 +27,19 @@ void CatalogStates::OnCommitted(const EntryFact& entry) {
     const absl::StatusOr<CatalogCommand> command =
         DecodeCatalogCommand(each.record.value.value_or(""));
     // Refused everywhere alike.
-    if (command.ok()) static_cast<void>(catalog_.Apply(*command).ok());
+    if (!command.ok()) continue;
+    const auto* finish = std::get_if<FinishMoveCommand>(&*command);
+    const CatalogPartition* const place =
+        finish == nullptr ? nullptr : catalog_.PlaceOf(finish->group);
+    std::vector<NodeId> before;
+    if (place != nullptr) {
+      before = place->replicas;
+      for (const auto& [node, admission] : place->admitted) before.push_back(node);
+    }
+    static_cast<void>(catalog_.Apply(*command).ok());
+    for (const NodeId node : before) {
+      if (!catalog_.PlaceOf(finish->group)->PlacedAt(node)) dropped_.emplace(finish->group, node);
+    }
   }
   states_.push_back(catalog_.Encode());
 }

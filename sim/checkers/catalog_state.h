@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/base/bytes.h"
@@ -29,11 +31,18 @@ class CatalogStates {
   // `node` lets go of what is before `from`, having committed up to `commit` and got `durable`.
   void OnLetsGo(NodeId node, LogIndex from, LogIndex commit, LogIndex durable);
 
+  const Catalog& committed() const { return catalog_; }
+  // Whether a move has taken `group`, whose topic exists, away from `node`, at any time.
+  bool Dropped(GroupId group, NodeId node) const {
+    return catalog_.PlaceOf(group) != nullptr && dropped_.contains({group, node});
+  }
+
  private:
   Verdict* verdict_;
   std::map<uint64_t, Bytes> frames_;  // by the digest of the log up to and with it
   Catalog catalog_;                   // after all committed entries
-  std::vector<std::string> states_;   // by index: encoded
+  std::set<std::pair<GroupId, NodeId>> dropped_;
+  std::vector<std::string> states_;  // by index: encoded
 };
 
 }  // namespace tidemark::sim

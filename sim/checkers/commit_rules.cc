@@ -15,6 +15,14 @@ void CommitRules::OnState(GroupId group, NodeId node, LogIndex commit, LogIndex 
   known = commit;
 }
 
+void CommitRules::OnLeaderCommit(GroupId group, NodeId node, Term term, Term committed) {
+  if (committed == term) return;
+  verdict_->Fail("commit_rules",
+                 absl::StrCat("group ", group.value(), ": node ", node.value(), ", leader of term ",
+                              term.value(), ", commits an entry of term ", committed.value(),
+                              " by counting who has it: another leader may still replace it"));
+}
+
 void CommitRules::OnTruncated(GroupId group, NodeId node, LogIndex from) {
   const auto known = commits_.find({node, group});
   if (known == commits_.end() || from > known->second) return;

@@ -63,10 +63,38 @@ void DurableQuorum::OnCrash(NodeId node) {
   std::erase_if(written_, [&](const auto& entry) { return entry.first.first == node; });
 }
 
+void DurableQuorum::OnWiped(NodeId node, std::span<const GroupId> groups) {
+  OnCrash(node);
+  for (const GroupId group : groups) {
+    lost_.emplace(node, group);
+    before_wiped_.try_emplace({node, group});
+  }
+  for (auto at = durable_.begin(); at != durable_.end();) {
+    if (at->first.first != node) {
+      ++at;
+      continue;
+    }
+    std::map<Offset, Held>& before = before_wiped_[at->first];
+    for (const auto& [offset, held] : at->second) before[offset] = held;
+    at = durable_.erase(at);
+  }
+}
+
+void DurableQuorum::Forget(GroupId group, NodeId node) {
+  durable_.erase({node, group});
+  std::erase_if(written_, [&](const auto& entry) {
+    return entry.first.first == node && entry.first.second.group == group;
+  });
+}
+
 bool DurableQuorum::Holds(GroupId group, NodeId node, const EntryFact& entry) const {
+  return IsIn(durable_, group, node, entry);
+}
+
+bool DurableQuorum::IsIn(const Copies& copies, GroupId group, NodeId node, const EntryFact& entry) {
   if (entry.kind != EntryKind::kData) return true;
-  const auto replica = durable_.find({node, group});
-  if (replica == durable_.end()) return false;
+  const auto replica = copies.find({node, group});
+  if (replica == copies.end()) return false;
   const auto held = replica->second.find(entry.base_offset);
   return held != replica->second.end() && held->second.term == entry.term &&
          held->second.crc == entry.crc;
@@ -78,6 +106,15 @@ void DurableQuorum::OnCommitted(GroupId group, std::span<const NodeId> voters,
   size_t holders = 0;
   std::string others;
   for (const NodeId node : voters) {
+    if (lost_.contains({node, group})) {
+      if (IsIn(before_wiped_, group, node, entry)) {
+        ++holders;
+      } else {
+        absl::StrAppend(&others, ", node ", node.value(),
+                        " came back with an empty disk and was not let in again");
+      }
+      continue;
+    }
     const auto replica = durable_.find({node, group});
     if (replica == durable_.end()) continue;
     const auto held = replica->second.find(entry.base_offset);

@@ -20,7 +20,10 @@ std::string WhatIsUnwellIn(const ClusterFacts& facts, GroupId group,
   const ClusterFacts::Group* leader = nullptr;
   NodeId leader_id;
   for (const NodeId node : replicas) {
+    if (facts.away.contains(node)) continue;
     const ClusterFacts::Member* member = Find(facts, node);
+    if (member == nullptr)
+      return absl::StrCat(name, " is placed on node ", node.value(), ", which is gone");
     const auto at = member->groups.find(group);
     if (at == member->groups.end()) {
       return absl::StrCat("node ", node.value(), " does not run ", name);
@@ -35,7 +38,13 @@ std::string WhatIsUnwellIn(const ClusterFacts& facts, GroupId group,
   }
   if (leader == nullptr) return absl::StrCat(name, " has no leader");
   if (!leader->serving) return absl::StrCat("the leader of ", name, " does not serve");
+  if (!std::is_permutation(replicas.begin(), replicas.end(), leader->voters.begin(),
+                           leader->voters.end())) {
+    return absl::StrCat("of the ", replicas.size(), " nodes with a replica of ", name, " only ",
+                        leader->voters.size(), " vote, or others do");
+  }
   for (const NodeId node : replicas) {
+    if (facts.away.contains(node)) continue;
     const ClusterFacts::Group& replica = Find(facts, node)->groups.at(group);
     if (replica.leader != leader_id || replica.term != leader->term) {
       return absl::StrCat("node ", node.value(), " does not follow node ", leader_id.value(),

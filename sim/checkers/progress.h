@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct ClusterFacts {
     LogIndex commit;
     LogIndex durable;
     uint64_t last_prefix = 0;
+    std::vector<NodeId> voters;  // ascending
     std::string failure;
   };
   struct Member {
@@ -35,14 +37,17 @@ struct ClusterFacts {
     std::string waits_for;
   };
   std::vector<Member> members;
+  // Who is to be done without.
+  std::set<NodeId> away;
   // Which nodes must hold which group.
   std::map<GroupId, std::vector<NodeId>> placement;
   std::vector<Client> clients;
 };
 
-// Empty if all is well: every node is up and sees every other one alive; every group has one leader
-// all replicas agree on, which serves; all replicas hold the same log, committed and durable to its
-// end; no group exists that should not; no client waits. Else what is missing.
+// Empty if all is well: every node (that is not away) is up and sees every other one alive; every
+// group has one leader all replicas agree on, which serves; all replicas vote and hold the same
+// log, committed and durable to its end; no group exists that should not; no client waits. Else
+// what is missing.
 std::string WhatIsUnwell(const ClusterFacts& facts);
 
 }  // namespace tidemark::sim

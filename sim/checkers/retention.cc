@@ -64,7 +64,8 @@ void Retention::OnDecision(GroupId group, std::span<const NodeId> voters,
     for (const NodeId voter : voters) {
       // What it let go of, or took over with a snapshot as gone, it does not need.
       const auto gone = let_go_.find({voter, group});
-      if (durable_->Holds(group, voter, entry)) continue;
+      // Who comes back with an empty disk gets a snapshot of what went without it.
+      if (durable_->Holds(group, voter, entry) || durable_->WasWiped(group, voter)) continue;
       if (gone != let_go_.end() && index < gone->second) continue;
       return fail(absl::StrCat("although index ", index.value(), " is not durable on node ",
                                voter.value()));
@@ -85,6 +86,11 @@ void Retention::OnFirstIndex(GroupId group, NodeId node, LogIndex first) {
                     ", having let go of what is "
                     "before ",
                     allowed.value()));
+}
+
+void Retention::Forget(GroupId group, NodeId node) {
+  appended_.erase({node, group});
+  let_go_.erase({node, group});
 }
 
 Offset Retention::LetGoBefore(GroupId group) const {

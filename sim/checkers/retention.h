@@ -37,10 +37,13 @@ class Retention {
     LogIndex commit;
     WallTime now;
   };
-  // Called after every step; what was known before is no news. `voters` are the members of `group`.
+  // Called after every step; what was known before is no news. `voters` are those of `group` that
+  // must have it.
   void OnDecision(GroupId group, std::span<const NodeId> voters, const Decision& decision);
   // The log of `node` begins at `first`.
   void OnFirstIndex(GroupId group, NodeId node, LogIndex first);
+  // `node` removes its files of `group`.
+  void Forget(GroupId group, NodeId node);
 
   // The first offset that every replica still has to have: what some replica let go is before it.
   Offset LetGoBefore(GroupId group) const;

@@ -50,6 +50,15 @@ void VoteOnce::OnSent(GroupId group, const raft::Message& message) {
 }
 
 void VoteOnce::Promise(GroupId group, NodeId node, Term term, NodeId vote) {
+  const auto lost = lost_.find({node, group});
+  if (lost != lost_.end() && term == lost->second.term && vote != kNoNode &&
+      lost->second.vote != kNoNode && lost->second.vote != vote) {
+    verdict_->Fail(
+        "vote_once",
+        absl::StrCat("group ", group.value(), ": node ", node.value(), " voted twice in term ",
+                     term.value(), ": for ", lost->second.vote.value(),
+                     " before its disk was lost and for ", vote.value(), " after"));
+  }
   raft::HardState& promised = promised_[{node, group}];
   if (term > promised.term) {
     promised = {.term = term, .vote = vote};
@@ -67,6 +76,23 @@ void VoteOnce::OnRestart(NodeId node) {
   std::erase_if(seen_, [&](const auto& entry) { return entry.first.first == node; });
 }
 
+void VoteOnce::OnWiped(NodeId node) {
+  OnRestart(node);
+  for (auto at = promised_.begin(); at != promised_.end();) {
+    if (at->first.first != node) {
+      ++at;
+      continue;
+    }
+    lost_[at->first] = at->second;
+    at = promised_.erase(at);
+  }
+}
+
 void VoteOnce::OnReopened(GroupId group, NodeId node) { seen_.erase({node, group}); }
+
+void VoteOnce::Forget(GroupId group, NodeId node) {
+  seen_.erase({node, group});
+  promised_.erase({node, group});
+}
 
 }  // namespace tidemark::sim

@@ -11,7 +11,8 @@ namespace tidemark::sim {
 
 // A node votes at most once in a term, never goes back to an earlier one, and remembers after a
 // crash whatever it has promised to others: terms and votes that left on the wire. (What it had
-// only in memory a crash may take.)
+// only in memory a crash may take.) With its disk it may forget terms, not that it has voted: in
+// one term one vote leaves it, whatever the incarnation.
 class VoteOnce {
  public:
   explicit VoteOnce(Verdict* verdict) : verdict_(verdict) {}
@@ -21,8 +22,13 @@ class VoteOnce {
   void OnSent(GroupId group, const raft::Message& message);
   // `node` comes back with what its disk holds.
   void OnRestart(NodeId node);
+  // `node` comes back with an empty disk.
+  void OnWiped(NodeId node);
   // The same for one group, whose files were read again.
   void OnReopened(GroupId group, NodeId node);
+  // Its files of the group are removed, as it is no member of it. Whatever it had promised then, it
+  // has promised to nobody who can still be elected.
+  void Forget(GroupId group, NodeId node);
 
  private:
   using Key = std::pair<NodeId, GroupId>;
@@ -31,6 +37,8 @@ class VoteOnce {
   Verdict* verdict_;
   std::map<Key, raft::HardState> seen_;
   std::map<Key, raft::HardState> promised_;
+  // What it had promised when its disk was lost.
+  std::map<Key, raft::HardState> lost_;
 };
 
 }  // namespace tidemark::sim

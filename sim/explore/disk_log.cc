@@ -65,7 +65,7 @@ std::optional<raft::ConfChange> DiskLog::ConfChangeAt(LogIndex index) const {
   return *std::move(change);
 }
 
-std::vector<Entry> DiskLog::Entries(LogIndex first, uint64_t /*max_bytes*/, size_t max_entries) {
+EntryList DiskLog::Entries(LogIndex first, uint64_t /*max_bytes*/, size_t max_entries) {
   if (first > last_index()) return {};
   const auto begin = entries_.begin() + static_cast<ptrdiff_t>(first.value() - 1);
   const size_t count = std::min(max_entries, entries_.size() - (first.value() - 1));

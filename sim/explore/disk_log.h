@@ -35,7 +35,7 @@ class DiskLog final : public raft::RaftLog {
   void AppendNoop(Term term) override;
   void AppendConfChange(Term term, const raft::ConfChange& change) override;
   std::optional<raft::ConfChange> ConfChangeAt(LogIndex index) const override;
-  std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
+  EntryList Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
   void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) override;
 
   // A client's record.

@@ -222,9 +222,16 @@ MarkId Timeline::AddMessage(size_t from, size_t to, const PeerMessage& message) 
   mark.term = message.message.term;
   if (message.snapshot != nullptr) {
     mark.kind = MarkKind::kSnapshot;
-    const auto* chunk = std::get_if<SnapshotChunk>(message.snapshot.get());
-    if (chunk != nullptr) mark.bytes = chunk->bytes.size();
-    mark.text = TextOf(chunk != nullptr ? "a piece of a segment" : "wants a piece of a segment");
+    const Bytes* const bytes = BytesOf(*message.snapshot);
+    if (bytes != nullptr) mark.bytes = bytes->size();
+    mark.text = TextOf(std::holds_alternative<DigestReport>(*message.snapshot) ? "a digest"
+                       : bytes != nullptr ? "a piece of a segment"
+                                          : "wants a piece of a segment");
+  } else if (message.introduction != nullptr) {
+    mark.kind = MarkKind::kCommand;
+    mark.text = TextOf(message.introduction->admitted != Incarnation() ? "lets it in"
+                       : message.introduction->settled                 ? "who it is"
+                                                                       : "asks who it is");
   } else if (message.command != nullptr) {
     mark.kind = MarkKind::kCommand;
     mark.bytes = message.command->size();

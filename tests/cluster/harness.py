@@ -6,6 +6,7 @@ by pid when it ends, whatever happened; waits are for events with a bound, never
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -29,6 +30,15 @@ def wait_for(what, condition, seconds=DEADLINE_S):
         if time.monotonic() > end:
             raise AssertionError(f"gave up after {seconds} s waiting for {what}")
         time.sleep(0.05)
+
+
+def flip_bit(path, at):
+    """What a disk may do to a file: the byte at `at` is not what it was."""
+    with open(path, "r+b") as f:
+        f.seek(at)
+        byte = f.read(1)
+        f.seek(at)
+        f.write(bytes([byte[0] ^ 1]))
 
 
 def free_port():
@@ -179,9 +189,24 @@ class Cluster:
             return int(described["partitions"][0].get("leader_id", 0)) if described else 0
         return wait_for(f"a leader of {topic}", ask)
 
+    def metric(self, node, name, **labels):
+        """The sum of all samples of that name with these labels; LookupError if there is none."""
+        wanted = {f'{key}="{value}"' for key, value in labels.items()}
+        found = [value for text, value in re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$",
+                                                     self.https(node, "/metrics").decode(), re.M)
+                 if wanted <= set(text.split(","))]
+        if not found:
+            raise LookupError(f"node {node} has no {name} with {labels}")
+        return sum(map(float, found))
+
     def high_watermark(self, node, topic):
-        described = self.topic(topic, servers=self.address(node))
-        return int(described["partitions"][0].get("high_watermark", 0)) if described else -1
+        """What that node itself says of partition 0; -1 where it has no replica, or does not answer.
+
+        A client that is told of one server asks whichever it hears of from that."""
+        try:
+            return self.metric(node, "tidemark_partition_high_watermark", topic=topic, partition=0)
+        except (OSError, LookupError):
+            return -1
 
     def close(self):
         for process in [*self.processes.values(), *self.children]:

@@ -7,7 +7,7 @@ import re
 import subprocess
 import unittest
 
-from harness import ClusterTest, wait_for
+from harness import ClusterTest, flip_bit, wait_for
 
 SIZE = 998
 
@@ -16,20 +16,11 @@ class Scrub(ClusterTest):
     nodes = 1
 
     def metric(self, name):
-        page = self.cluster.https(1, "/metrics").decode()
-        return float(re.search(rf"^{name} (\S+)$", page, re.M).group(1))
+        return self.cluster.metric(1, name)
 
     def full_segments(self):
         group = int(self.cluster.topic("t")["partitions"][0]["group"])
         return sorted(glob.glob(os.path.join(self.cluster.dir, "data1", f"g{group:016x}", "*.log")))[:-1]
-
-    @staticmethod
-    def flip(path, at):
-        with open(path, "r+b") as f:
-            f.seek(at)
-            byte = f.read(1)
-            f.seek(at)
-            f.write(bytes([byte[0] ^ 1]))
 
     def consume(self, begin, count):
         return self.cluster.cli("consume", "--topic", "t", "--from", begin, "--count",
@@ -56,8 +47,8 @@ class Scrub(ClusterTest):
         self.assertNotIn("scrub_finding", c.log(1))
 
         # A restart trusts footers, so it is the scrubber that finds both.
-        self.flip(segments[0].replace(".log", ".idx"), 100)
-        self.flip(segments[2], 30000)
+        flip_bit(segments[0].replace(".log", ".idx"), 100)
+        flip_bit(segments[2], 30000)
         self.restart()
         self.assertEqual(self.metric("tidemark_scrub_damaged_segments"), 2)
         self.assertEqual(self.metric("tidemark_scrub_findings_total"), 2)

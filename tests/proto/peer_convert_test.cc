@@ -294,5 +294,50 @@ TEST(PeerConvert, CommandForTheCatalogTravelsInsteadOfAMessage) {
   ExpectSameHead(*heard, sent);
 }
 
+absl::StatusOr<PeerMessage> ThereAndBack(Introduction introduction) {
+  const PeerMessage sent{
+      .group = kCatalogGroup,
+      .message = {.from = NodeId(1), .to = NodeId(2), .term = {}, .body = raft::TimeoutNow{}},
+      .introduction = std::make_shared<const Introduction>(std::move(introduction))};
+  return DecodePeer(Bytes::Copy(Join(EncodePeer(sent))));
+}
+
+TEST(PeerConvert, WhatANodeSaysOfItselfComesBackAsItWas) {
+  const Introduction sent{.incarnation = Incarnation(UINT64_MAX),
+                          .settled = true,
+                          .refused = true,
+                          .asks = true,
+                          .known = Incarnation(2),
+                          .founding = true,
+                          .admitted = Incarnation(3),
+                          .fence_term = Term(4),
+                          .fence_index = LogIndex(5),
+                          .others = {{NodeId(6), Incarnation(7)}, {NodeId(8), Incarnation(9)}}};
+  const Introduction least{.incarnation = Incarnation(1)};
+  for (const Introduction& each : {sent, least}) {
+    const absl::StatusOr<PeerMessage> heard = ThereAndBack(each);
+    ASSERT_TRUE(heard.ok()) << heard.status();
+    ASSERT_NE(heard->introduction, nullptr);
+    EXPECT_EQ(*heard->introduction, each);
+  }
+}
+
+TEST(PeerConvert, WhoeverIsNobodyOrNamesNobodyIsRefused) {
+  EXPECT_FALSE(ThereAndBack(Introduction()).ok());
+  Introduction from{.incarnation = Incarnation(1)};
+  from.others[NodeId(0)] = Incarnation(1);
+  EXPECT_FALSE(ThereAndBack(from).ok());
+  from.others = {{NodeId(1), Incarnation(0)}};
+  EXPECT_FALSE(ThereAndBack(from).ok());
+  from.others.clear();
+  for (uint64_t node = 1; node <= kNodesMax; ++node) from.others[NodeId(node)] = Incarnation(1);
+  EXPECT_TRUE(ThereAndBack(from).ok());
+  from.others[NodeId(kNodesMax + 1)] = Incarnation(1);
+  EXPECT_FALSE(ThereAndBack(from).ok());
+  from.others.clear();
+  from.fence_index = LogIndex(UINT64_MAX);
+  EXPECT_FALSE(ThereAndBack(from).ok());
+}
+
 }  // namespace
 }  // namespace tidemark

@@ -83,6 +83,11 @@ TEST(SnapshotConvert, WhatNoPeerSaysIsRefused) {
   const auto refused = [](SnapshotMessage part) {
     return absl::IsInvalidArgument(DecodePeer(FrameOf(With(std::move(part)))).status());
   };
+  EXPECT_TRUE(refused(FramesRequest{.id = 1, .first = LogIndex(0)}));
+  EXPECT_TRUE(
+      refused(FramesRequest{.first = LogIndex(1), .max_bytes = uint32_t{kSnapshotChunkBytes} + 1}));
+  EXPECT_TRUE(
+      refused(FramesReply{.bytes = Bytes::From(std::string(kFramesReplyBytesMax + 1, 'x'))}));
   EXPECT_TRUE(refused(SnapshotRequest{.length = kSnapshotChunkBytes + 1}));
   EXPECT_TRUE(refused(SnapshotRequest{.index = LogIndex(UINT64_MAX)}));
   EXPECT_TRUE(refused(SnapshotRequest{.part = static_cast<SegmentPart>(2)}));
@@ -92,6 +97,30 @@ TEST(SnapshotConvert, WhatNoPeerSaysIsRefused) {
   ShippedSegment insane = Segment();
   insane.size = UINT64_MAX;
   EXPECT_TRUE(refused(SnapshotChunk{.segment = insane}));
+}
+
+TEST(SnapshotConvert, FramesAreAskedForAndGiven) {
+  const absl::StatusOr<PeerMessage> asked =
+      DecodePeer(FrameOf(With(FramesRequest{.id = 7, .first = LogIndex(30), .max_bytes = 1000})));
+  ASSERT_TRUE(asked.ok());
+  const auto& request = std::get<FramesRequest>(*asked->snapshot);
+  EXPECT_EQ(request.id, 7u);
+  EXPECT_EQ(request.first, LogIndex(30));
+  EXPECT_EQ(request.max_bytes, 1000u);
+  const absl::StatusOr<PeerMessage> given = DecodePeer(
+      FrameOf(With(FramesReply{.id = 7, .first = LogIndex(30), .bytes = Bytes::Copy("frames")})));
+  ASSERT_TRUE(given.ok());
+  const auto& reply = std::get<FramesReply>(*given->snapshot);
+  EXPECT_EQ(reply.id, 7u);
+  EXPECT_EQ(reply.first, LogIndex(30));
+  EXPECT_EQ(reply.bytes.view(), "frames");
+}
+
+TEST(SnapshotConvert, DigestsComeBackAsTheyWere) {
+  const DigestReport report{.index = LogIndex(32), .digest = 0xfedcba9876543210};
+  const absl::StatusOr<PeerMessage> sent = DecodePeer(FrameOf(With(report)));
+  ASSERT_TRUE(sent.ok());
+  EXPECT_EQ(std::get<DigestReport>(*sent->snapshot), report);
 }
 
 }  // namespace

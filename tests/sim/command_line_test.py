@@ -25,8 +25,6 @@ class CommandLine(unittest.TestCase):
             (["dance"], "do not understand dance"),
             (["run"], "which seeds, or for how many minutes?"),
             (["run", "--seeds", "1", "--profile", "sworm"], 'no profile is named "sworm"'),
-            (["run", "--seeds", "1", "--profile", "membership"],
-             "profile membership waits for changes of members"),
             (["run", "--seeds", "1", "--profile", "upgrade"],
              "profile upgrade waits for a second format"),
             (["run", "--seeds", "9..1"], "--seeds wants A..B with A <= B"),

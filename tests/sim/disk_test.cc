@@ -239,5 +239,33 @@ TEST_F(DiskTest, RotChangesOneByteForGood) {
   EXPECT_EQ(Contents(disk, kLog), "arc");
 }
 
+TEST_F(DiskTest, WhatWasThereBeforeItRottedIsKnownUntilItIsWrittenAgain) {
+  Disk disk = NewDisk(1);
+  Do(disk, Create(kLog, 0));
+  Do(disk, Write(kLog, 0, "abc"));
+  disk.Rot(kLog, FilePos(1));
+  disk.Rot(kLog, FilePos(1));
+  EXPECT_NE(Contents(disk, kLog), "abc");
+  EXPECT_TRUE(disk.IsRotten(kLog));
+  EXPECT_EQ(disk.ReadAsWritten(kLog, FilePos(1), 2)->view(), "bc");
+  Do(disk, Write(kLog, 1, "xy"));
+  EXPECT_FALSE(disk.IsRotten(kLog));
+  EXPECT_EQ(disk.ReadAsWritten(kLog, FilePos(0), 3)->view(), "axy");
+}
+
+TEST_F(DiskTest, AMisdirectedWriteIsFoundElsewhereAndNotWhereItShouldBe) {
+  Disk disk = NewDisk(1);
+  Do(disk, Create(kLog, 0));
+  Do(disk, Write(kLog, 0, "aabbcc"));
+  disk.Misdirect(kLog, FilePos(2), 2, FilePos(0));
+  disk.PowerLoss();
+  EXPECT_EQ(Contents(disk, kLog), std::string("bb\0\0cc", 6));
+  EXPECT_EQ(disk.ReadAsWritten(kLog, FilePos(0), 6)->view(), "aabbcc");
+  disk.Unrot(kLog);
+  disk.PowerLoss();
+  EXPECT_EQ(Contents(disk, kLog), "aabbcc");
+  EXPECT_FALSE(disk.IsRotten(kLog));
+}
+
 }  // namespace
 }  // namespace tidemark::sim

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/log/batch.h"
+#include "sim/checkers/entry_fact.h"
 
 namespace tidemark::sim {
 namespace {
@@ -20,7 +21,7 @@ TEST(History, EveryOperationIsInvokedAndAnsweredOnce) {
       *EncodeBatch(std::span(&record, 1), {.producer_id = 9, .epoch = 0, .base_sequence = 4});
   history.OnConsume(Instant::FromNanos(1), 16, GroupId{1}, Offset{17});
   history.OnProduce(Instant::FromNanos(2), 8, GroupId{1}, frame);
-  history.OnProduced(Instant::FromNanos(3), 9, 4, Offset{17});
+  history.OnProduced(Instant::FromNanos(3), BatchId(9, 0, 4), Offset{17});
   PatchBatch(frame.data(), Offset{17}, Term{1});
   history.OnConsumed(Instant::FromNanos(4), 16, frame, 0);
   history.OnLeftBehind(Instant::FromNanos(5), 16, Offset{30});

@@ -74,8 +74,8 @@ TEST(ScenarioFile, WhatItDoesNotKnowIsRefusedByNameAndLine) {
             "line 3: does not know network.latncy_min");
   EXPECT_EQ(Refusal(WithFormat("\"cluster\": 7")), "line 2: cluster wants {...}");
   EXPECT_EQ(Refusal(WithFormat("\"profile\": \"sworm\"")),
-            "line 2: no profile is named \"sworm\"; there are swarm, crash, disk, network and "
-            "everything");
+            "line 2: no profile is named \"sworm\"; there are swarm, crash, disk, network, "
+            "membership, everything and uptime");
   EXPECT_EQ(Refusal(WithFormat("\"outcome\": {\"mood\": 1}")),
             "line 2: does not know outcome.mood");
   EXPECT_EQ(Refusal(WithFormat("\"decisions\": {\"message_found\": {}}")),

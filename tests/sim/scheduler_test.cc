@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "engine/base/prng.h"
 #include "sim/clock.h"
 
 namespace tidemark::sim {
@@ -30,6 +33,30 @@ TEST(Scheduler, RunsInOrderOfTimeAndThenOfInsertion) {
   EXPECT_EQ(order, (std::vector<int>{1, 2, 9, 3, 4}));
   EXPECT_EQ(scheduler.now(), at(100));
   EXPECT_EQ(scheduler.executed(), 5u);
+}
+
+TEST(Scheduler, KeepsManyTasksInTheOrderThatAStableSortGives) {
+  Scheduler scheduler;
+  Prng prng(7);
+  std::vector<std::pair<int64_t, int>> expected;
+  std::vector<int> order;
+  int next = 0;
+  const auto add = [&] {
+    // Few times, so that many are equal; those in the past are now.
+    const int64_t at = static_cast<int64_t>(prng.Below(400));
+    const int name = next++;
+    expected.emplace_back(std::max(at, scheduler.now().nanos()), name);
+    scheduler.At(Instant::FromNanos(at), [&order, name] { order.push_back(name); });
+  };
+  for (int i = 0; i < 1000; ++i) add();
+  // Some more while they run.
+  while (scheduler.RunNext(Instant::FromNanos(1000))) {
+    if (next < 3000) add();
+  }
+  std::stable_sort(expected.begin(), expected.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  ASSERT_EQ(order.size(), expected.size());
+  for (size_t i = 0; i < order.size(); ++i) ASSERT_EQ(order[i], expected[i].second) << i;
 }
 
 TEST(Scheduler, DestroysTasksOnceWhetherTheyRanOrNot) {

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 
 #include "sim/run.h"
+#include "sim/scenario_file.h"
 
 namespace tidemark::sim {
 namespace {
@@ -27,6 +29,23 @@ TEST(Seeds, PinnedOnesStayWell) {
     ++seeds;
   }
   EXPECT_GT(seeds, 0);
+}
+
+// What a seed draws changes with the faults that there are; a file keeps to what it says.
+TEST(Seeds, PinnedScenariosStayWell) {
+  const char* root = std::getenv("TIDEMARK_SOURCE_DIR");
+  ASSERT_NE(root, nullptr);
+  int scenarios = 0;
+  for (const auto& file :
+       std::filesystem::directory_iterator(std::string(root) + "/tests/sim/pinned")) {
+    const absl::StatusOr<ScenarioFile> scenario = ReadScenario(file.path().string());
+    ASSERT_TRUE(scenario.ok()) << file.path() << ": " << scenario.status();
+    EXPECT_FALSE(scenario->oracle.empty()) << file.path() << " does not say what it found";
+    const RunResult result = RunPlan(scenario->plan);
+    EXPECT_TRUE(result.ok()) << file.path() << "\n" << result.Line();
+    ++scenarios;
+  }
+  EXPECT_GT(scenarios, 0);
 }
 
 TEST(Seeds, OneSeedIsOneRun) {

@@ -43,6 +43,7 @@ typeinfo unordered_map unordered_set utility variant vector immintrin.h nmmintri
 """.split())
 ENGINE_LIBRARIES = re.compile(
     r"^(absl/status/|absl/strings/|absl/types/|absl/base/(attributes|optimization)\.h$"
+    r"|absl/container/inlined_vector\.h$"
     r"|mbedtls/(gcm|aes|sha256|sha1|md5|cipher|platform_util|error)\.h$)")
 
 

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -61,9 +62,14 @@ class Latencies {
 absl::Status ProduceOneAtATime(client::Producer& producer, const BenchProduceOptions& options,
                                std::FILE* acks, Latencies& latencies) {
   const std::string value(options.record_bytes, 'r');
+  const Clock::time_point start = Clock::now();
   for (uint64_t i = 0; i < options.records; ++i) {
-    const int64_t handed_over = WallMicros();
-    const Clock::time_point begin = Clock::now();
+    Clock::time_point begin = Clock::now();
+    if (options.per_second > 0) {
+      begin = start + std::chrono::nanoseconds(i * 1'000'000'000 / options.per_second);
+      std::this_thread::sleep_until(begin);
+    }
+    const int64_t handed_over = WallMicros() - NanosSince(begin) / 1000;
     TIDEMARK_RETURN_IF_ERROR(producer.Append(std::nullopt, value, handed_over / 1000));
     TIDEMARK_RETURN_IF_ERROR(producer.Flush());
     latencies.Add(NanosSince(begin));
@@ -98,12 +104,18 @@ void AddBenchProduceFlags(CLI::App& app, BenchProduceOptions& options) {
       ->capture_default_str();
   app.add_flag("--one-at-a-time", options.one_at_a_time,
                "Wait for each record's acknowledgement: measures latency");
+  app.add_option("--per-second", options.per_second,
+                 "With --one-at-a-time: so many records a second at most, each counted from when "
+                 "it was due");
   app.add_option("--acks", options.acks_file,
                  "With --one-at-a-time: write when each record was handed over and acknowledged");
 }
 
 absl::Status BenchProduce(client::Client& client, const BenchProduceOptions& options) {
   if (options.records == 0) return absl::InvalidArgumentError("--records must be at least 1");
+  if (options.per_second > 0 && !options.one_at_a_time) {
+    return absl::InvalidArgumentError("--per-second needs --one-at-a-time");
+  }
   File acks;
   if (!options.acks_file.empty()) {
     if (!options.one_at_a_time) {

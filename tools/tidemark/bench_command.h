@@ -25,8 +25,11 @@ struct BenchProduceOptions {
   size_t batch_bytes = 64u << 10;
   // Waits for the acknowledgement of each record before the next one: latency, not throughput.
   bool one_at_a_time = false;
+  // With one_at_a_time: their pace; 0: the next one as soon as there is an answer. Latencies count
+  // from when a record was due: a late answer delays those behind it, and they say so.
+  uint64_t per_second = 0;
   // With one_at_a_time: a file that gets a line per record, as soon as it is acknowledged: when it
-  // was handed over and when it was acknowledged, in microseconds since 1970. Empty: none.
+  // was handed over (or due) and when it was acknowledged, in microseconds since 1970. Empty: none.
   std::string acks_file;
 };
 
@@ -42,8 +45,8 @@ void AddBenchProduceFlags(CLI::App& app, BenchProduceOptions& options);
 //                                               return) or of one batch (network to
 //                                               acknowledgement)
 //   longest_ack_gap_ms                          client.h, ProducerStats
-//   Errors  the producer's first one; kInvalidArgument: no records, an acks file without
-//           one_at_a_time, or one that cannot be written.
+//   Errors  the producer's first one; kInvalidArgument: no records, an acks file or a pace
+//           without one_at_a_time, or one that cannot be written.
 absl::Status BenchProduce(client::Client& client, const BenchProduceOptions& options);
 
 }  // namespace tidemark

@@ -94,6 +94,12 @@ void AddTuning(CLI::App& command, ServerConfig& config) {
       ->capture_default_str()
       ->group(group);
   command
+      .add_option("--catch-up-bytes-per-second", config.catch_up_bytes_per_second,
+                  "Bound of what a leader sends to each node that has been away and that nobody "
+                  "waits for; while clients append a quarter of it, and what they append; 0: none")
+      ->capture_default_str()
+      ->group(group);
+  command
       .add_option(
           "--catalog-snapshot-entries", config.catalog_snapshot_entries,
           "Changes of topics and their places after which the catalog's log is cut short by "

@@ -52,11 +52,12 @@ std::string Table(const v1::GetStatusResponse& status) {
     }
     absl::StrAppend(
         &text,
-        absl::StrFormat("%-24s %-10s %-6d %-8d %-12s %-12s %s%s\n", name,
+        absl::StrFormat("%-24s %-10s %-6d %-8d %-12s %-12s %s%s%s\n", name,
                         Short(v1::Role_Name(group.role()), 5), group.term(), group.leader_id(),
                         absl::StrCat(group.start_offset(), "..", group.high_watermark()),
                         absl::StrJoin(group.replicas(), ","), lag,
-                        group.failure().empty() ? "" : " FAILED: " + group.failure()));
+                        group.failure().empty() ? "" : " FAILED: " + group.failure(),
+                        group.repair().empty() ? "" : " " + group.repair()));
   }
   for (const v1::GroupStatus& group : status.groups()) {
     // 0: not of the catalog, or none yet; at 1 it stands for nothing.

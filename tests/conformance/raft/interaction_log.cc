@@ -71,8 +71,8 @@ std::optional<raft::ConfChange> InteractionLog::ConfChangeAt(LogIndex index) con
   return payload.change;
 }
 
-std::vector<Entry> InteractionLog::Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) {
-  std::vector<Entry> entries;
+EntryList InteractionLog::Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) {
+  EntryList entries;
   if (first < first_index()) return entries;
   uint64_t bytes = 0;
   for (LogIndex i = first; i <= last_index() && entries.size() < max_entries; ++i) {

@@ -32,7 +32,7 @@ class InteractionLog final : public raft::RaftLog {
   void AppendConfChange(Term term, const raft::ConfChange& change) override;
   std::optional<raft::ConfChange> ConfChangeAt(LogIndex index) const override;
   std::optional<raft::SnapshotMeta> Snapshot() const override { return applied_state_; }
-  std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
+  EntryList Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
   // Everything is in memory.
   void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) override;
 

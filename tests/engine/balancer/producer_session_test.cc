@@ -119,8 +119,8 @@ struct Harness {
     session.OnStreamOpen(now, stream, fresh);
     Collect();
   }
-  void Ack(int32_t sequence, uint64_t base) {
-    session.OnAck(now, stream, sequence, Offset(base), fresh);
+  void Ack(int32_t sequence, uint64_t base, uint64_t term = 1) {
+    session.OnAck(now, stream, sequence, Offset(base), Term(term), fresh);
     Collect();
   }
   void Error(int32_t sequence, const CallError& error) {
@@ -189,7 +189,7 @@ TEST(ProducerSession, SequencesWrapToZeroAfterTheLargest) {
   EXPECT_EQ(h.session.next_sequence(), 0);
 }
 
-TEST(ProducerSession, ResendsEverythingUnacknowledgedInOrderToTheHintedLeader) {
+TEST(ProducerSession, ResendsTheOldestToTheHintedLeaderAndTheOthersOnceItIsAcknowledged) {
   Harness h(1);
   for (int i = 0; i < 4; ++i) h.Submit();
   h.Open();
@@ -200,8 +200,29 @@ TEST(ProducerSession, ResendsEverythingUnacknowledgedInOrderToTheHintedLeader) {
   EXPECT_EQ(h.opens, opens + 1) << "a hint is followed without waiting";
   EXPECT_EQ(h.target, "leader:1");
   h.Open();
-  ASSERT_EQ(h.sent.size(), 3u);
-  for (uint32_t i = 0; i < 3; ++i) EXPECT_EQ(h.sent[i].sequence, i + 1);
+  ASSERT_EQ(h.sent.size(), 1u) << "it may refuse as well";
+  EXPECT_EQ(h.sent.front().sequence, 1u);
+  h.Submit();
+  EXPECT_EQ(h.sent.size(), 1u) << "what is new waits behind the others";
+  h.Ack(1, 101);
+  ASSERT_EQ(h.sent.size(), 4u);
+  for (uint32_t i = 0; i < 4; ++i) EXPECT_EQ(h.sent[i].sequence, i + 1);
+  h.Submit();
+  EXPECT_EQ(h.sent.size(), 5u) << "from there on all is sent at once";
+}
+
+TEST(ProducerSession, WhatAServerThatRefusesWasNotSentAgainIsStillOfUnknownOutcome) {
+  Harness h(1);
+  h.Submit();
+  h.Submit();
+  h.Open();
+  h.Break(Make(absl::StatusCode::kUnavailable));
+  h.FireTimer();
+  h.Open();
+  ASSERT_EQ(h.sent.size(), 1u);
+  h.Error(0, Make(absl::StatusCode::kPermissionDenied, "PERMISSION_DENIED"));
+  ASSERT_EQ(h.failed.size(), 2u);
+  EXPECT_TRUE(h.failed.at(2).outcome_unknown) << "the first server may have appended it";
 }
 
 TEST(ProducerSession, TwoServersThatPointAtEachOtherDoNotSpin) {
@@ -247,11 +268,32 @@ TEST(ProducerSession, ABatchRefusedForAMissingPredecessorIsSentAgainAfterIt) {
   EXPECT_TRUE(h.failed.empty());
   h.FireTimer();
   h.Open();
-  ASSERT_EQ(h.sent.size(), 2u);
+  ASSERT_EQ(h.sent.size(), 1u);
   // As the oldest it cannot be helped: the server lost track of this producer.
   h.Error(0, Make(absl::StatusCode::kFailedPrecondition, "OUT_OF_ORDER_SEQUENCE"));
   EXPECT_EQ(h.failed.size(), 2u);
   EXPECT_EQ(h.session.epoch(), 1);
+}
+
+// It lacks what its successor acknowledged, and does not know that it has one.
+TEST(ProducerSession, ADeposedLeaderThatMissesAPredecessorIsNotBelieved) {
+  Harness h(1);
+  h.Submit();
+  h.Open();
+  h.Ack(0, 0, /*term=*/5);
+  h.Submit();
+  CallError gap = Make(absl::StatusCode::kFailedPrecondition, "OUT_OF_ORDER_SEQUENCE");
+  gap.leader.term = Term(4);
+  h.Open();
+  h.Error(1, gap);
+  EXPECT_TRUE(h.failed.empty());
+  EXPECT_EQ(h.refreshes, 1);
+  h.FireTimer();
+  h.Open();
+  // The one that acknowledged it, or a later one, is.
+  gap.leader.term = Term(5);
+  h.Error(1, gap);
+  EXPECT_EQ(h.failed.size(), 1u);
 }
 
 TEST(ProducerSession, ARefusedRetryMayHaveBeenAppendedTheFirstTime) {
@@ -275,7 +317,7 @@ TEST(ProducerSession, AnAnswerAgainOrFromAnOldStreamIsIgnored) {
   h.Break(Make(absl::StatusCode::kUnavailable));
   h.FireTimer();
   h.Open();
-  h.session.OnAck(h.now, old, 0, Offset(9), h.fresh);
+  h.session.OnAck(h.now, old, 0, Offset(9), Term(1), h.fresh);
   EXPECT_TRUE(h.fresh.empty());
   h.Ack(0, 7);
   h.Ack(0, 7);

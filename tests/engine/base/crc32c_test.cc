@@ -27,8 +27,8 @@ TEST(Crc32c, MatchesVectorsOfRfc3720AppendixB4) {
 TEST(Crc32c, LanesAgreeWithBitByBitAtEveryLengthAroundTheirSizes) {
   std::string data;
   for (int i = 0; i < 40'000; ++i) data.push_back(static_cast<char>(i * 131 + (i >> 7)));
-  for (const size_t length :
-       {1u, 7u, 8u, 9u, 767u, 768u, 769u, 1536u, 12287u, 12288u, 12289u, 24577u, 39999u}) {
+  for (const size_t length : {1u, 4u, 5u, 7u, 8u, 9u, 191u, 192u, 193u, 387u, 767u, 768u, 769u,
+                              1536u, 12287u, 12288u, 12289u, 24577u, 39999u}) {
     EXPECT_EQ(Crc32c(data.substr(0, length)), BitByBit(data.substr(0, length))) << length;
   }
 }

@@ -55,6 +55,33 @@ TEST(Refute, OwnDeathIsAlwaysARumour) {
   }
 }
 
+TEST(Refute, WhoeverIsThoughtDeadHearsOfItFromThoseItPingsAndSaysItAgain) {
+  for (const uint64_t known : {0, 1}) {
+    Cluster cluster(3);
+    for (const uint64_t id : {1, 2, 3}) {
+      Config config = Cluster::ConfigOf(id);
+      config.push_pull_interval = Duration::Seconds(600);
+      config.seeds = {Cluster::At(3)};
+      cluster.Add(id, config);
+    }
+    ASSERT_TRUE(cluster.RunUntil(Duration::Seconds(20), [&] { return cluster.Converged(); }));
+    // Nobody compares views, and nobody is left to join by.
+    cluster.Crash(3);
+    ASSERT_TRUE(cluster.RunUntil(Duration::Seconds(60), [&] { return cluster.Converged(); }));
+    cluster.Run(Duration::Seconds(10));
+    Member rumour = cluster.at(2).self();
+    rumour.state = MemberState::kDead;
+    // All that is told of it is lost, that it is dead or, where it has heard so, that it is not.
+    cluster.Cut(1, 2);
+    cluster.Inject(1, Cluster::At(2), Rumour(rumour), false);
+    if (known == 1) cluster.Inject(2, Cluster::At(1), Rumour(rumour), false);
+    cluster.Run(Duration::Seconds(3));
+    cluster.Heal();
+    ASSERT_EQ(cluster.StateOf(2, 1), MemberState::kDead);
+    EXPECT_TRUE(cluster.RunUntil(Duration::Seconds(30), [&] { return cluster.Converged(); }));
+  }
+}
+
 TEST(Restart, TheSameMemberComesBackWhetherItsDeathWasNoticedOrNot) {
   for (const int64_t seconds : {0, 1, 3, 60}) {
     Cluster cluster(static_cast<uint64_t>(seconds));

@@ -17,7 +17,7 @@ void Grow(Cluster& cluster, uint64_t count) {
   for (uint64_t id = 1; id <= count; ++id) cluster.Add(id);
 }
 
-TEST(Join, OneAddressIsEnough) {
+TEST(Join, S6_1_OneAddressIsEnough) {
   for (const uint64_t count : {2, 3, 5, 10, 32}) {
     Cluster cluster(count);
     Grow(cluster, count);
@@ -195,6 +195,32 @@ TEST(Traffic, AnIdleClusterOnlyProbes) {
   cluster.Run(Duration::Seconds(60));
   // A ping and an ack a member and second; push and pull twice a minute.
   EXPECT_LE(cluster.sent.size() - before, 10u * 60 * 2 + 10 * 3 * 2);
+}
+
+TEST(Traffic, AMemberWithoutNewsWakesOnlyToProbe) {
+  Cluster cluster(4);
+  Grow(cluster, 3);
+  cluster.Run(Duration::Seconds(60));
+  const Config config = Cluster::ConfigOf(1);
+  int wakes = 0;
+  Instant last;
+  cluster.RunUntil(Duration::Seconds(10), [&] {
+    const Instant next = cluster.at(1).next_deadline();
+    wakes += next != last ? 1 : 0;
+    last = next;
+    return false;
+  });
+  // A probe begins and may end without news; the same again now and then to compare views.
+  EXPECT_LE(wakes, 2 * (Duration::Seconds(10).nanos() / config.probe_interval.nanos()) + 4);
+}
+
+TEST(Traffic, NewsAfterAQuietTimeIsToldAtOnce) {
+  Cluster cluster(4);
+  Grow(cluster, 3);
+  cluster.Run(Duration::Seconds(60));
+  Effects out;
+  ASSERT_TRUE(cluster.at(1).SetTags(cluster.now(), {{"zone", "b"}}, out).ok());
+  EXPECT_EQ(cluster.at(1).next_deadline(), cluster.now().instant);
 }
 
 TEST(Determinism, OneSeedGivesOneTrace) {

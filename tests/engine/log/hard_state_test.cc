@@ -143,5 +143,31 @@ TEST(HardState, RewritingTouchesOnlyTheSlotItWasReadFrom) {
   }
 }
 
+TEST(HardState, RemembersWhatTheLogHasLost) {
+  HardStateRecord record = Record(1);
+  record.lost = {.term = Term(7), .index = LogIndex(90)};
+  MemoryDisk disk;
+  FileBatch batch;
+  AppendHardState(kGroup, record, batch);
+  disk.ApplyAndSync(batch);
+  const std::string file(disk.Contents(kFile));
+  EXPECT_EQ(*DecodeHardState(file), record);
+  // Neither half of a copy is believed without its checksum.
+  for (const size_t at : {size_t{60}, size_t{85}}) {
+    std::string damaged = file;
+    damaged[at] ^= 1;
+    EXPECT_FALSE(DecodeHardStateCopy(damaged).has_value());
+    EXPECT_EQ(*DecodeHardState(damaged), record) << "there is the other copy";
+  }
+}
+
+TEST(HardState, ALogHasWhatWasLostOnceItEndsAsLate) {
+  const LostEntries lost{.term = Term(7), .index = LogIndex(90)};
+  EXPECT_FALSE(lost.AreIn(Term(7), LogIndex(89)));
+  EXPECT_FALSE(lost.AreIn(Term(6), LogIndex(500)));
+  EXPECT_TRUE(lost.AreIn(Term(7), LogIndex(90)));
+  EXPECT_TRUE(lost.AreIn(Term(8), LogIndex(20)));
+}
+
 }  // namespace
 }  // namespace tidemark

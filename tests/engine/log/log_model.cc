@@ -528,7 +528,7 @@ std::string LogModel::CheckTime(int64_t wall_ms) const {
 }
 
 std::string LogModel::CheckCache(LogIndex first, uint64_t max_bytes, size_t max_entries) const {
-  const std::vector<Entry> entries = log_->CachedEntries(first, max_bytes, max_entries);
+  const EntryList entries = log_->CachedEntries(first, max_bytes, max_entries);
   // What is not durable yet can be read nowhere else, but for what recovery found.
   const bool must =
       first.value() > std::max(claimed_, recovered_) && first <= last() && max_entries > 0;

@@ -10,7 +10,9 @@
 namespace tidemark {
 namespace {
 
-constexpr FileId kFile{kCatalogGroup, FileKind::kNodeMeta, 0};
+constexpr FileId kFile = kNodeMetaFile;
+// Of the cluster "blue".
+constexpr size_t kIdentityBytes = 32 + 4 + 4;
 
 NodeMeta Mine() {
   return {.cluster_id = "blue", .node = NodeId(2), .created = WallTime::FromMillis(1000)};
@@ -29,6 +31,8 @@ TEST(NodeMeta, IsWrittenOnceAndRecognised) {
   const auto again = CheckNodeMeta(*disk.View(), Mine());
   ASSERT_TRUE(again.ok()) << again.status().message();
   EXPECT_FALSE(again->has_value());
+  // Nothing that is written to it later needs space.
+  EXPECT_EQ(disk.Contents(kFile).size(), kNodeMetaBytes);
 }
 
 TEST(NodeMeta, OfAnotherNodeOrClusterIsRefusedByName) {
@@ -50,8 +54,8 @@ TEST(NodeMeta, OfAnotherFormatIsRefused) {
     MemoryDisk disk = Mine(Mine());
     std::string& file = disk.Contents(kFile);
     StoreLittle<uint32_t>(file.data() + 8, version);
-    StoreLittle(file.data() + file.size() - 4,
-                Crc32c(std::string_view(file).substr(0, file.size() - 4)));
+    StoreLittle(file.data() + kIdentityBytes - 4,
+                Crc32c(std::string_view(file).substr(0, kIdentityBytes - 4)));
     const absl::Status status = CheckNodeMeta(*disk.View(), Mine()).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
     EXPECT_NE(status.message().find(absl::StrCat("format ", version)), std::string::npos);
@@ -60,8 +64,7 @@ TEST(NodeMeta, OfAnotherFormatIsRefused) {
 
 TEST(NodeMeta, NoFlippedByteIsTakenForAnIdentity) {
   MemoryDisk disk = Mine(Mine());
-  const size_t size = disk.Contents(kFile).size();
-  for (size_t at = 0; at < size; ++at) {
+  for (size_t at = 0; at < kIdentityBytes; ++at) {
     disk.Contents(kFile)[at] ^= 1;
     EXPECT_FALSE(CheckNodeMeta(*disk.View(), Mine()).ok()) << at;
     disk.Contents(kFile)[at] ^= 1;
@@ -81,6 +84,55 @@ TEST(NodeMeta, AFirstStartCutShortStartsAgain) {
   ASSERT_TRUE(batch.ok() && batch->has_value());
   disk.ApplyAndSync(**batch);
   EXPECT_FALSE(CheckNodeMeta(*disk.View(), Mine())->has_value());
+}
+
+NodeStanding Known() {
+  return {.generation = 1,
+          .incarnation = Incarnation(7),
+          .settled = true,
+          .fence_term = Term(3),
+          .fence_index = LogIndex(9),
+          .known = {{NodeId(1), {.incarnation = Incarnation(5), .founding = true}},
+                    {NodeId(3), {.incarnation = Incarnation(6)}}}};
+}
+
+void Write(MemoryDisk& disk, const NodeStanding& standing) {
+  FileBatch batch;
+  AppendStanding(standing, batch);
+  disk.ApplyAndSync(batch);
+}
+
+TEST(NodeStanding, IsWrittenInTurnSoThatATornWriteLeavesTheOneBefore) {
+  MemoryDisk disk = Mine(Mine());
+  EXPECT_EQ(*ReadStanding(*disk.View()), NodeStanding());
+  NodeStanding standing = Known();
+  Write(disk, standing);
+  EXPECT_EQ(*ReadStanding(*disk.View()), standing);
+  EXPECT_FALSE(CheckNodeMeta(*disk.View(), Mine())->has_value());
+  standing.generation = 2;
+  standing.fence_index = LogIndex(10);
+  Write(disk, standing);
+  EXPECT_EQ(*ReadStanding(*disk.View()), standing);
+  disk.Contents(kFile)[4096 + 20] ^= 1;
+  EXPECT_EQ(*ReadStanding(*disk.View()), Known());
+}
+
+TEST(NodeStanding, DamagedBesideALogIsRefusedAndWithoutALogIsAStartCutShort) {
+  MemoryDisk disk = Mine(Mine());
+  Write(disk, Known());
+  disk.Contents(kFile)[2 * 4096 + 20] ^= 1;
+  EXPECT_EQ(*ReadStanding(*disk.View()), NodeStanding());
+  disk.ApplyAndSync({.ops = {CreateFile{{kCatalogGroup, FileKind::kHardState, 0}, 0}}, .sync = {}});
+  EXPECT_EQ(ReadStanding(*disk.View()).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(NodeStanding, ADirectoryOfAnOlderProgramIsSettled) {
+  MemoryDisk disk = Mine(Mine());
+  disk.ApplyAndSync({.ops = {CreateFile{{kCatalogGroup, FileKind::kHardState, 0}, 0}}, .sync = {}});
+  const auto standing = ReadStanding(*disk.View());
+  ASSERT_TRUE(standing.ok());
+  EXPECT_TRUE(standing->settled);
+  EXPECT_EQ(standing->generation, 0u);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
+#include "engine/log/index.h"
 #include "engine/log/segment.h"
 #include "tests/engine/log/log_fixture.h"
 
@@ -242,6 +244,121 @@ TEST(Recovery, ARaisedTermIsNotServed) {
   const absl::Status status = on_disk.Reopen(LogIndex(0));
   EXPECT_TRUE(absl::IsDataLoss(status) || on_disk.log->TermAt(LogIndex(1)) == std::nullopt ||
               on_disk.log->TermAt(LogIndex(1)) == Term(1));
+}
+
+// Of frames up to `committed`, where others have them.
+std::optional<GivenUp> RecoverWithOthers(LogOnDisk& on_disk, std::optional<Log>& log,
+                                         RecoveryObserver* told = nullptr,
+                                         LogIndex committed = LogIndex(5)) {
+  RecoveredDamage damage;
+  const auto view = on_disk.disk.View();
+  absl::StatusOr<Log> recovered =
+      RecoverUpToDamage(kGroup, on_disk.options, *view, committed, told, LogIndex(1), {}, damage);
+  EXPECT_TRUE(recovered.ok()) << recovered.status();
+  EXPECT_TRUE(damage.segments.empty());
+  if (recovered.ok()) log.emplace(*std::move(recovered));
+  return damage.given_up;
+}
+
+TEST(Recovery, R26WhereOthersHaveTheEntriesTheLogEndsBeforeTheDamage) {
+  for (uint64_t index = 1; index <= 5; ++index) {
+    LogOnDisk on_disk = FiveFrames();
+    on_disk.disk.Contents(Segment(1))[PositionOf(on_disk, index) + 100] ^= 1;
+    std::optional<Log> log;
+    const std::optional<GivenUp> given_up = RecoverWithOthers(on_disk, log);
+    ASSERT_TRUE(given_up.has_value()) << index;
+    EXPECT_EQ(given_up->from, LogIndex(index));
+    EXPECT_EQ(given_up->upto, LogIndex(5)) << "the sidecar tells how many there were";
+    EXPECT_NE(given_up->what.find("bytes "), std::string::npos);
+    EXPECT_EQ(log->last_index(), LogIndex(index - 1));
+    EXPECT_EQ(log->durable_index(), LogIndex(index - 1));
+    EXPECT_LE(log->committed_index(), LogIndex(index - 1));
+  }
+}
+
+TEST(Recovery, R26AFrameWhoseTermHasRisenIsGivenUpAndNotOnlyTheNextOne) {
+  LogOnDisk on_disk = FiveFrames();
+  RemoveIndexes(on_disk);
+  on_disk.disk.Contents(Segment(1))[PositionOf(on_disk, 3) + 15] ^= 0x10;
+  std::optional<Log> log;
+  const std::optional<GivenUp> given_up = RecoverWithOthers(on_disk, log);
+  ASSERT_TRUE(given_up.has_value());
+  EXPECT_NE(given_up->what.find(absl::StrCat("bytes ", PositionOf(on_disk, 3), " ")),
+            std::string::npos)
+      << given_up->what;
+  // Without a sidecar nothing says that those before are at their place.
+  EXPECT_EQ(given_up->from, LogIndex(1));
+  EXPECT_EQ(log->last_index(), LogIndex(0));
+}
+
+TEST(Recovery, R26WithoutASidecarAsMuchCountsAsLostAsThereMayHaveBeen) {
+  LogOnDisk on_disk = FiveFrames();
+  const size_t at = PositionOf(on_disk, 4);
+  on_disk.disk.Contents(Segment(1))[at + 100] ^= 1;
+  RemoveIndexes(on_disk);
+  std::optional<Log> log;
+  const std::optional<GivenUp> given_up = RecoverWithOthers(on_disk, log);
+  ASSERT_TRUE(given_up.has_value());
+  EXPECT_EQ(given_up->from, LogIndex(1));
+  EXPECT_GE(given_up->upto, LogIndex(5));
+}
+
+TEST(Recovery, R26AnIntactFrameThatWasWrittenElsewhereIsGivenUpAndNobodyIsToldOfIt) {
+  LogOnDisk on_disk({.segment_bytes = 1 << 16, .index_interval_bytes = 300});
+  for (const int bytes : {40, 41, 42, 44, 44}) {
+    on_disk.Append(0, bytes, Term(1));
+    on_disk.Flush();
+  }
+  // Without records offsets say nothing of the place: only the sidecar knows one from another.
+  std::string& file = on_disk.disk.Contents(Segment(1));
+  const size_t third = PositionOf(on_disk, 3);
+  const size_t fourth = PositionOf(on_disk, 4);
+  const std::string misplaced = EncodeControlFrame(std::string(42, 'x'));
+  ASSERT_EQ(misplaced.size(), fourth - third);
+  std::string frame = misplaced;
+  PatchBatch(frame.data(), Offset(0), Term(1));
+  file.replace(third, frame.size(), frame);
+  EXPECT_TRUE(absl::IsDataLoss(
+      Log::Recover(kGroup, on_disk.options, *on_disk.disk.View(), LogIndex(5), nullptr).status()));
+  Collector told;
+  std::optional<Log> log;
+  const std::optional<GivenUp> given_up = RecoverWithOthers(on_disk, log, &told);
+  ASSERT_TRUE(given_up.has_value());
+  EXPECT_EQ(given_up->from, LogIndex(3));
+  EXPECT_EQ(given_up->upto, LogIndex(5));
+  EXPECT_EQ(log->last_index(), LogIndex(2));
+  EXPECT_EQ(told.frames.size(), 2u);
+}
+
+TEST(Recovery, R26FramesThatNothingPlacesAreGivenUpWithTheDamageBehindThem) {
+  LogOnDisk on_disk;
+  on_disk.Append(0, 0, Term(1));
+  on_disk.Append(0, 0, Term(2));
+  on_disk.Append(1, 40, Term(2));
+  on_disk.Flush();
+  const size_t first = PositionOf(on_disk, 1);
+  const size_t second = PositionOf(on_disk, 2);
+  const size_t end = PositionOf(on_disk, 3) + (PositionOf(on_disk, 3) - second) * 3;
+  // The sidecar is not synced with the frames, and the write of the last two went to the beginning.
+  on_disk.disk.Contents({kGroup, FileKind::kIndex, 1}).resize(IndexFileHeader().size());
+  std::string& file = on_disk.disk.Contents(Segment(1));
+  const std::string moved = file.substr(second, end - second);
+  file.replace(second, moved.size(), moved.size(), '\0');
+  file.replace(first, moved.size(), moved);
+  Collector told;
+  std::optional<Log> log;
+  const std::optional<GivenUp> given_up = RecoverWithOthers(on_disk, log, &told, LogIndex(3));
+  ASSERT_TRUE(given_up.has_value());
+  EXPECT_EQ(given_up->from, LogIndex(1));
+  EXPECT_GE(given_up->upto, LogIndex(3));
+  EXPECT_EQ(told.frames.size(), 0u);
+}
+
+TEST(Recovery, WhatIsWholeIsNotGivenUp) {
+  LogOnDisk on_disk = FiveFrames();
+  std::optional<Log> log;
+  EXPECT_FALSE(RecoverWithOthers(on_disk, log).has_value());
+  EXPECT_EQ(log->last_index(), LogIndex(5));
 }
 
 }  // namespace

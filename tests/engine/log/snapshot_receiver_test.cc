@@ -391,5 +391,26 @@ TEST(SnapshotReceiver, BeginsAnewWhereTheSourceRemovedWhatComesNext) {
   }
 }
 
+TEST(SnapshotReceiver, ASourceWithOtherSegmentsGivesItTheBeginningAgain) {
+  LogOnDisk source({.segment_bytes = 12288,
+                    .index_interval_bytes = 300,
+                    .cache_bytes = 1000,
+                    .checkpoint_bytes = 2000,
+                    .index_memory_bytes = 300});
+  LogOnDisk other;
+  Fill(source, 150, Term(2));
+  const LogIndex last = Fill(other, 150, Term(2));
+  Target target(5, Term(1));
+  target.Reserve();
+  SnapshotReceiver receiver(kGroup, target.record.snapshot, {});
+  ASSERT_TRUE(Receive(receiver, source, target.disk(), LogIndex(1)).ok());
+  const std::optional<SealedSegment> next = Wanted(*other.log, receiver.end_index());
+  ASSERT_TRUE(next.has_value());
+  ASSERT_LT(next->base_index, receiver.end_index());
+  ASSERT_GT(next->base_index, LogIndex(1));
+  ASSERT_TRUE(Receive(receiver, other, target.disk(), last).ok());
+  EXPECT_EQ(receiver.segments().front().base_index, LogIndex(1));
+}
+
 }  // namespace
 }  // namespace tidemark

@@ -26,6 +26,9 @@ Catalog Example() {
                   .Apply(AdmitReplicaCommand{
                       GroupId(1), NodeId(4), {.term = Term(5), .index = LogIndex(9)}})
                   .ok());
+  EXPECT_TRUE(
+      catalog.Apply(RecordNodeCommand{NodeId(3), Incarnation(7), RecordNodeCommand::Step::kLost})
+          .ok());
   return catalog;
 }
 
@@ -74,11 +77,17 @@ TEST(CatalogState, ADecodedCatalogGoesOnAsTheOneThatWasEncoded) {
                                            .replicas = {{NodeId(2)}, {NodeId(3)}}})
                   .ok());
   ASSERT_TRUE(one.Apply(DeleteTopicCommand{"t"}).ok());
+  using Step = RecordNodeCommand::Step;
+  ASSERT_TRUE(one.Apply(RecordNodeCommand{NodeId(3), Incarnation(7), Step::kRemoved}).ok());
+  ASSERT_TRUE(one.Apply(RecordNodeCommand{NodeId(2), Incarnation(8), Step::kKnown}).ok());
   absl::StatusOr<Catalog> other = Catalog::Decode(one.Encode());
   ASSERT_TRUE(other.ok()) << other.status();
   for (Catalog* catalog : {&one, &*other}) {
     ASSERT_TRUE(catalog->Apply(CreateTopicCommand{.name = "v", .replicas = {{NodeId(1)}}}).ok());
     ASSERT_TRUE(catalog->Apply(MovePartitionCommand{"u", PartitionId(1), {NodeId(1)}}).ok());
+    EXPECT_EQ(catalog->returning(), (std::map<NodeId, bool>{{NodeId(3), true}}));
+    EXPECT_EQ(catalog->IncarnationOf(NodeId(2)), Incarnation(8));
+    ASSERT_TRUE(catalog->Apply(RecordNodeCommand{NodeId(3), Incarnation(7), Step::kKnown}).ok());
   }
   EXPECT_EQ(one, *other);
   EXPECT_EQ(one.Encode(), other->Encode());
@@ -112,12 +121,29 @@ TEST(CatalogState, WhatNoCatalogCanBeIsRefused) {
     changed[at] = value;
     return Catalog::Decode(Sealed(changed)).status();
   };
-  EXPECT_TRUE(absl::IsDataLoss(with(6, 2))) << "a newer version";
+  EXPECT_TRUE(absl::IsDataLoss(with(6, 3))) << "a newer version";
   EXPECT_TRUE(absl::IsDataLoss(with(8, 1))) << "the topic's id was not given out";
   EXPECT_TRUE(absl::IsDataLoss(with(16, 1))) << "nor its group";
   EXPECT_TRUE(absl::IsDataLoss(with(32, '/'))) << "a name that none can have";
   EXPECT_TRUE(absl::IsDataLoss(with(65, 3))) << "an unknown cleanup";
   EXPECT_TRUE(absl::IsDataLoss(with(86, 0))) << "the group of the catalog";
+  EXPECT_TRUE(absl::IsDataLoss(with(body.size() - 1, 3))) << "an unknown way back";
+  EXPECT_TRUE(absl::IsDataLoss(with(body.size() - 9, 0))) << "incarnation 0";
+  EXPECT_TRUE(absl::IsDataLoss(with(body.size() - 17, 0))) << "node 0";
+}
+
+TEST(CatalogState, WithoutIncarnationsItStaysReadableForOlderVersions) {
+  Catalog catalog;
+  ASSERT_TRUE(catalog.Apply(CreateTopicCommand{.name = "t", .replicas = {{NodeId(1)}}}).ok());
+  std::string body = Unsealed(catalog);
+  EXPECT_EQ(body[6], 1);
+  const absl::StatusOr<Catalog> read = Catalog::Decode(Sealed(body));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, catalog);
+  body[6] = 2;
+  EXPECT_FALSE(Catalog::Decode(Sealed(body)).ok());
+  AppendLittle<uint32_t>(body, 0);
+  EXPECT_FALSE(Catalog::Decode(Sealed(body)).ok()) << "each state has one encoding";
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "engine/base/limits.h"
+
 namespace tidemark {
 namespace {
 
@@ -88,11 +90,12 @@ Catalog WithTopic() {
   return catalog;
 }
 
-TEST(Catalog, CommandsOfMovesRoundTrip) {
+TEST(Catalog, CommandsOfMovesAndOfNodesRoundTrip) {
   const std::vector<CatalogCommand> commands = {
       MovePartitionCommand{"a", PartitionId(3), {NodeId(4), NodeId(1)}},
       AdmitReplicaCommand{GroupId(7), NodeId(4), {.term = Term(5), .index = LogIndex(99)}},
-      FinishMoveCommand{GroupId(7), {NodeId(4)}}};
+      FinishMoveCommand{GroupId(7), {NodeId(4)}},
+      RecordNodeCommand{NodeId(4), Incarnation(8), RecordNodeCommand::Step::kLost}};
   for (const CatalogCommand& command : commands) {
     const std::string whole = EncodeCatalogCommand(command);
     const auto decoded = DecodeCatalogCommand(whole);
@@ -129,6 +132,56 @@ TEST(Catalog, ReportsOfAnOlderMoveHaveNoEffect) {
   EXPECT_FALSE(catalog.Apply(FinishMoveCommand{kGroup, {NodeId(3)}}).ok());
   EXPECT_FALSE(catalog.Apply(AdmitReplicaCommand{kGroup, NodeId(3), {}}).ok());
   EXPECT_EQ(catalog.PlaceOf(kGroup)->target, std::vector<NodeId>{NodeId(4)});
+}
+
+TEST(Catalog, AnIncarnationOfNothingIsNoCommand) {
+  using Step = RecordNodeCommand::Step;
+  const std::vector<RecordNodeCommand> commands = {{NodeId(0), Incarnation(8), Step::kKnown},
+                                                   {NodeId(4), Incarnation(0), Step::kKnown},
+                                                   {NodeId(4), Incarnation(8), Step(3)}};
+  for (const RecordNodeCommand& command : commands) {
+    EXPECT_TRUE(absl::IsDataLoss(DecodeCatalogCommand(EncodeCatalogCommand(command)).status()));
+  }
+}
+
+// Its partitions go on without it, and are to have it again.
+TEST(Catalog, R14_ANodeWhoseDiskWasLostHoldsNoReplicaBeforeItIsAdmittedAgain) {
+  using Step = RecordNodeCommand::Step;
+  Catalog catalog = WithTopic();
+  const Incarnation fresh(8);
+  const auto place = [&] { return *catalog.PlaceOf(GroupId(1)); };
+  ASSERT_TRUE(catalog.Apply(RecordNodeCommand{NodeId(2), Incarnation(7), Step::kKnown}).ok());
+  ASSERT_TRUE(catalog.Apply(RecordNodeCommand{NodeId(2), fresh, Step::kLost}).ok());
+  EXPECT_FALSE(place().PlacedAt(NodeId(2)));
+  EXPECT_EQ(place().target, (std::vector<NodeId>{NodeId(1), NodeId(2)}));
+  EXPECT_EQ(catalog.IncarnationOf(NodeId(2)), fresh);
+  // Said again, too early, or of an incarnation of before: no effect.
+  const Catalog before = catalog;
+  EXPECT_FALSE(catalog.Apply(RecordNodeCommand{NodeId(2), fresh, Step::kLost}).ok());
+  EXPECT_FALSE(catalog.Apply(RecordNodeCommand{NodeId(2), fresh, Step::kKnown}).ok());
+  EXPECT_FALSE(catalog.Apply(RecordNodeCommand{NodeId(2), Incarnation(7), Step::kRemoved}).ok());
+  EXPECT_FALSE(catalog.Apply(RecordNodeCommand{NodeId(5), fresh, Step::kRemoved}).ok());
+  EXPECT_EQ(catalog, before);
+  ASSERT_TRUE(catalog.Apply(RecordNodeCommand{NodeId(2), fresh, Step::kRemoved}).ok());
+  ASSERT_TRUE(catalog.Apply(RecordNodeCommand{NodeId(2), fresh, Step::kKnown}).ok());
+  EXPECT_TRUE(catalog.returning().empty());
+  ASSERT_TRUE(catalog
+                  .Apply(AdmitReplicaCommand{
+                      GroupId(1), NodeId(2), {.term = Term(5), .index = LogIndex(9)}})
+                  .ok());
+  EXPECT_TRUE(place().PlacedAt(NodeId(2)));
+  ASSERT_TRUE(catalog.Apply(RecordNodeCommand{NodeId(2), Incarnation(9), Step::kLost}).ok());
+  EXPECT_FALSE(place().PlacedAt(NodeId(2))) << "lost again, its admission is of before";
+}
+
+TEST(Catalog, NoMoreNodesAreRecordedThanThereMayBe) {
+  Catalog catalog;
+  const auto record = [&](uint64_t node) {
+    return catalog.Apply(RecordNodeCommand{NodeId(node), Incarnation(node)});
+  };
+  for (uint64_t node = 1; node <= kNodesMax; ++node) ASSERT_TRUE(record(node).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(record(kNodesMax + 1)));
+  EXPECT_TRUE(record(1).ok());
 }
 
 TEST(Catalog, MoveToWhereItIsIsNone) {

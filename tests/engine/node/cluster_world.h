@@ -27,6 +27,7 @@ class ClusterWorld {
     NodeOptions options;
     MapDisk disk;
     std::unique_ptr<Node> node;  // null: down
+    std::set<NodeId> reachable;  // whose address the node has told
     std::map<RequestId, Response> answers;
     std::vector<Note> notes;
   };
@@ -58,6 +59,7 @@ class ClusterWorld {
     absl::StatusOr<Node> node = Node::Recover(slot.options, slot.disk, now_, Prng(id.value()));
     ASSERT_TRUE(node.ok()) << node.status();
     slot.node = std::make_unique<Node>(*std::move(node));
+    slot.reachable.clear();
     Effects fx;
     slot.node->Start(now_, fx);
     Absorb(id, std::move(fx));
@@ -135,6 +137,13 @@ class ClusterWorld {
     const Response response = AskLeader(request);
     const auto* error = std::get_if<RpcError>(&response);
     return error == nullptr ? "no error" : error->reason;
+  }
+
+  void Tell(NodeId id, Event event) {
+    std::vector<Event> events;
+    events.push_back(std::move(event));
+    Step(id, std::move(events));
+    Deliver();
   }
 
   const GroupView* GroupAt(NodeId id, GroupId group) {
@@ -229,9 +238,12 @@ class ClusterWorld {
                                                                slot.disk, reopen->committed)});
       } else if (auto* send = std::get_if<SendPeer>(&effect)) {
         ++messages_sent_;
-        if (slots_.contains(send->to) && !cut_.contains({id, send->to})) {
+        if (slots_.contains(send->to) && slot.reachable.contains(send->to) &&
+            !cut_.contains({id, send->to})) {
           queue_.emplace_back(send->to, PeerReceived{id, std::move(send->message)});
         }
+      } else if (const auto* address = std::get_if<SetPeerAddress>(&effect)) {
+        slot.reachable.insert(address->node);
       } else if (auto* datagram = std::get_if<SendDatagram>(&effect)) {
         if (const std::optional<NodeId> to = NodeAt(datagram->to)) {
           queue_.emplace_back(*to, DatagramReceived{slot.options.advertise, datagram->bytes});

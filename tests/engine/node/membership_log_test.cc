@@ -40,6 +40,30 @@ TEST(MembershipLog, AllChangesButTheLastAreCommitted) {
   EXPECT_EQ(Voters(log.AtRestart(LogIndex(9)).membership), (Nodes{kTwo, kThree, kFour}));
 }
 
+TEST(MembershipLog, ARosterBehindAChangeSaysThatTheChangeIsCommitted) {
+  MembershipLog log = FoundedByThree();
+  ASSERT_TRUE(log.Append(LogIndex(5), Removes(kOne)).ok());
+  EXPECT_EQ(log.AtRestart(LogIndex(0)).applied, LogIndex(0));
+  ASSERT_TRUE(log.Append(LogIndex(9), EncodeRoster({.voters = {kTwo, kThree}})).ok());
+  EXPECT_EQ(Voters(log.AtRestart(LogIndex(0)).membership), (Nodes{kTwo, kThree}));
+  EXPECT_EQ(log.AtRestart(LogIndex(0)).applied, LogIndex(5));
+}
+
+TEST(MembershipLog, KnowsWhoWasAMemberAsFarBackAsItsCheckpoint) {
+  MembershipLog log = FoundedByThree();
+  ASSERT_TRUE(log.Append(LogIndex(5), Adds(kFour)).ok());
+  ASSERT_TRUE(log.Append(LogIndex(9), Removes(kOne)).ok());
+  const auto history = log.UpTo(LogIndex(8));
+  ASSERT_EQ(history.size(), 2u);
+  EXPECT_EQ(history[0].first, LogIndex(0));
+  EXPECT_EQ(Voters(history[0].second), (Nodes{kOne, kTwo, kThree}));
+  EXPECT_EQ(history[1].first, LogIndex(5));
+  EXPECT_EQ(Voters(history[1].second), (Nodes{kOne, kTwo, kThree, kFour}));
+  log.Fold(LogIndex(7));
+  EXPECT_EQ(log.UpTo(LogIndex(9)).front().first, LogIndex(7)) << "of before nothing is known";
+  EXPECT_EQ(log.UpTo(LogIndex(9)).size(), 2u);
+}
+
 TEST(MembershipLog, WhatIsCutNeverHappened) {
   MembershipLog log = FoundedByThree();
   ASSERT_TRUE(log.Append(LogIndex(5), Adds(kFour)).ok());

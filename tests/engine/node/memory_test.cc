@@ -25,7 +25,7 @@ namespace {
 
 constexpr GroupId kTopicGroup{1};
 // Of Node::Step for a produce and for its flush, at a node that is alone.
-constexpr double kPerProduceMax = 15;
+constexpr double kPerProduceMax = 5.5;
 
 std::string BatchOf(size_t bytes) {
   const Record record{.key = std::nullopt, .value = std::string(bytes, 'x'), .timestamp_ms = 1};

@@ -137,6 +137,13 @@ TEST_F(NodeLiveness, ANodeWhoseDiskHangsLeadsNothingUntilItIsBack) {
   EXPECT_TRUE(world_.RunUntil([&] { return AllLed(Others(hung)); }, bound + kTimeout * 3));
   EXPECT_TRUE(world_.Noted(hung, "disk_stalled"));
   EXPECT_TRUE(world_.slots_.at(hung).node->Status(world_.now_).disk_stalled);
+  // Nor any group that it gets meanwhile.
+  ASSERT_TRUE(world_.Succeeds<CreateTopicResponse>(
+      CreateTopicRequest{.name = "v", .partitions = 1, .replication_factor = 3}));
+  EXPECT_TRUE(world_.RunUntil([&] {
+    const GroupView* const young = world_.GroupAt(hung, GroupId(3));
+    return young != nullptr && young->raft->disk_stalled();
+  }));
   for (const GroupView& view : world_.slots_.at(hung).node->Groups()) {
     EXPECT_NE(view.raft->role(), raft::Role::kLeader);
   }

@@ -66,6 +66,41 @@ TEST(NodeMembership, LearnerThatIsDownIsNotPromoted) {
       world.RunUntil([&] { return AllSee(world, {kOne, kFour}, {kOne, kTwo, kThree, kFour}); }));
 }
 
+TEST(NodeMembership, NodeThatJoinsAgainHasToCatchUpAgain) {
+  ClusterWorld world = Founded();
+  JoinFour(world);
+  const Nodes founders = {kOne, kTwo, kThree};
+  ASSERT_TRUE(world.RunUntil([&] { return AllSee(world, founders, {kOne, kTwo, kThree, kFour}); }));
+  ASSERT_TRUE(world.Succeeds<RemoveMemberResponse>(RemoveMemberRequest{kFour}));
+  ASSERT_TRUE(world.RunUntil([&] { return AllSee(world, founders, founders); }));
+  ASSERT_TRUE(world.Succeeds<AddMemberResponse>(AddMemberRequest{kFour}));
+  // Its rounds of before count no more.
+  world.Run(Duration::Millis(200));
+  EXPECT_TRUE(AllSee(world, founders, founders));
+  EXPECT_TRUE(world.RunUntil([&] { return AllSee(world, founders, {kOne, kTwo, kThree, kFour}); }));
+}
+
+TEST(NodeMembership, NodesThatStartAgainFindEachOtherWithoutTheOneTheyJoinedBy) {
+  ClusterWorld world = Founded();
+  for (const NodeId node : {kOne, kTwo, kThree}) world.Crash(node);
+  world.Boot(kTwo);
+  world.Boot(kThree);
+  EXPECT_TRUE(world.RunUntil([&] { return world.Leader(kCatalogGroup) != kNoNode; }));
+}
+
+TEST(NodeMembership, RemovedNodeMayBeTakenAwayWhateverHappensToTheOthers) {
+  ClusterWorld world(2);
+  ASSERT_TRUE(world.RunUntil([&] { return world.Leader(kCatalogGroup) != kNoNode; }));
+  world.Run(Duration::Seconds(3));
+  ASSERT_TRUE(world.Succeeds<RemoveMemberResponse>(RemoveMemberRequest{kTwo}));
+  // At once: that all was committed nobody had to write down.
+  world.Crash(kTwo);
+  world.Crash(kOne);
+  world.Boot(kOne);
+  EXPECT_TRUE(world.RunUntil([&] { return world.Leader(kCatalogGroup) == kOne; }));
+  EXPECT_EQ(world.ReasonOf(RemoveMemberRequest{kTwo}), "NOT_A_MEMBER");
+}
+
 TEST(NodeMembership, RemovedNodeSaysSoAndMayComeBack) {
   ClusterWorld world = Founded();
   ASSERT_TRUE(world.Succeeds<RemoveMemberResponse>(RemoveMemberRequest{kThree}));

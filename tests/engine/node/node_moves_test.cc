@@ -100,6 +100,15 @@ TEST_F(NodeMoves, PartitionMovesToEntirelyOtherNodes) {
   EXPECT_EQ(EndAt(kFour), Offset(2));
 }
 
+TEST_F(NodeMoves, WhatHasMovedToOneNodeNeedsNobodyElseAfterALossOfPower) {
+  ASSERT_TRUE(MoveTo({kFour}));
+  ASSERT_TRUE(world_.RunUntil([&] { return !world_.HasFiles(kOne, kGroup); }));
+  world_.Crash(kFour);
+  world_.Boot(kFour);
+  EXPECT_TRUE(world_.RunUntil([&] { return world_.Leader(kGroup) == kFour; }));
+  EXPECT_TRUE(Produce("a"));
+}
+
 TEST_F(NodeMoves, MoveGoesOnUnderTheNextLeader) {
   ASSERT_TRUE(Produce("a"));
   const NodeId first = world_.Leader(kGroup);

@@ -271,6 +271,7 @@ std::vector<std::string> NotedRolesOfLoneVoter(bool pre_vote) {
   options.pre_vote = pre_vote;
   NodeWorld world(std::move(options));
   EXPECT_TRUE(world.Boot().ok());
+  world.MeetFounders();
   world.Advance(Duration::Seconds(5));
   std::vector<std::string> roles;
   for (const Note& note : world.notes_) {

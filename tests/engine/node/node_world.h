@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/base/check.h"
 #include "engine/log/log.h"
 #include "engine/node/node.h"
 #include "engine/node/recovered_group.h"
@@ -80,6 +81,30 @@ class MapDisk : public DirectoryView {
 class NodeWorld {
  public:
   explicit NodeWorld(NodeOptions options) : options_(std::move(options)) {}
+
+  // Every other founder is new, too, and has met this node.
+  void MeetFounders() {
+    std::optional<Introduction> own;
+    const auto look = [&] {
+      for (const SendPeer& send : sent_) {
+        if (send.message.introduction != nullptr) own = *send.message.introduction;
+      }
+    };
+    look();
+    if (!own.has_value()) Advance(options_.election_timeout);
+    look();
+    TIDEMARK_CHECK(own.has_value());
+    for (const NodeId founder : options_.voters) {
+      if (founder == options_.id) continue;
+      Tell(PeerReceived{founder,
+                        {.group = kCatalogGroup,
+                         .message = {.from = founder, .to = options_.id},
+                         .introduction = std::make_shared<const Introduction>(
+                             Introduction{.incarnation = Incarnation(100 + founder.value()),
+                                          .known = own->incarnation,
+                                          .founding = true})}});
+    }
+  }
 
   static NodeOptions SingleNode() {
     NodeOptions options;

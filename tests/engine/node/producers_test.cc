@@ -29,7 +29,7 @@ TEST(Producers, BatchWithoutProducerIsAlwaysAppended) {
   EXPECT_EQ(table.size(), 0u);
 }
 
-TEST(Producers, RetryIsAnsweredWithItsFirstPlace) {
+TEST(Producers, S6_3_RetryIsAnsweredWithItsFirstPlace) {
   ProducerTable table;
   table.Record(Batch(7, 0, 0, 3), LogIndex(4), Offset(10));
   table.Record(Batch(7, 0, 3, 2), LogIndex(5), Offset(13));

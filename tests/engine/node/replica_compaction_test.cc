@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/limits.h"
 #include "engine/log/batch.h"
+#include "engine/log/segment.h"
 #include "engine/node/node.h"
 #include "tests/engine/node/node_world.h"
 
@@ -110,7 +111,7 @@ std::map<std::string, std::string> StateOf(const std::vector<DecodedRecord>& rec
   return state;
 }
 
-TEST(ReplicaCompaction, LeavesTheLastValueOfEachKeyAndItsPlaceThroughRestarts) {
+TEST(ReplicaCompaction, S5_3_LeavesTheLastValueOfEachKeyAndItsPlaceThroughRestarts) {
   NodeWorld world = WithTopic(Compacted());
   std::map<std::string, std::string> expected;
   for (int i = 0; i < 200; ++i) {
@@ -131,6 +132,34 @@ TEST(ReplicaCompaction, LeavesTheLastValueOfEachKeyAndItsPlaceThroughRestarts) {
   EXPECT_EQ(Put(world, "key1", "last").base_offset, Offset(200));
   expected["key1"] = "last";
   EXPECT_TRUE(StateOf(Consume(world)) == expected);
+}
+
+// Even where there is nobody else: its frames are there.
+TEST(ReplicaCompaction, R26ACompactedSegmentWhoseHeaderIsLostIsRepairedFromItsOwnFrames) {
+  NodeWorld world = WithTopic(Compacted());
+  for (int i = 0; i < 200; ++i) Put(world, absl::StrCat("key", i % 5), Value(i));
+  Wait(world, Duration::Seconds(30));
+  ASSERT_GT(world.node_->counters().compaction_passes, 0u);
+  const std::map<std::string, std::string> expected = StateOf(Consume(world));
+  std::optional<FileId> compacted;
+  for (const auto& [file, contents] : world.disk_.files_) {
+    const auto header = DecodeSegmentHeader(contents);
+    if (file.group == kTopicGroup && header.ok() && header->sparse.has_value()) compacted = file;
+  }
+  ASSERT_TRUE(compacted.has_value());
+  const std::string before = world.disk_.files_.at(*compacted);
+  world.disk_.files_.at(*compacted).replace(0, 512, 512, '\0');
+  ASSERT_TRUE(world.Boot().ok());
+  world.Advance(Duration::Seconds(3));
+  EXPECT_EQ(world.node_->counters().segments_repaired, 1u);
+  const std::string& after = world.disk_.files_.at(*compacted);
+  ASSERT_TRUE(DecodeSegmentHeader(after).ok());
+  EXPECT_TRUE(DecodeSegmentHeader(after)->sparse.has_value());
+  EXPECT_TRUE(after.substr(kSegmentHeaderBytes) == before.substr(kSegmentHeaderBytes));
+  EXPECT_TRUE(StateOf(Consume(world)) == expected);
+  ASSERT_TRUE(world.Boot().ok());
+  world.Advance(Duration::Seconds(3));
+  EXPECT_EQ(world.node_->counters().segments_repaired, 0u);
 }
 
 TEST(ReplicaCompaction, WaitsUntilEnoughIsDirty) {

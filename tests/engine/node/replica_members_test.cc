@@ -18,12 +18,16 @@ const GroupId kGroup{7};
 // Replica of node 3, whose flushes are done at once.
 class ReplicaMembers : public ::testing::Test {
  protected:
-  void Begin(Replica::Fence fence) {
-    replica_ = std::make_unique<Replica>(Replica::Options{.group = kGroup,
-                                                          .raft = {.self = kThree},
-                                                          .origin = {kOne, kTwo, kThree},
-                                                          .fence = fence},
-                                         EmptyGroup(kGroup, LogOptions()), &shared_, Prng(1));
+  void Begin(Replica::Fence fence, std::vector<NodeId> origin = {kOne, kTwo, kThree},
+             bool pre_vote = true) {
+    RecoveredGroup recovered = EmptyGroup(kGroup, LogOptions());
+    recovered.members.SetOrigin(origin);
+    replica_ =
+        std::make_unique<Replica>(Replica::Options{.group = kGroup,
+                                                   .raft = {.self = kThree, .pre_vote = pre_vote},
+                                                   .origin = std::move(origin),
+                                                   .fence = fence},
+                                  std::move(recovered), &shared_, Prng(1));
     replica_->Start(now_, out_);
     Settle();
   }
@@ -42,6 +46,11 @@ class ReplicaMembers : public ::testing::Test {
         }
       }
     }
+  }
+  void Wait(Duration time) {
+    now_.instant = now_.instant + time;
+    replica_->OnTimer(now_, out_);
+    Settle();
   }
   template <typename Body>
   void Hear(NodeId from, uint64_t term, Body body) {
@@ -98,6 +107,30 @@ TEST_F(ReplicaMembers, WhoCameBackHearsNoLeaderOfBefore) {
   Hear(kTwo, 4, Append("", 4));
   EXPECT_EQ(replica_->log().last_index(), LogIndex(0));
   EXPECT_EQ(replica_->raft().term(), Term(5));
+}
+
+// By its founders it is a voter still; a candidacy would raise terms that depose the leader for
+// ever.
+TEST_F(ReplicaMembers, R14_WhoCameBackDoesNotCampaignBeforeItHasItsOwnAdmission) {
+  for (const bool pre_vote : {true, false}) {
+    Begin({.term = Term(5), .index = LogIndex(1)}, {kOne, kTwo, kThree}, pre_vote);
+    for (int i = 0; i < 10; ++i) Wait(Duration::Seconds(2));
+    Hear(kOne, 5, raft::TimeoutNow{});
+    EXPECT_FALSE(Said<raft::VoteRequest>());
+    EXPECT_EQ(replica_->raft().role(), raft::Role::kFollower);
+    EXPECT_EQ(replica_->raft().term(), Term(5));
+    Hear(kOne, 5, Append("", 5));
+    for (int i = 0; i < 3; ++i) Wait(Duration::Seconds(2));
+    EXPECT_TRUE(Said<raft::VoteRequest>()) << "it is admitted, and nobody leads";
+  }
+}
+
+// What moved away from its only replica and came back is led by others in between.
+TEST_F(ReplicaMembers, R14_TheOnlyFounderThatCameBackDoesNotElectItself) {
+  Begin({.term = Term(5), .index = LogIndex(1)}, {kThree});
+  for (int i = 0; i < 3; ++i) Wait(Duration::Seconds(2));
+  EXPECT_EQ(replica_->raft().role(), raft::Role::kFollower);
+  EXPECT_EQ(replica_->log().last_index(), LogIndex(0));
 }
 
 TEST_F(ReplicaMembers, ControlEntriesOfTheFutureAreNotStored) {

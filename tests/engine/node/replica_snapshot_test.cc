@@ -163,7 +163,7 @@ TEST_F(Snapshots, GoesOnWhereItWasAfterARestartAndWithAnotherLeader) {
   EXPECT_LT(received(), all - before + 3 * kSegmentBytesMin);
 }
 
-TEST_F(Snapshots, AppendsGoOnMeanwhileAndTheRateIsKept) {
+TEST_F(Snapshots, S5_2_AppendsGoOnMeanwhileAndTheRateIsKept) {
   Produce(60);
   const size_t wiped = Follower();
   world.Kill(wiped);
@@ -219,6 +219,43 @@ TEST_F(Snapshots, R3ATopicThatKeepsNextToNothingStillHasSomethingToShip) {
            here->log->last_index() == world.GroupAt(*leader, kBrief)->log->last_index();
   }));
   EXPECT_GE(Installed(away), 1u);
+}
+
+// What was compacted is gone for raft also where nothing is missing before it: at the very front.
+TEST_F(Snapshots, AMemberThatLacksWhatWasCompactedGetsFullSegments) {
+  constexpr GroupId kCompacted{2};
+  world.Ask(*world.LeaderOf(kCatalogGroup),
+            CreateTopicRequest{.name = "compacted",
+                               .partitions = 1,
+                               .replication_factor = 3,
+                               .segment_bytes = kSegmentBytesMin,
+                               .cleanup = {.policy = Cleanup::kCompact}});
+  ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kCompacted).has_value(); }));
+  const auto produce = [&](int batches) {
+    const Record record{.key = "key", .value = std::string(4000, 'x'), .timestamp_ms = 1};
+    for (int i = 0; i < batches; ++i) {
+      ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kCompacted).has_value(); }));
+      world.Ask(*world.LeaderOf(kCompacted),
+                ProduceRequest{"compacted", PartitionId(0), *EncodeBatch(std::span(&record, 1))});
+      world.Advance(Duration::Millis(100));
+    }
+  };
+  produce(40);
+  world.Advance(Duration::Seconds(20));
+  const size_t wiped = (*world.LeaderOf(kCompacted) + 1) % 3;
+  ASSERT_GT(world.GroupAt(*world.LeaderOf(kCompacted), kCompacted)->log->compacted_end(),
+            LogIndex(1));
+  world.Kill(wiped);
+  world.at(wiped).disk.files_.clear();
+  produce(1);
+  world.Boot(wiped);
+  EXPECT_TRUE(world.AdvanceUntil([&] {
+    const std::optional<size_t> leader = world.LeaderOf(kCompacted);
+    const std::optional<GroupView> here = world.GroupAt(wiped, kCompacted);
+    return leader.has_value() && here.has_value() &&
+           here->log->last_index() == world.GroupAt(*leader, kCompacted)->log->last_index();
+  }));
+  EXPECT_GE(Installed(wiped), 1u);
 }
 
 // What is known of producers comes with it: a retry is a retry at the new leader.

@@ -209,7 +209,7 @@ TEST(ReplicaStorage, ARemovalThatFailsIsTriedAgain) {
   }
 }
 
-TEST(ReplicaStorage, AfterASyncThatFailedOnceTheReplicaVerifiesItsFilesAndGoesOn) {
+TEST(ReplicaStorage, R27AfterASyncThatFailedOnceTheReplicaVerifiesItsFilesAndGoesOn) {
   NodeWorld world = BootedWithTopic();
   EXPECT_EQ(world.Get<ProduceResponse>(Numbered(0)).base_offset, Offset(0));
   FailNextFlush(world, absl::UnavailableError("cannot sync: Input/output error"));
@@ -225,7 +225,7 @@ TEST(ReplicaStorage, AfterASyncThatFailedOnceTheReplicaVerifiesItsFilesAndGoesOn
   EXPECT_TRUE(world.Get<ProduceResponse>(Numbered(0)).duplicate);
 }
 
-TEST(ReplicaStorage, WhatIsReadAgainCountsOnlyWhenItIsWrittenAgain) {
+TEST(ReplicaStorage, R27WhatIsReadAgainCountsOnlyWhenItIsWrittenAgain) {
   NodeWorld world = BootedWithTopic();
   world.Get<ProduceResponse>(Numbered(0));
   // All of it is in the page cache, and the sync failed.
@@ -261,6 +261,7 @@ TEST(ReplicaStorage, ARestartedVoterPromisesNothingBeforeItsHardStateIsWrittenAg
   options.voters = {NodeId(1), NodeId(2), NodeId(3)};
   NodeWorld world(options);
   ASSERT_TRUE(world.Boot().ok());
+  world.MeetFounders();
   const auto ask = [&](NodeId candidate, uint64_t term) {
     world.sent_.clear();
     world.Tell(PeerReceived{

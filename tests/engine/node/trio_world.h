@@ -76,6 +76,20 @@ class TrioWorld {
     Deliver();
   }
 
+  // As if member `from` had sent it.
+  void Hear(size_t i, size_t from, GroupId group, SnapshotMessage message) {
+    PeerMessage envelope{.group = group, .message = {}};
+    envelope.message.from = NodeId(from + 1);
+    envelope.message.to = NodeId(i + 1);
+    envelope.snapshot = std::make_shared<const SnapshotMessage>(std::move(message));
+    Tell(i, PeerReceived{NodeId(from + 1), std::move(envelope)});
+    Deliver();
+  }
+  void TellDamage(size_t i, const FileId& file) {
+    Tell(i, DamageFound{file});
+    Deliver();
+  }
+
   // Runs timers for `duration`.
   void Advance(Duration duration) {
     const Instant end = now_.instant + duration;

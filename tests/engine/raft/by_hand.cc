@@ -15,7 +15,7 @@ void Cluster::DeliverAt(size_t place, bool keep) {
   if (!nodes_.contains(to) || !up(to) || cut_.contains({message.from, to})) return;
   ++delivered_;
   Effects effects;
-  raft(to).OnMessage(now_, std::move(message), effects);
+  raft(to).OnMessage(now_, message, effects);
   Absorb(to, effects);
 }
 

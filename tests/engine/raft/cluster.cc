@@ -349,7 +349,7 @@ bool Cluster::StepOnce(Instant until) {
       NodeState& node = Node(at);
       const TestLog::Read read = node.reads_due.begin()->second;
       node.reads_due.erase(node.reads_due.begin());
-      std::vector<Entry> entries;
+      EntryList entries;
       if (!prng_.Chance(options_.read_failure, 1000)) {
         const LogIndex cached = std::exchange(node.log.cached_from, LogIndex{1});
         entries = node.log.Entries(read.first, read.max_bytes, 64);
@@ -365,7 +365,7 @@ bool Cluster::StepOnce(Instant until) {
       at = message.to;
       if (!up(at) || cut_.contains({message.from, at})) break;
       ++delivered_;
-      raft(at).OnMessage(now_, std::move(message), effects);
+      raft(at).OnMessage(now_, message, effects);
       Absorb(at, effects);
       break;
     }

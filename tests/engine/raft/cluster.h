@@ -38,7 +38,7 @@ class TestLog final : public RaftLog {
   void AppendConfChange(Term term, const ConfChange& change) override;
   std::optional<ConfChange> ConfChangeAt(LogIndex index) const override;
   std::optional<SnapshotMeta> Snapshot() const override { return snapshot; }
-  std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
+  EntryList Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override;
   void ReadAsync(NodeId to, LogIndex first, uint64_t max_bytes) override;
   bool Fits(const Entry& entry) const override;
   bool has_room() const override { return has_room_; }

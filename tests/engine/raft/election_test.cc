@@ -377,6 +377,51 @@ TEST(Election, WhoeverIsAskedToCampaignDoesNotWaitForTheWriteOfTheLastVote) {
   EXPECT_EQ(effects.persist, (HardState{.term = Term{2}, .vote = kOne}));
 }
 
+// Its members are those of the entries that it has: by them it may be a voter that it is no more.
+TEST(Election, AMemberThatIsFencedNeitherVotesNorCampaignsBeforeItsFenceIsDurable) {
+  for (const bool pre_vote : {true, false}) {
+    Config config = TestConfig();
+    config.pre_vote = pre_vote;
+    config.campaign_at_start = true;
+    config.fence = LogIndex{3};
+    Member member({.config = config, .state = {.term = Term{4}}, .log = {1, 1}});
+    for (int i = 0; i < 5; ++i)
+      EXPECT_TRUE(All<VoteRequest>(member.Timeout().messages, kTwo).empty());
+    Effects asked;
+    EXPECT_FALSE(member.raft().Campaign(member.now(), asked).ok());
+    for (const bool transfer : {true, false}) {
+      VoteRequest ask = Ask(9, 4);
+      ask.leadership_transfer = transfer;
+      const Effects out = member.Receive(kTwo, 5, ask);
+      EXPECT_TRUE(out.messages.empty() && out.messages_after_persist.empty());
+    }
+    member.Receive(kTwo, 4, TimeoutNow{});
+    EXPECT_EQ(member.raft().term(), Term{4});
+    EXPECT_EQ(member.raft().role(), Role::kFollower);
+    AppendRequest append{.prev_index = LogIndex{2},
+                         .prev_term = Term{1},
+                         .commit = LogIndex{2},
+                         .entries = MakeEntries(LogIndex{3}, {4}),
+                         .all_durable = LogIndex{0},
+                         .sequence = 1};
+    member.Receive(kTwo, 4, append);
+    member.Timeout();
+    EXPECT_EQ(member.raft().role(), Role::kFollower) << "it has it, but not on its disk";
+    member.Persist();
+    member.Timeout();
+    EXPECT_NE(member.raft().role(), Role::kFollower);
+  }
+}
+
+TEST(Election, TheOnlyVoterThatIsFencedDoesNotElectItself) {
+  Config config = TestConfig();
+  config.fence = LogIndex{3};
+  Member member({.nodes = 1, .config = config, .state = {.term = Term{4}}});
+  member.Timeout();
+  member.Persist();
+  EXPECT_EQ(member.raft().role(), Role::kFollower);
+}
+
 TEST(Election, VotesTellOfCommitsUnlessTheyShallNot) {
   for (const bool tell : {true, false}) {
     Config config = NoPreVote();

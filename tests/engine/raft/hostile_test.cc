@@ -51,8 +51,8 @@ class Forger {
     return Term{term + (prng_.Chance(1, 10) ? 1 : 0)};
   }
 
-  std::vector<Entry> Entries(LogIndex prev, Term prev_term) {
-    std::vector<Entry> entries;
+  EntryList Entries(LogIndex prev, Term prev_term) {
+    EntryList entries;
     if (prev.value() > 1'000'000) return entries;
     uint64_t offset = prev.value();
     uint64_t term = prev_term.value();

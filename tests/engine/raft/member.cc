@@ -5,8 +5,8 @@
 
 namespace tidemark::raft {
 
-std::vector<Entry> MakeEntries(LogIndex first, const std::vector<uint64_t>& terms) {
-  std::vector<Entry> entries;
+EntryList MakeEntries(LogIndex first, const std::vector<uint64_t>& terms) {
+  EntryList entries;
   LogIndex index = first;
   for (const uint64_t term : terms) {
     // Every entry has one record, so index and offset run in step.
@@ -24,7 +24,8 @@ Member::Member(Setup setup) {
   setup.config.self = kOne;
   for (uint64_t i = 1; i <= setup.nodes; ++i) setup.config.voters.push_back(NodeId{i});
   // The arithmetic of offsets in MakeEntries holds without a no-op only; tests that need one elect.
-  log_.Restore(MakeEntries(LogIndex{1}, setup.log));
+  const EntryList log = MakeEntries(LogIndex{1}, setup.log);
+  log_.Restore({log.begin(), log.end()});
   raft_.emplace(setup.config, setup.state, setup.commit, &log_, Prng(7));
   Effects effects;
   raft_->Start(now_, effects);
@@ -84,7 +85,7 @@ Effects Member::Propose(const std::string& payload) {
   return effects;
 }
 
-Effects Member::ReadDone(NodeId to, std::vector<Entry> entries) {
+Effects Member::ReadDone(NodeId to, EntryList entries) {
   if (!log_.reads.empty()) log_.reads.pop_front();
   Effects effects;
   raft_->OnEntriesRead(now_, to, std::move(entries), effects);

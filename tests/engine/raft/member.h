@@ -23,7 +23,7 @@ inline constexpr NodeId kFour{4};
 inline constexpr NodeId kFive{5};
 
 // Entries with the given terms from `first` on, with a record each.
-std::vector<Entry> MakeEntries(LogIndex first, const std::vector<uint64_t>& terms);
+EntryList MakeEntries(LogIndex first, const std::vector<uint64_t>& terms);
 
 // One member (node 1 of `nodes`) driven by hand: the test plays network, disk and clock.
 class Member {
@@ -49,7 +49,7 @@ class Member {
   // Lets the election timeout pass.
   Effects Timeout();
   Effects Propose(const std::string& payload);
-  Effects ReadDone(NodeId to, std::vector<Entry> entries);
+  Effects ReadDone(NodeId to, EntryList entries);
   Effects PeerReset(NodeId peer);
   Effects PeerLost(NodeId peer);
   // Everything committed is applied.

@@ -46,6 +46,21 @@ TEST(Inflights, RunsRoundItsRingForEver) {
   EXPECT_EQ(inflights.bytes(), 99u + 100u);
 }
 
+TEST(Inflights, LetsOneMessagePassAfterARefusalAndOneMoreWithEachThatIsAcknowledged) {
+  Inflights inflights(4, 1000);
+  inflights.StartSlowly();
+  uint64_t last = 0;
+  for (const size_t window : {1u, 2u, 4u, 4u}) {
+    EXPECT_EQ(inflights.window(), window);
+    while (!inflights.full()) inflights.Add(LogIndex{++last}, 1);
+    EXPECT_EQ(inflights.messages(), window);
+    inflights.FreeTo(LogIndex{last});
+  }
+  inflights.StartSlowly();
+  inflights.OpenWindow();
+  EXPECT_EQ(inflights.window(), 4u);
+}
+
 TEST(Progress, AnAcknowledgementNeverLowersMatchOrNext) {
   Progress peer(NodeId{2}, 4, 100);
   peer.ResetForTerm(LogIndex{10}, Instant());
@@ -103,6 +118,9 @@ TEST(Progress, ARefusalWhileStreamingGoesBackToTheMatch) {
   EXPECT_TRUE(peer.Refused(LogIndex{12}, LogIndex{2}));
   EXPECT_EQ(peer.state, Progress::State::kProbe);
   EXPECT_EQ(peer.next, LogIndex{9});
+  EXPECT_EQ(peer.inflights.window(), 1u);
+  peer.ResetForTerm(LogIndex{10}, Instant());
+  EXPECT_EQ(peer.inflights.window(), 4u);
 }
 
 TEST(Progress, AfterASnapshotThePeerIsProbedBehindIt) {

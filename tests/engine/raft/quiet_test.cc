@@ -156,6 +156,41 @@ TEST(Quiet, ALeaderIsWokenByWhateverHappens) {
   EXPECT_FALSE(wakes([](Member& m) { m.Receive(kTwo, 1, HeartbeatReply{.quiet = true}); }));
 }
 
+TEST(Quiet, ALeaderIsWokenByWhatItWasGivenBeforeItIsToldOfIt) {
+  const std::function<void(Member&)> whats[] = {
+      [](Member& m) { m.Receive(kTwo, 1, HeartbeatReply{.quiet = true}); },
+      // One that is no member of this group.
+      [](Member& m) { m.PeerLost(NodeId{9}); },
+      [](Member& m) { m.PeerReset(NodeId{9}); },
+      [](Member& m) { m.ReadDone(NodeId{9}, {}); },
+      // A shutdown asks for this; here, too, there is nobody.
+      [](Member& m) {
+        Effects fx;
+        EXPECT_FALSE(m.raft().TransferLeadership(m.now(), NodeId{9}, fx).ok());
+      },
+      [](Member& m) {
+        Effects fx;
+        EXPECT_FALSE(m.raft().Campaign(m.now(), fx).ok());
+      },
+      [](Member& m) {
+        Effects fx;
+        m.raft().SetDiskStalled(m.now(), false, fx);
+      },
+      [](Member& m) {
+        Effects fx;
+        m.raft().ReportUnreachable(m.now(), kTwo, fx);
+      },
+  };
+  for (const auto& what : whats) {
+    Member member({.config = QuietConfig()});
+    Lead(member);
+    FallQuiet(member);
+    member.log().AppendNew(member.raft().term(), "x");
+    what(member);
+    EXPECT_FALSE(member.raft().quiet());
+  }
+}
+
 TEST(Quiet, ALeaderWhoseFollowersNodesAreSilentStepsDownAtOnce) {
   Member member({.config = QuietConfig()});
   Lead(member);

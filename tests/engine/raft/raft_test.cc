@@ -82,18 +82,18 @@ TEST(Raft, MalformedAppendsAreIgnoredAndCounted) {
   const auto entries = [](uint64_t first, std::vector<uint64_t> terms) {
     return MakeEntries(LogIndex{first}, terms);
   };
-  const auto request = [](uint64_t prev, uint64_t prev_term, std::vector<Entry> list,
+  const auto request = [](uint64_t prev, uint64_t prev_term, EntryList list,
                           uint64_t sequence = 1) {
     return AppendRequest{.prev_index = LogIndex{prev},
                          .prev_term = Term{prev_term},
                          .entries = std::move(list),
                          .sequence = sequence};
   };
-  std::vector<Entry> gap = entries(1, {1, 1});
+  EntryList gap = entries(1, {1, 1});
   gap[1].index = LogIndex{3};
-  std::vector<Entry> offsets = entries(1, {1, 1});
+  EntryList offsets = entries(1, {1, 1});
   offsets[1].base_offset = Offset{5};
-  std::vector<Entry> overflow = entries(1, {1});
+  EntryList overflow = entries(1, {1});
   overflow[0].base_offset = Offset{UINT64_MAX};
   Member member({});
   const AppendRequest malformed[] = {

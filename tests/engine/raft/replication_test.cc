@@ -314,11 +314,62 @@ TEST(Replication, AReadOvertakenByEventsIsDropped) {
   member.log().cached_from = LogIndex{5};
   member.Receive(kTwo, 1, Ack(1, 1));
   ASSERT_EQ(member.log().reads.size(), 1u);
-  const std::vector<Entry> stale(member.log().entries().begin() + 1,
-                                 member.log().entries().begin() + 3);
+  const EntryList stale(member.log().entries().begin() + 1, member.log().entries().begin() + 3);
   member.Receive(kTwo, 1, Ack(4, 1));
   const Effects read = member.ReadDone(kTwo, stale);
   EXPECT_TRUE(read.messages.empty());
+}
+
+// Of six committed entries peer 2 lacks five, which are not in memory, and peer 3 none.
+Member Lagging() {
+  Config config = TestConfig();
+  config.paced_catch_up = true;
+  config.append_entries_max = 2;
+  Member member({.config = config});
+  member.Elect();
+  for (int i = 0; i < 5; ++i) member.Propose("old");
+  member.Persist();
+  member.Receive(kThree, 1, Ack(6, 1));
+  EXPECT_EQ(member.raft().commit(), LogIndex{6});
+  member.log().cached_from = LogIndex{7};
+  EXPECT_FALSE(member.raft().MayWait(member.now(), kTwo));
+  member.Receive(kTwo, 1, Ack(1, 1));
+  EXPECT_EQ(member.log().reads.size(), 1u);
+  return member;
+}
+
+TEST(Replication, WhatAPeerLacksThatNobodyWaitsForIsReadWhateverIsInMemory) {
+  Member member = Lagging();
+  EXPECT_TRUE(member.raft().MayWait(member.now(), kTwo));
+  EXPECT_FALSE(member.raft().MayWait(member.now(), kThree));
+  member.log().cached_from = LogIndex{1};
+  const auto& log = member.log().entries();
+  const Effects read = member.ReadDone(kTwo, {log.begin() + 1, log.begin() + 3});
+  EXPECT_EQ(All<AppendRequest>(read.messages, kTwo).size(), 1u);
+  ASSERT_EQ(member.log().reads.size(), 1u);
+  EXPECT_EQ(member.log().reads.front().first, LogIndex{4});
+
+  // With the end of what is committed it is one like the others.
+  const Effects last = member.ReadDone(kTwo, {log.begin() + 3, log.begin() + 5});
+  EXPECT_EQ(All<AppendRequest>(last.messages, kTwo).size(), 2u);
+  EXPECT_TRUE(member.log().reads.empty());
+  EXPECT_FALSE(member.raft().MayWait(member.now(), kTwo));
+}
+
+TEST(Replication, NobodyMayWaitWithoutWhomNothingIsCommitted) {
+  Member member = Lagging();
+  member.PeerReset(kThree);
+  EXPECT_FALSE(member.raft().MayWait(member.now(), kTwo));
+  member.Receive(kThree, 1, Ack(6, 1));
+  EXPECT_TRUE(member.raft().MayWait(member.now(), kTwo));
+  EXPECT_FALSE(member.raft().MayWait(member.now() + TestConfig().election_timeout, kTwo));
+}
+
+TEST(Replication, NobodyMayWaitWhoIsToLead) {
+  Member member = Lagging();
+  Effects out;
+  ASSERT_TRUE(member.raft().TransferLeadership(member.now(), kTwo, out).ok());
+  EXPECT_FALSE(member.raft().MayWait(member.now(), kTwo));
 }
 
 TEST(Replication, APeerThatNeedsRemovedEntriesIsAskedForTheRestAtThePaceOfHeartbeats) {

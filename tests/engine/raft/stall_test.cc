@@ -55,6 +55,23 @@ TEST(Stall, ALeaderNobodyAnswersStepsDownAtOnce) {
   EXPECT_EQ(member.raft().role(), Role::kFollower);
 }
 
+TEST(Stall, ALeaderStepsDownIfWhoeverWasAskedIsNoVoterAnyMore) {
+  Member member({});
+  member.Elect();
+  member.Persist();
+  member.Receive(kTwo, 1, Ack(1));
+  member.Receive(kThree, 1, Ack(1));
+  member.Apply();
+  member.Change({.changes = {{.kind = Change::Kind::kRemove, .node = kThree}}});
+  member.Persist();
+  member.Receive(kThree, 1, Ack(2, 2));
+  ASSERT_EQ(member.raft().commit(), LogIndex{2});
+  EXPECT_NE(Find<TimeoutNow>(Stall(member).messages, kThree), nullptr);
+  ASSERT_EQ(member.raft().role(), Role::kLeader);
+  member.Apply();
+  EXPECT_EQ(member.raft().role(), Role::kFollower);
+}
+
 TEST(Stall, TheOnlyVoterGoesOnLeading) {
   Member member({.nodes = 1});
   member.Persist();
@@ -82,6 +99,20 @@ TEST(Stall, NobodyCampaignsOrVotesWhileItsDiskHangsAndDoesAfterwards) {
   EXPECT_TRUE(Find<VoteReply>(asked.messages, kTwo)->granted);
   member.Timeout();
   EXPECT_EQ(member.raft().role(), Role::kPreCandidate);
+}
+
+TEST(Stall, ACandidateGivesUpAndIsNotElectedByVotesThatComeLater) {
+  Member member({});
+  member.Timeout();
+  member.Receive(kTwo, 1, VoteReply{.pre_vote = true, .granted = true});
+  ASSERT_EQ(member.raft().role(), Role::kCandidate);
+  Stall(member);
+  EXPECT_EQ(member.raft().role(), Role::kFollower);
+  EXPECT_EQ(member.raft().term(), Term{1});
+  member.Persist();
+  member.Receive(kTwo, 1, VoteReply{.granted = true});
+  member.Receive(kThree, 1, VoteReply{.granted = true});
+  EXPECT_EQ(member.raft().role(), Role::kFollower);
 }
 
 TEST(Stall, AFollowerTakesEntriesAndLearnsWhatIsCommitted) {

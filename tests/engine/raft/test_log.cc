@@ -59,8 +59,8 @@ void TestLog::TruncateSuffix(LogIndex from) {
   staged_.push_back(Op{.cut = from, .entry = {}});
 }
 
-std::vector<Entry> TestLog::Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) {
-  std::vector<Entry> result;
+EntryList TestLog::Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) {
+  EntryList result;
   if (first < first_ || first > last_index() || first < cached_from) return result;
   uint64_t bytes = 0;
   for (LogIndex i = first; i <= last_index() && result.size() < max_entries; ++i) {

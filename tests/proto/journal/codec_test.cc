@@ -148,8 +148,11 @@ Event AnyEvent(size_t kind) {
       return TimerFired{};
     case 10:
       return DiskSpace{.free_bytes = AnyNumber(), .total_bytes = AnyNumber()};
-    default:
+    case 11:
       return ShutdownRequested{};
+    default:
+      return DamageFound{
+          {.group = GroupId(AnyNumber()), .kind = FileKind::kSegment, .number = AnyNumber()}};
   }
 }
 
@@ -197,7 +200,7 @@ TEST(JournalCodec, EntriesOfAnAppendComeBackByteForByte) {
     const std::string frame = EncodeControlFrame(std::string(i, 'x'));
     append.entries.push_back(*EntryOf(LogIndex(i), Bytes::Copy(frame)));
   }
-  const std::vector<Entry> entries = append.entries;
+  const EntryList entries = append.entries;
   PeerMessage message{.group = GroupId(1), .message = {}};
   message.message.from = NodeId(1);
   message.message.to = NodeId(2);

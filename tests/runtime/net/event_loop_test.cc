@@ -105,6 +105,25 @@ TEST(EventLoop, HandlerMayRemoveItselfAndAnotherThatIsReadyInTheSameTurn) {
   EXPECT_EQ(loop->watch_count(), 0u);
 }
 
+TEST(EventLoop, WhatAHandlerPostsRunsInTheSameTurnAndWhatThatPostsInTheNext) {
+  auto loop = MakeLoop();
+  Pair pair;
+  std::string order;
+  const auto watch = loop->Watch(pair.a.get(), {.write = true}, [&](EventLoop::Ready) {
+    order += 'h';
+    loop->Post([&] {
+      order += 'p';
+      loop->Post([&] { order += 'q'; });
+    });
+  });
+  ASSERT_TRUE(watch.ok());
+  loop->RunOnce(kLong);
+  EXPECT_EQ(order, "hp");
+  loop->Unwatch(*watch);
+  loop->RunOnce(kLong);
+  EXPECT_EQ(order, "hpq");
+}
+
 TEST(EventLoop, TimersRunInOrderOfTheirMomentsAndCancelledOnesNever) {
   auto loop = MakeLoop();
   std::string order;
@@ -174,17 +193,20 @@ TEST(EventLoop, PostWakesASleepingLoopFromAnotherThreadAndKeepsOrder) {
   for (int i = 0; i < kCount; ++i) ASSERT_EQ(seen[i], i);
 }
 
-TEST(EventLoop, PostFromAHandlerRunsInTheNextTurnWithoutWaiting) {
+TEST(EventLoop, PostFromAHandlerRunsAtTheEndOfTheTurnAndTheNextInTheNextWithoutWaiting) {
   auto loop = MakeLoop();
   int runs = 0;
   loop->Post([&] {
     ++runs;
-    loop->Post([&] { ++runs; });
+    loop->Post([&] {
+      ++runs;
+      loop->Post([&] { ++runs; });
+    });
   });
   loop->RunOnce(kLong);
-  EXPECT_EQ(runs, 1);
-  loop->RunOnce(kLong);
   EXPECT_EQ(runs, 2);
+  loop->RunOnce(kLong);
+  EXPECT_EQ(runs, 3);
 }
 
 TEST(EventLoop, StopBeforeRunEndsItAtOnceAndItCanRunAgain) {

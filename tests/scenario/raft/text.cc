@@ -24,7 +24,7 @@ std::string Names(const raft::NodeSet& nodes) {
                        [](std::string* out, NodeId id) { absl::StrAppend(out, id.value()); });
 }
 
-std::string EntriesText(const std::vector<Entry>& entries) {
+std::string EntriesText(std::span<const Entry> entries) {
   return absl::StrJoin(entries, " ", [](std::string* out, const Entry& entry) {
     absl::StrAppend(out, EntryText(entry));
   });

@@ -179,6 +179,15 @@ TEST(CommitRules, SpeaksOfAFallingCommitAndOfCutCommittedEntries) {
   EXPECT_EQ(past.oracle(), "commit_rules");
 }
 
+TEST(CommitRules, SpeaksOfALeaderThatCountsWhoHasWhatIsOfAnOlderTerm) {
+  Verdict verdict;
+  CommitRules oracle(&verdict);
+  oracle.OnLeaderCommit(kGroup, kA, Term{3}, Term{3});
+  EXPECT_TRUE(verdict.ok());
+  oracle.OnLeaderCommit(kGroup, kA, Term{3}, Term{2});
+  EXPECT_EQ(verdict.oracle(), "commit_rules");
+}
+
 raft::Message Vote(NodeId from, NodeId to, uint64_t term) {
   return {.from = from, .to = to, .term = Term{term}, .body = raft::VoteReply{.granted = true}};
 }
@@ -534,6 +543,7 @@ ClusterFacts WellCluster() {
                              .commit = LogIndex{4},
                              .durable = LogIndex{4},
                              .last_prefix = 11,
+                             .voters = {kA, kB},
                              .failure = ""};
     facts.members.push_back(std::move(member));
   }
@@ -551,6 +561,7 @@ TEST(Progress, NamesWhatIsUnwell) {
   };
   using Group = ClusterFacts::Group;
   EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.members[1].up = false; }));
+  EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.members.pop_back(); }));
   EXPECT_TRUE(after([](ClusterFacts&, Group& g) { g.leads = true; }));
   EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.members[0].groups[kGroup].leads = false; }));
   EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.members[0].groups[kGroup].serving = false; }));
@@ -560,10 +571,22 @@ TEST(Progress, NamesWhatIsUnwell) {
   EXPECT_TRUE(after([](ClusterFacts&, Group& g) { g.commit = LogIndex{3}; }));
   EXPECT_TRUE(after([](ClusterFacts&, Group& g) { g.durable = LogIndex{3}; }));
   EXPECT_TRUE(after([](ClusterFacts&, Group& g) { g.failure = "sync failed"; }));
+  EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.members[0].groups[kGroup].voters = {kA}; }));
   EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.members[1].alive = {kB}; }));
   EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.members[1].groups.clear(); }));
   EXPECT_TRUE(after([](ClusterFacts& f, Group& g) { f.members[1].groups[GroupId{7}] = g; }));
   EXPECT_TRUE(after([](ClusterFacts& f, Group&) { f.clients[0].waits_for = "an answer"; }));
+}
+
+TEST(Progress, WhoIsAwayIsDoneWithoutAndNobodyElse) {
+  ClusterFacts facts = WellCluster();
+  const NodeId away = facts.members.back().id;
+  facts.members.pop_back();
+  EXPECT_NE(WhatIsUnwell(facts), "");
+  facts.away = {away};
+  EXPECT_EQ(WhatIsUnwell(facts), "");
+  for (auto& [group, state] : facts.members[0].groups) state.leads = false;
+  EXPECT_NE(WhatIsUnwell(facts), "") << "the others need a leader all the same";
 }
 
 }  // namespace

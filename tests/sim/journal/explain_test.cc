@@ -12,7 +12,7 @@
 namespace tidemark::sim {
 namespace {
 
-// The lines of every life of several seeds, one with a failed sync among them.
+// The lines of every life of several seeds, a failed sync and a pause among them.
 const std::vector<std::string>& Stories() {
   static const std::vector<std::string>* const lines = [] {
     auto* all = new std::vector<std::string>;
@@ -21,7 +21,9 @@ const std::vector<std::string>& Stories() {
         return line.find(what) != std::string::npos;
       });
     };
-    const auto enough = [&] { return told(": sync failed") && told("takes part again"); };
+    const auto enough = [&] {
+      return told(": sync failed") && told("takes part again") && told("the process stood still");
+    };
     for (uint64_t seed = 1; seed <= 5 || (!enough() && seed < 200); ++seed) {
       for (const NodeJournal& journal : RecordSeed(seed, Duration::Seconds(5))) {
         for (const std::string& run : journal.runs()) {

@@ -29,7 +29,7 @@ TEST(JournalReplay, DecidesTheSameThroughFaultsRestartsAndReopenedGroups) {
   uint64_t runs = 0;
   uint64_t steps = 0;
   uint64_t reopened = 0;
-  for (uint64_t seed = 1; seed <= 8 || (reopened == 0 && seed < 100); ++seed) {
+  for (uint64_t seed = 1; seed <= 14 || (reopened == 0 && seed < 100); ++seed) {
     for (const NodeJournal& journal : RecordSeed(seed, Duration::Seconds(5))) {
       reopened += journal.reopened();
       for (const std::string& run : journal.runs()) {

@@ -177,7 +177,9 @@ TEST(Timeline, AgreesWithWhatTheRunCountsAndChangesNothing) {
     all.Add(counted);
     ASSERT_EQ(result.hash, RunSeed(seed).hash);
     EXPECT_TRUE(result.ok()) << result.Line();
-    EXPECT_EQ(Count(timeline, MarkKind::kPowerLoss), counted[Probe::kPowerLoss]) << seed;
+    EXPECT_EQ(Count(timeline, MarkKind::kPowerLoss),
+              counted[Probe::kPowerLoss] + counted[Probe::kDiskWiped])
+        << seed;
     EXPECT_EQ(Count(timeline, MarkKind::kKill), counted[Probe::kProcessKilled]) << seed;
     EXPECT_EQ(Count(timeline, MarkKind::kPause), counted[Probe::kPause]) << seed;
     EXPECT_EQ(Count(timeline, MarkKind::kShutdown), counted[Probe::kGracefulRestart]) << seed;

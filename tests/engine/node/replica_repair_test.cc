@@ -1,0 +1,336 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/base/limits.h"
+#include "engine/log/batch.h"
+#include "engine/log/segment.h"
+#include "engine/log/verify.h"
+#include "tests/engine/node/trio_world.h"
+
+namespace tidemark {
+namespace {
+
+constexpr GroupId kTopicGroup{1};
+
+// Three nodes whose scrubbers are on and topic "t", three batches a segment.
+class Repairs : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (size_t i = 0; i < 3; ++i) {
+      world.at(i).options.scrub = {.bytes_per_second = 1u << 20, .pause = Duration::Seconds(1)};
+    }
+    world.BootAll();
+    ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kCatalogGroup).has_value(); }));
+    world.Ask(*world.LeaderOf(kCatalogGroup),
+              CreateTopicRequest{.name = "t",
+                                 .partitions = 1,
+                                 .replication_factor = 3,
+                                 .segment_bytes = kSegmentBytesMin});
+    ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kTopicGroup).has_value(); }));
+    for (int i = 0; i < 20; ++i) {
+      const Record record{.key = std::nullopt, .value = std::string(4000, 'x'), .timestamp_ms = i};
+      ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kTopicGroup).has_value(); }));
+      world.Ask(*world.LeaderOf(kTopicGroup),
+                ProduceRequest{"t", PartitionId(0), *EncodeBatch(std::span(&record, 1), {})});
+    }
+    ASSERT_TRUE(world.AdvanceUntil([&] {
+      for (size_t i = 0; i < 3; ++i) {
+        if (!LogOf(i).SealedSegmentAfter(LogIndex(6)).has_value()) return false;
+      }
+      return true;
+    }));
+  }
+
+  const Log& LogOf(size_t i) { return *world.GroupAt(i, kTopicGroup)->log; }
+  SealedSegment SegmentOf(size_t i, LogIndex after) { return *LogOf(i).SealedSegmentAfter(after); }
+  std::string& FileOf(size_t i, const SealedSegment& segment) {
+    return world.at(i).disk.files_.at(segment.file());
+  }
+  static std::string FramesIn(const std::string& file, const SealedSegment& segment) {
+    return file.substr(kSegmentHeaderBytes, segment.size - kSegmentHeaderBytes);
+  }
+  uint64_t Repaired(size_t i) { return world.at(i).node->counters().segments_repaired; }
+  size_t Notes(size_t i, std::string_view event) {
+    const auto& notes = world.at(i).notes;
+    return static_cast<size_t>(std::count_if(
+        notes.begin(), notes.end(), [&](const Note& note) { return note.event == event; }));
+  }
+
+  TrioWorld world;
+};
+
+TEST_F(Repairs, R26RotInAFullSegmentIsRepairedFromOtherReplicas) {
+  for (size_t i = 0; i < 3; ++i) {
+    const SealedSegment segment = SegmentOf(i, LogIndex(3));
+    const std::string before = FramesIn(FileOf(i, segment), segment);
+    FileOf(i, segment)[kSegmentHeaderBytes + 500] ^= 1;
+    const uint64_t repaired = Repaired(i);
+    ASSERT_TRUE(world.AdvanceUntil([&] { return Repaired(i) > repaired; })) << i;
+    EXPECT_EQ(FramesIn(FileOf(i, segment), segment), before);
+    EXPECT_TRUE(world.at(i).node->Groups()[1].raft != nullptr);
+  }
+  // And the next passes find nothing any more.
+  for (size_t i = 0; i < 3; ++i) world.at(i).notes.clear();
+  world.Advance(Duration::Seconds(30));
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(Notes(i, "scrub_finding"), 0u);
+}
+
+TEST_F(Repairs, R26ReplicasThatAreRottenInDifferentPlacesRepairEachOther) {
+  std::vector<std::string> before;
+  std::vector<SealedSegment> segments;
+  for (size_t i = 0; i < 3; ++i) {
+    segments.push_back(SegmentOf(i, LogIndex(3)));
+    before.push_back(FramesIn(FileOf(i, segments[i]), segments[i]));
+  }
+  // Each in another batch of the same segment.
+  for (size_t i = 0; i < 3; ++i) FileOf(i, segments[i])[kSegmentHeaderBytes + 500 + 4000 * i] ^= 1;
+  ASSERT_TRUE(
+      world.AdvanceUntil([&] { return Repaired(0) > 0 && Repaired(1) > 0 && Repaired(2) > 0; }));
+  for (size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(FramesIn(FileOf(i, segments[i]), segments[i]), before[i]);
+}
+
+TEST_F(Repairs, R26ALeaderWhoseLogIsDamagedHandsOver) {
+  const size_t leader = *world.LeaderOf(kTopicGroup);
+  const SealedSegment segment = SegmentOf(leader, LogIndex(3));
+  FileOf(leader, segment)[kSegmentHeaderBytes + 500] ^= 1;
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Notes(leader, "scrub_finding") > 0; }));
+  ASSERT_TRUE(world.AdvanceUntil([&] {
+    const auto leads = world.LeaderOf(kTopicGroup);
+    return leads.has_value() && leads != leader;
+  }));
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Repaired(leader) > 0; }));
+}
+
+TEST_F(Repairs, R26AFullSegmentWhoseHeaderIsLostDoesNotKeepTheNodeFromStarting) {
+  const size_t damaged = (*world.LeaderOf(kTopicGroup) + 1) % 3;
+  const SealedSegment segment = SegmentOf(damaged, LogIndex(3));
+  const std::string before = FileOf(damaged, segment).substr(0, segment.size);
+  for (const bool zeros : {false, true}) {
+    world.Kill(damaged);
+    FileOf(damaged, segment).replace(0, 512, 512, zeros ? '\0' : 'x');
+    world.at(damaged).notes.clear();
+    world.Boot(damaged);
+    ASSERT_TRUE(world.AdvanceUntil([&] { return Repaired(damaged) > 0; }));
+    EXPECT_EQ(Notes(damaged, "segment_damaged"), 1u);
+    EXPECT_EQ(FramesIn(FileOf(damaged, segment), segment),
+              before.substr(kSegmentHeaderBytes, segment.size - kSegmentHeaderBytes));
+    EXPECT_TRUE(DecodeSegmentHeader(FileOf(damaged, segment)).ok());
+  }
+  // And it is whole: another start finds nothing.
+  world.Kill(damaged);
+  world.at(damaged).notes.clear();
+  world.Boot(damaged);
+  world.Advance(Duration::Seconds(10));
+  EXPECT_EQ(Notes(damaged, "segment_damaged"), 0u);
+}
+
+TEST_F(Repairs, R26WhoeverReadsDamageHasItRepairedAtOnce) {
+  const size_t damaged = *world.LeaderOf(kTopicGroup);
+  const SealedSegment segment = SegmentOf(damaged, LogIndex(3));
+  const std::string before = FramesIn(FileOf(damaged, segment), segment);
+  FileOf(damaged, segment)[kSegmentHeaderBytes + 500] ^= 1;
+  world.TellDamage(damaged, segment.file());
+  ASSERT_EQ(Notes(damaged, "repair_begins"), 1u);
+  EXPECT_EQ(Notes(damaged, "scrub_finding"), 0u);
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Repaired(damaged) > 0; }));
+  EXPECT_EQ(FramesIn(FileOf(damaged, segment), segment), before);
+  // Of what is no full segment, or no file at all, nothing can be repaired.
+  world.TellDamage(damaged, {.group = kTopicGroup, .kind = FileKind::kSegment, .number = 999});
+  world.TellDamage(damaged, {.group = GroupId(77), .kind = FileKind::kSegment, .number = 1});
+  world.Advance(Duration::Seconds(1));
+  EXPECT_EQ(Notes(damaged, "repair_begins"), 1u);
+}
+
+TEST_F(Repairs, R19AReplicaThatIsOutvotedFetchesItsLogAnewAndCountsForNothingMeanwhile) {
+  for (const bool leads : {false, true}) {
+    const size_t wrong =
+        leads ? *world.LeaderOf(kTopicGroup) : (*world.LeaderOf(kTopicGroup) + 1) % 3;
+    const LogIndex last = LogOf(wrong).last_index();
+    const uint64_t digest = LogOf(wrong).digest();
+    ASSERT_GE(last, LogIndex(16));
+    world.Cut(wrong);
+    for (size_t other = 0; other < 3; ++other) {
+      if (other == wrong) continue;
+      world.Hear(wrong, other, kTopicGroup, DigestReport{.index = LogIndex(16), .digest = 4711});
+    }
+    world.Advance(Duration::Seconds(1));
+    ASSERT_EQ(Notes(wrong, "log_dropped"), 1u);
+    EXPECT_EQ(LogOf(wrong).last_index(), LogIndex(0));
+    EXPECT_NE(world.GroupAt(wrong, kTopicGroup)->raft->role(), raft::Role::kLeader);
+    // It has more to hear than it could say: it does not campaign, after a restart neither.
+    world.Advance(Duration::Seconds(3));
+    EXPECT_EQ(world.GroupAt(wrong, kTopicGroup)->raft->role(), raft::Role::kFollower);
+    EXPECT_EQ(LogOf(wrong).last_index(), LogIndex(0));
+    if (!leads) world.Kill(wrong);
+    world.Heal();
+    if (!leads) world.Boot(wrong);
+    ASSERT_TRUE(world.AdvanceUntil([&] { return world.GroupAt(wrong, kTopicGroup).has_value(); }));
+    ASSERT_TRUE(world.AdvanceUntil([&] { return LogOf(wrong).last_index() >= last; }));
+    EXPECT_TRUE(leads || LogOf(wrong).digest() == digest);
+    ASSERT_TRUE(world.AdvanceUntil([&] {
+      const size_t leader = world.LeaderOf(kTopicGroup).value_or(wrong);
+      return leader != wrong && LogOf(wrong).digest() == LogOf(leader).digest();
+    }));
+    world.at(wrong).notes.clear();
+  }
+}
+
+TEST_F(Repairs, TheStatusTellsOfDamageThatNobodyCanRepair) {
+  for (size_t i = 0; i < 3; ++i) {
+    const SealedSegment segment = SegmentOf(i, LogIndex(3));
+    FileOf(i, segment)[kSegmentHeaderBytes + 500] ^= 1;
+  }
+  world.Advance(Duration::Seconds(60));
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(Repaired(i), 0u);
+    const RequestId id = world.Ask(i, GetStatusRequest{});
+    const auto& status = std::get<GetStatusResponse>(world.at(i).answers.at(id));
+    EXPECT_TRUE(status.groups.at(1).repair.starts_with("repairing segment "))
+        << status.groups.at(1).repair;
+    EXPECT_EQ(status.groups.at(0).repair, "");
+  }
+  // The group goes on: a leader that cannot send that much is better than none.
+  ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kTopicGroup).has_value(); }));
+}
+
+TEST_F(Repairs, R26WhatIsNotWhatTheLogWasMadeOfIsRefused) {
+  const size_t damaged = (*world.LeaderOf(kTopicGroup) + 1) % 3;
+  const SealedSegment segment = SegmentOf(damaged, LogIndex(3));
+  const std::string before = FramesIn(FileOf(damaged, segment), segment);
+  FileOf(damaged, segment)[kSegmentHeaderBytes + 500] ^= 1;
+  // The others have an intact frame there, but another one: as long as that one is of this log.
+  for (size_t i = 0; i < 3; ++i) {
+    if (i == damaged) continue;
+    const SealedSegment other = SegmentOf(i, LogIndex(3));
+    const Record record{.key = std::nullopt, .value = std::string(4000, 'y'), .timestamp_ms = 1};
+    std::string forged = *EncodeBatch(std::span(&record, 1), {});
+    const std::string frames = FramesIn(FileOf(i, other), other);
+    // Behind the no-op that the first leader began with.
+    const size_t at = DecodeBatchHeader(frames)->total_bytes();
+    const BatchHeader batch = *DecodeBatchHeader(std::string_view(frames).substr(at));
+    PatchBatch(forged.data(), batch.base_offset, batch.leader_epoch);
+    ASSERT_EQ(forged.size(), batch.total_bytes());
+    FileOf(i, other).replace(kSegmentHeaderBytes + at, forged.size(), forged);
+  }
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Notes(damaged, "repair_refused") > 0; }));
+  world.Advance(Duration::Seconds(20));
+  EXPECT_EQ(Repaired(damaged), 0u);
+  EXPECT_NE(FramesIn(FileOf(damaged, segment), segment), before);
+}
+
+// The end of a log, which a restart reads.
+class LogEnds : public Repairs {
+ protected:
+  void Produce(int batches) {
+    for (int i = 0; i < batches; ++i) {
+      ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kTopicGroup).has_value(); }));
+      const Record record{.key = std::nullopt, .value = std::string(400, 'z'), .timestamp_ms = i};
+      const size_t leader = *world.LeaderOf(kTopicGroup);
+      const RequestId id = world.Ask(
+          leader, ProduceRequest{"t", PartitionId(0), *EncodeBatch(std::span(&record, 1), {})});
+      ASSERT_TRUE(world.AdvanceUntil([&] { return world.at(leader).answers.contains(id); }));
+      ASSERT_TRUE(std::holds_alternative<ProduceResponse>(world.at(leader).answers.at(id)));
+    }
+  }
+  // Of `i`, which is down: changes a byte of the frame that is `from_end` bytes before the end of
+  // its last segment.
+  void Rot(size_t i, size_t from_end) {
+    FileId last{kTopicGroup, FileKind::kSegment, 0};
+    for (const auto& [file, bytes] : world.at(i).disk.files_) {
+      if (file.group == kTopicGroup && file.kind == FileKind::kSegment) last = file;
+    }
+    std::string& bytes = world.at(i).disk.files_.at(last);
+    const size_t end = bytes.find_last_not_of('\0');
+    ASSERT_GT(end, kSegmentHeaderBytes + from_end);
+    bytes[end - from_end] ^= 1;
+  }
+  bool Has(size_t i, LogIndex index) {
+    const auto view = world.GroupAt(i, kTopicGroup);
+    return view.has_value() && view->failure == nullptr && view->raft->commit() >= index &&
+           view->log->durable_index() >= index;
+  }
+};
+
+TEST_F(LogEnds, R26RotAtTheEndOfTheLogIsFetchedAgainAfterARestart) {
+  Produce(5);
+  const size_t leader = *world.LeaderOf(kTopicGroup);
+  const size_t follower = (leader + 1) % 3;
+  const LogIndex last = LogOf(leader).last_index();
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Has(follower, last); }));
+  world.Kill(follower);
+  Rot(follower, 1000);
+  world.Boot(follower);
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Has(follower, last); }));
+  EXPECT_EQ(Notes(follower, "log_end_given_up"), 1u);
+  EXPECT_EQ(LogOf(follower).digest(), LogOf(*world.LeaderOf(kTopicGroup)).digest());
+  // What is on the disk is whole again, also for the next start.
+  world.Advance(Duration::Seconds(5));
+  world.Kill(follower);
+  const absl::StatusOr<GroupVerification> verified =
+      VerifyGroup(kTopicGroup, world.at(follower).disk);
+  ASSERT_TRUE(verified.ok());
+  EXPECT_FALSE(verified->refuses());
+  world.Boot(follower);
+  EXPECT_EQ(Notes(follower, "log_end_given_up"), 1u);
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Has(follower, last); }));
+}
+
+TEST_F(LogEnds, R26AReplicaThatLostItsEndElectsNobodyWhoMayLackIt) {
+  const size_t leader = *world.LeaderOf(kTopicGroup);
+  const size_t rotten = (leader + 1) % 3;
+  const size_t behind = (leader + 2) % 3;
+  world.Kill(behind);
+  Produce(5);
+  const LogIndex last = LogOf(leader).last_index();
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Has(rotten, last); }));
+  world.Kill(rotten);
+  world.Kill(leader);
+  // All that was acknowledged since `behind` went is damaged on one of the two that have it.
+  Rot(rotten, 2000);
+  world.Boot(rotten);
+  world.Boot(behind);
+  world.Advance(Duration::Seconds(60));
+  EXPECT_EQ(Notes(rotten, "log_end_given_up"), 1u);
+  EXPECT_FALSE(world.LeaderOf(kTopicGroup).has_value()) << "either would forget what is committed";
+  world.Boot(leader);
+  ASSERT_TRUE(world.AdvanceUntil(
+      [&] { return Has(leader, last) && Has(rotten, last) && Has(behind, last); }));
+  EXPECT_EQ(LogOf(rotten).digest(), LogOf(leader).digest());
+  Produce(1);
+}
+
+TEST_F(LogEnds, L8BitFlipsOnAMinorityAreRepairedAndNeverSpread) {
+  const size_t leader = *world.LeaderOf(kTopicGroup);
+  const size_t behind = (leader + 1) % 3;
+  world.Kill(behind);
+  Produce(80);
+  const LogIndex last = LogOf(leader).last_index();
+  world.Advance(Duration::Seconds(1));
+  // One in each full segment of the leader, those among them that `behind` needs next.
+  size_t flipped = 0;
+  LogIndex after;
+  while (const auto segment = LogOf(leader).SealedSegmentAfter(after)) {
+    after = segment->end_index - 1;
+    FileOf(leader, *segment)[kSegmentHeaderBytes + 100 + 300 * flipped++] ^= 1;
+  }
+  ASSERT_GT(flipped, 5u);
+  world.Boot(behind);
+  ASSERT_TRUE(world.AdvanceUntil(
+      [&] { return Repaired(leader) == flipped && Has(0, last) && Has(1, last) && Has(2, last); }));
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(LogOf(i).digest(), LogOf(leader).digest()) << i;
+    const absl::StatusOr<GroupVerification> verified = VerifyGroup(kTopicGroup, world.at(i).disk);
+    ASSERT_TRUE(verified.ok());
+    EXPECT_FALSE(verified->refuses()) << i;
+    if (i != leader) {
+      EXPECT_EQ(Repaired(i), 0u);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tidemark
