@@ -29,7 +29,7 @@ constexpr size_t kEntriesKept = 16384;
 class MemoryLog final : public RaftLog {
  public:
   LogIndex first_index() const override { return first_; }
-  LogIndex last_index() const override { return LogIndex{first_.value() + entries_.size() - 1}; }
+  LogIndex last_index() const override { return last_; }
   Term last_term() const override {
     return entries_.empty() ? before_first_ : entries_.back().term;
   }
@@ -40,12 +40,14 @@ class MemoryLog final : public RaftLog {
   }
   LogIndex durable_index() const override { return durable_; }
   void Append(const Entry& entry) override {
-    TIDEMARK_CHECK_EQ(entry.index, last_index() + 1);
+    TIDEMARK_CHECK_EQ(entry.index, last_ + 1);
     entries_.push_back(entry);
+    last_ = entry.index;
     if (entries_.size() > 2 * kEntriesKept) RemovePrefix();
   }
   void TruncateSuffix(LogIndex from) override {
     entries_.resize(from - first_);
+    last_ = from - 1;
     durable_ = std::min(durable_, from - 1);
   }
   void AppendNoop(Term term) override {
@@ -53,16 +55,16 @@ class MemoryLog final : public RaftLog {
   }
   // The members stay who they are.
   void AppendConfChange(Term, const ConfChange&) override { TIDEMARK_CHECK(false); }
-  std::vector<Entry> Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override {
-    std::vector<Entry> result;
+  EntryList Entries(LogIndex first, uint64_t max_bytes, size_t max_entries) override {
+    const size_t begin = first - first_;
+    size_t end = begin;
     uint64_t bytes = 0;
-    for (LogIndex i = first; i <= last_index() && result.size() < max_entries; ++i) {
-      const Entry& entry = entries_[i - first_];
-      bytes += entry.frame.size();
-      if (bytes > max_bytes && !result.empty()) break;
-      result.push_back(entry);
+    for (; end < entries_.size() && end - begin < max_entries; ++end) {
+      bytes += entries_[end].frame.size();
+      if (bytes > max_bytes && end > begin) break;
     }
-    return result;
+    const auto at = entries_.begin() + static_cast<ptrdiff_t>(begin);
+    return {at, at + static_cast<ptrdiff_t>(end - begin)};
   }
   // Everything a member can lack is in memory.
   void ReadAsync(NodeId, LogIndex, uint64_t) override { TIDEMARK_CHECK(false); }
@@ -77,6 +79,7 @@ class MemoryLog final : public RaftLog {
   }
 
   LogIndex first_{1};
+  LogIndex last_;
   Term before_first_;
   std::deque<Entry> entries_;
   LogIndex durable_;
@@ -92,9 +95,8 @@ class Group {
     }
     // The leader-to-be last: the others must be listening.
     for (size_t i = kMembers; i-- > 0;) {
-      Effects effects;
-      rafts_[i]->Start(now_, effects);
-      Absorb(i, effects);
+      rafts_[i]->Start(now_, effects_);
+      Absorb(i);
     }
     DeliverAll();
     TIDEMARK_CHECK(leader().serving());
@@ -110,9 +112,8 @@ class Group {
                             .offset_span = 1,
                             .frame = payload});
     }
-    Effects effects;
-    leader().OnAppended(now_, effects);
-    Absorb(0, effects);
+    leader().OnAppended(now_, effects_);
+    Absorb(0);
     DeliverAll();
     TIDEMARK_CHECK_EQ(leader().commit(), logs_[0].last_index());
   }
@@ -120,9 +121,8 @@ class Group {
   // The leader's next timer, mostly a heartbeat to everybody, and what it leads to.
   void NextTimer() {
     now_ = std::max(now_, leader().next_deadline());
-    Effects effects;
-    leader().OnTimer(now_, effects);
-    Absorb(0, effects);
+    leader().OnTimer(now_, effects_);
+    Absorb(0);
     DeliverAll();
   }
 
@@ -131,45 +131,49 @@ class Group {
  private:
   Raft& leader() { return *rafts_[0]; }
 
-  // Sends what `effects` want sent, with the disk writing in no time.
-  void Absorb(size_t member, Effects& effects) {
+  // Sends what the step of `member` wants sent, with the disk writing in no time. As a node does it
+  // keeps the effects, for their space.
+  void Absorb(size_t member) {
     while (true) {
-      for (Message& message : effects.messages) flights_.push_back(std::move(message));
-      const bool write = effects.persist.has_value() || effects.log_staged;
+      for (Message& message : effects_.messages) flights_.push_back(std::move(message));
+      const bool write = effects_.persist.has_value() || effects_.log_staged;
       if (write) logs_[member].MakeDurable();
-      for (Message& message : effects.messages_after_persist) {
+      for (Message& message : effects_.messages_after_persist) {
         flights_.push_back(std::move(message));
       }
+      const std::optional<HardState> persisted = effects_.persist;
+      effects_.Clear();
       if (!write) return;
-      Effects next;
-      rafts_[member]->OnPersisted(now_, effects.persist, next);
-      effects = std::move(next);
+      rafts_[member]->OnPersisted(now_, persisted, effects_);
     }
   }
 
   void DeliverAll() {
     while (!flights_.empty()) {
-      Message message = std::move(flights_.front());
-      flights_.pop_front();
-      const size_t to = message.to.value() - 1;
-      Effects effects;
-      rafts_[to]->OnMessage(now_, std::move(message), effects);
-      ++delivered_;
-      Absorb(to, effects);
+      std::swap(arriving_, flights_);
+      for (const Message& message : arriving_) {
+        const size_t to = message.to.value() - 1;
+        rafts_[to]->OnMessage(now_, message, effects_);
+        ++delivered_;
+        Absorb(to);
+      }
+      arriving_.clear();
     }
   }
 
   Instant now_ = Instant::FromNanos(1);
   std::array<MemoryLog, kMembers> logs_;
   std::array<std::optional<Raft>, kMembers> rafts_;
-  std::deque<Message> flights_;
+  std::vector<Message> flights_;
+  std::vector<Message> arriving_;
+  Effects effects_;
   uint64_t offset_ = 0;
   uint64_t delivered_ = 0;
 };
 
 // Argument: entries proposed in one step. The payload is shared, never copied, so its size is moot.
 void BM_CommitEntries(benchmark::State& state) {
-  const Bytes payload = Bytes::From(std::string(1024, 'p'));
+  const Bytes payload = Bytes::From(std::string(256, 'p'));
   Group group;
   const uint64_t before = group.delivered();
   for (auto _ : state) group.Commit(payload, state.range(0));
