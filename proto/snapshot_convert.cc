@@ -39,7 +39,8 @@ ShippedSegment DecodeSegment(const peer::v1::ShippedSegment& from) {
           .end_digest = from.end_digest(),
           .size = from.size(),
           .index_bytes = from.index_bytes(),
-          .sidecar_bytes = from.sidecar_bytes()};
+          .sidecar_bytes = from.sidecar_bytes(),
+          .clean_end = Offset(from.clean_end())};
 }
 
 void EncodeSegment(const ShippedSegment& from, peer::v1::ShippedSegment& to) {
@@ -57,6 +58,7 @@ void EncodeSegment(const ShippedSegment& from, peer::v1::ShippedSegment& to) {
   to.set_size(from.size);
   to.set_index_bytes(from.index_bytes);
   to.set_sidecar_bytes(from.sidecar_bytes);
+  to.set_clean_end(from.clean_end.value());
 }
 
 }  // namespace
@@ -69,6 +71,7 @@ void EncodeSnapshotPart(const SnapshotMessage& message, peer::v1::Envelope& enve
     to.set_part(static_cast<uint32_t>(request->part));
     to.set_pos(request->pos.value());
     to.set_length(request->length);
+    to.set_refused(request->refused);
     return;
   }
   if (const auto* request = std::get_if<FramesRequest>(&message)) {
@@ -143,7 +146,8 @@ absl::StatusOr<SnapshotMessage> DecodeSnapshotPart(const peer::v1::Envelope& env
                            .index = LogIndex(from.index()),
                            .part = part,
                            .pos = FilePos(from.pos()),
-                           .length = from.length()};
+                           .length = from.length(),
+                           .refused = from.refused()};
   }
   const peer::v1::SnapshotChunk& from = envelope.snapshot_chunk();
   if (rest.size() > kSnapshotChunkBytes || from.pos() > kNumberMax) {

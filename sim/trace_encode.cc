@@ -13,6 +13,7 @@ void AddSnapshot(TraceHash& hash, const SnapshotMessage& message) {
     hash.Add(request->id);
     hash.Add(request->index.value());
     hash.Add(request->pos.value() << 1 | static_cast<uint64_t>(request->part));
+    hash.Add(uint64_t{request->refused});
     return;
   }
   if (const auto* frames = std::get_if<FramesRequest>(&message)) {
@@ -34,6 +35,7 @@ void AddSnapshot(TraceHash& hash, const SnapshotMessage& message) {
   const SnapshotChunk& chunk = std::get<SnapshotChunk>(message);
   hash.Add(chunk.id);
   hash.Add(chunk.segment.has_value() ? chunk.segment->digest : 0);
+  hash.Add(chunk.segment.has_value() ? chunk.segment->clean_end.value() : 0);
   hash.Add(chunk.pos.value() << 1 | static_cast<uint64_t>(chunk.part));
   hash.Add(chunk.bytes.size());
 }

@@ -195,7 +195,10 @@ void World::RotLogEnd(size_t node) {
   const std::vector<Committed> places = LastCommitted(node);
   if (places.empty()) return;
   const Committed& last = places[decisions_.Below(Site::kLogEndRotEntry, actor, places.size())];
-  if (decisions_.Below(Site::kWriteMisdirected, actor, 2) == 1) {
+  // What replaces an entry that a checkpoint stands for is repaired from another replica, of which
+  // each compacts by itself.
+  const bool kept_elsewhere = !scenario_->compact || last.place.file.group == kCatalogGroup;
+  if (decisions_.Below(Site::kWriteMisdirected, actor, 2) == 1 && kept_elsewhere) {
     return MisdirectWrite(node, last, places);
   }
   const FileRange& place = last.place;

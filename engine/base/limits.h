@@ -142,6 +142,8 @@ inline constexpr size_t kScrubFindingsMax = 64;
 // How often it tries a read that the operating system refuses before it believes that the disk
 // cannot.
 inline constexpr int kScrubTriesMax = 3;
+// Segments that wait to be looked at because somebody saw damage.
+inline constexpr size_t kScrubSuspectsMax = 16;
 // What replacing a segment takes at a time, and writes before it waits for the disk.
 inline constexpr size_t kReplacementPieceBytes = 1u << 20;
 // Bytes of a segment that a snapshot's receiver asks for at a time, with one request under way; the

@@ -13,8 +13,11 @@ constexpr Duration kRetryPause = Duration::Seconds(1);
 
 }  // namespace
 
-Scrubber::Scrubber(const ScrubOptions& options, Instant now) : options_(options), next_(now) {
-  TIDEMARK_CHECK_GE(options.bytes_per_second, 1u);
+Scrubber::Scrubber(const ScrubOptions& options, Instant now)
+    : options_(options), next_(now), pass_at_(now) {
+  if (options_.bytes_per_second > 0) return;
+  pass_at_ = Instant::Never();
+  options_.bytes_per_second = ScrubOptions().bytes_per_second;
 }
 
 Duration Scrubber::CostOf(uint64_t bytes) const {
@@ -24,18 +27,23 @@ Duration Scrubber::CostOf(uint64_t bytes) const {
 }
 
 Instant Scrubber::next_deadline() const {
-  return outstanding_.has_value() ? Instant::Never() : next_;
+  if (outstanding_.has_value()) return Instant::Never();
+  const bool waits = !in_pass_ && !segment_.has_value() && suspects_.empty();
+  return waits ? std::max(next_, pass_at_) : next_;
 }
 
 std::vector<Finding> Scrubber::TakeFindings() { return std::exchange(findings_, {}); }
 
 std::optional<ScrubRead> Scrubber::TakeRead(Instant now, const ScrubLogs& logs) {
   if (outstanding_.has_value() || now < next_) return std::nullopt;
-  if (!in_pass_) BeginPass(now, logs);
   if (segment_.has_value() && !IsThere(logs)) segment_.reset();
-  if (!segment_.has_value() && !FindSegment(logs)) {
-    EndPass(now);
-    return std::nullopt;
+  if (!segment_.has_value() && !FindSuspect(logs)) {
+    if (!in_pass_ && now < pass_at_) return std::nullopt;
+    if (!in_pass_) BeginPass(now, logs);
+    if (!FindSegment(logs)) {
+      EndPass(now);
+      return std::nullopt;
+    }
   }
   outstanding_ = segment_->NextRead();
   progress_.file = outstanding_->file;
@@ -66,7 +74,7 @@ void Scrubber::OnRead(Instant now, const ScrubLogs& logs, const absl::StatusOr<B
     segment_->OnUnreadable(std::string(status.message()));
   }
   tries_ = 0;
-  progress_.pass_bytes += read.length;
+  if (!suspected_) progress_.pass_bytes += read.length;
   if (segment_->over()) CloseSegment();
 }
 
@@ -89,11 +97,30 @@ void Scrubber::EndPass(Instant now) {
   progress_.last_pass = now - pass_begun_;
   progress_.file = {};
   progress_.pos = {};
-  next_ = now + options_.pause;
+  pass_at_ = now + options_.pause;
+}
+
+void Scrubber::LookAt(const SealedSegment& segment) {
+  const auto same = [&](const SealedSegment& each) { return each.file() == segment.file(); };
+  if (suspects_.size() >= kScrubSuspectsMax ||
+      std::any_of(suspects_.begin(), suspects_.end(), same)) {
+    return;
+  }
+  suspects_.push_back(segment);
+}
+
+bool Scrubber::FindSuspect(const ScrubLogs& logs) {
+  for (suspected_ = true; !suspects_.empty();) {
+    segment_.emplace(std::move(suspects_.front()));
+    suspects_.erase(suspects_.begin());
+    if (IsThere(logs)) return true;
+    segment_.reset();
+  }
+  suspected_ = false;
+  return false;
 }
 
 bool Scrubber::FindSegment(const ScrubLogs& logs) {
-  tries_ = 0;
   if (!group_.has_value()) group_ = logs.After(std::nullopt);
   for (; group_.has_value(); group_ = logs.After(group_), after_ = LogIndex(0)) {
     const Log* const log = logs.Find(*group_);
@@ -112,11 +139,15 @@ bool Scrubber::IsThere(const ScrubLogs& logs) const {
 }
 
 void Scrubber::CloseSegment() {
-  after_ = segment_->segment().end_index - 1;
+  if (!suspected_) after_ = segment_->segment().end_index - 1;
   std::vector<Finding> found = segment_->TakeFindings();
   segment_.reset();
+  if (!in_pass_) {
+    progress_.file = {};
+    progress_.pos = {};
+  }
   if (found.empty()) return;
-  ++progress_.damaged_segments;
+  if (!suspected_) ++progress_.damaged_segments;
   progress_.findings += found.size();
   std::move(found.begin(), found.end(), std::back_inserter(findings_));
 }

@@ -17,7 +17,8 @@
 namespace tidemark {
 
 struct ScrubOptions {
-  // At most so many bytes are read on average. 1 or more.
+  // At most so many bytes are read on average. 0: there are no passes, and what LookAt names is
+  // read at this default.
   uint64_t bytes_per_second = 4u << 20;
   // From the end of one pass to the beginning of the next.
   Duration pause = Duration::Seconds(3600);
@@ -60,6 +61,9 @@ class Scrubber {
   // What to read now, if it is time; answered by OnRead before the next one is given. Reads are
   // full: DataLoss stands for a file that ends before.
   std::optional<ScrubRead> TakeRead(Instant now, const ScrubLogs& logs);
+  // Somebody has seen damage that may be of `segment`: it is next, in a pause as well. No more
+  // than kScrubSuspectsMax wait; who saw it will see it again.
+  void LookAt(const SealedSegment& segment);
   void OnRead(Instant now, const ScrubLogs& logs, const absl::StatusOr<Bytes>& bytes);
   // When to ask again; never while a read is under way.
   Instant next_deadline() const;
@@ -74,19 +78,24 @@ class Scrubber {
  private:
   void BeginPass(Instant now, const ScrubLogs& logs);
   void EndPass(Instant now);
+  // Makes segment_ one that somebody named; false: nobody did.
+  bool FindSuspect(const ScrubLogs& logs);
   // Makes segment_ the next one; false: there are no more in this pass.
   bool FindSegment(const ScrubLogs& logs);
   // Whether segment_ is still part of its log.
   bool IsThere(const ScrubLogs& logs) const;
   void CloseSegment();
 
-  const ScrubOptions options_;
-  Instant next_;  // no read before
+  ScrubOptions options_;
+  Instant next_;     // no read before
+  Instant pass_at_;  // no pass before
   bool in_pass_ = false;
   Instant pass_begun_;
   std::optional<GroupId> group_;
   LogIndex after_;  // of the group: entries up to here are done
   std::optional<SegmentScrub> segment_;
+  bool suspected_ = false;  // segment_ is not the pass's
+  std::vector<SealedSegment> suspects_;
   std::optional<ScrubRead> outstanding_;
   int tries_ = 0;
   ScrubProgress progress_;

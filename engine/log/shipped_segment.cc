@@ -7,7 +7,7 @@
 
 namespace tidemark {
 
-ShippedSegment ShippedSegment::Of(const SealedSegment& segment) {
+ShippedSegment ShippedSegment::Of(const SealedSegment& segment, Offset clean_end) {
   return {.number = segment.number,
           .base_index = segment.base_index,
           .end_index = segment.end_index,
@@ -21,7 +21,8 @@ ShippedSegment ShippedSegment::Of(const SealedSegment& segment) {
           .end_digest = segment.end_digest,
           .size = segment.size,
           .index_bytes = segment.index_bytes,
-          .sidecar_bytes = segment.sidecar_bytes};
+          .sidecar_bytes = segment.sidecar_bytes,
+          .clean_end = clean_end};
 }
 
 SealedSegment ShippedSegment::As(GroupId group, uint64_t own_number) const {

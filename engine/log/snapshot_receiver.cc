@@ -124,10 +124,7 @@ absl::StatusOr<bool> SnapshotReceiver::Begin(const ShippedSegment& segment) {
   if (!segment.IsSane()) return Refused("it describes no segment that can be");
   if (!received_.empty() && segment.base_index > end_index()) {
     // What is between is gone for good: it begins there.
-    while (!received_.empty()) {
-      GiveUp(received_.back().number);
-      received_.pop_back();
-    }
+    GiveUpAll();
   }
   bool given_up = false;
   const LogIndex began = received_.empty() ? LogIndex(0) : received_.front().base_index;
@@ -135,6 +132,16 @@ absl::StatusOr<bool> SnapshotReceiver::Begin(const ShippedSegment& segment) {
     GiveUp(received_.back().number);
     received_.pop_back();
     given_up = true;
+  }
+  // Where sources have compacted differently, one may have removed the tombstone of a record that
+  // another still has: a compacted segment continues only what is as clean. A dense one removed
+  // nothing.
+  const auto dirtier = [&](const ReceivedSegment& each) {
+    return each.clean_end < segment.clean_end;
+  };
+  if (segment.sparse && std::any_of(received_.begin(), received_.end(), dirtier)) {
+    GiveUpAll();
+    return false;
   }
   // Where one source compacted more than another, a segment of the one may reach into what the
   // other has behind it: then from the beginning, which is not gone.
@@ -252,6 +259,10 @@ void SnapshotReceiver::GiveUp(uint64_t number) {
   strangers_.push_back(IndexFile(number));
 }
 
+void SnapshotReceiver::GiveUpAll() {
+  for (const ReceivedSegment& each : std::exchange(received_, {})) GiveUp(each.number);
+}
+
 void SnapshotReceiver::GiveUpCurrent() {
   if (!current_.has_value()) return;
   GiveUp(current_->number);
@@ -337,7 +348,8 @@ void SnapshotReceiver::OnBatchDurable() {
                          .last_term = current_->last_term,
                          .end_digest = shipped.end_digest,
                          .sparse = shipped.sparse,
-                         .has_state = current_->has_state});
+                         .has_state = current_->has_state,
+                         .clean_end = shipped.clean_end});
     current_.reset();
   }
   Advance();

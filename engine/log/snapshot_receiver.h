@@ -27,6 +27,8 @@ struct ReceivedSegment {
   uint64_t end_digest = 0;
   bool sparse = false;
   bool has_state = false;  // a checkpoint of its sidecar is not empty
+  // ShippedSegment::clean_end; 0 after a restart, as no file tells.
+  Offset clean_end;
 };
 
 // What a receiver left behind, as a restart finds it.
@@ -119,6 +121,7 @@ class SnapshotReceiver {
   absl::Status FeedSidecar(std::string_view bytes);
   void GiveUpCurrent();
   void GiveUp(uint64_t number);
+  void GiveUpAll();
   // What is staged is of no use any more, but for removals.
   void DropStaged();
   void Advance();

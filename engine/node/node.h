@@ -50,7 +50,8 @@ struct NodeOptions {
   // Gossip encryption keys, first one used to send; empty: cluster id check only.
   std::vector<std::string> gossip_keys;
   LogOptions log;
-  // How fast full segments are verified in the background; 0 bytes per second: not at all.
+  // How fast full segments are verified in the background; 0 bytes per second: none but those of
+  // which another node was sent damage.
   ScrubOptions scrub{.bytes_per_second = 0};
   Duration election_timeout = Duration::Millis(1000);
   Duration heartbeat_interval = Duration::Millis(150);
@@ -176,7 +177,7 @@ class Node {
 
   const NodeOptions& options() const;
   const NodeCounters& counters() const;
-  // Zeros if the scrubber is off.
+  // Zeros if the scrubber is off and nobody was sent damage.
   ScrubProgress scrub_progress() const;
   // Ascending by group.
   std::vector<GroupView> Groups() const;

@@ -37,7 +37,6 @@ class ReplicaLogs final : public ScrubLogs {
 }  // namespace
 
 void Node::Impl::StartScrub(Now now) {
-  if (options.scrub.bytes_per_second == 0) return;
   scrub.emplace(NodeScrub{.scrubber = Scrubber(options.scrub, now.instant)});
 }
 
@@ -56,6 +55,9 @@ Instant Node::Impl::ScrubDeadline() const {
 }
 
 void Node::Impl::Scrub(Now now, Effects& out) {
+  for (const SealedSegment& segment : std::exchange(shared.suspects, {})) {
+    if (scrub.has_value()) scrub->scrubber.LookAt(segment);
+  }
   if (!may_scrub()) return;
   if (scrub->rebuild.has_value()) {
     const auto at = replicas.find(*scrub->rebuild);

@@ -41,6 +41,8 @@ struct NodeShared {
   uint64_t snapshot_bytes_per_second = 0;
   Instant snapshot_next_at;
   uint64_t last_snapshot_request = 0;
+  // Segments of which somebody was sent what was of no use: for the scrubber.
+  std::vector<SealedSegment> suspects;
   // Of what leaders here send to members that lag.
   CatchUpPace catch_up;
   // Heartbeats and their answers of this step, which leave together at its end.

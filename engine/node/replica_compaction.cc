@@ -37,9 +37,10 @@ LogIndex Replica::CompactionLimit(Now now) const {
   return log_->RetentionPoint({.bytes = std::nullopt, .age = lag}, now.wall, limit) - 1;
 }
 
+// Nobody is sent what a pass replaces: who receives would have to begin again after each.
 std::optional<CompactionSizes> Replica::CompactionWork(Now now) const {
   if (!options_.compaction.has_value() || !active() || log_->compacting() || install_.has_value() ||
-      now.instant < compaction_.not_before) {
+      now.instant < compaction_.not_before || shipping_.pin.From(now.instant).has_value()) {
     return std::nullopt;
   }
   const CompactionSizes sizes = log_->SizesForCompaction(CompactionLimit(now));

@@ -111,10 +111,13 @@ void Replica::OnSnapshotRequest(Now now, NodeId from, const SnapshotRequest& req
     return;
   }
   shipping_.pin.Ask(now.instant, segment->base_index);
-  SnapshotChunk chunk{.id = request.id,
-                      .segment = ShippedSegment::Of(*segment),
-                      .part = request.part,
-                      .pos = request.pos};
+  // Not believed, but looked into: who receives may be the one with the bad memory.
+  if (request.refused) shared_->suspects.push_back(*segment);
+  SnapshotChunk chunk{
+      .id = request.id,
+      .segment = ShippedSegment::Of(*segment, log_->compaction_checkpoint().clean_end),
+      .part = request.part,
+      .pos = request.pos};
   uint64_t length = request.length;
   if (length == 0) {
     chunk.part = SegmentPart::kFrames;
@@ -251,7 +254,8 @@ void Replica::AskForMore(Now now, Effects& out) {
                                .index = want->index,
                                .part = want->part,
                                .pos = want->pos,
-                               .length = want->length},
+                               .length = want->length,
+                               .refused = source == std::exchange(install.refused, kNoNode)},
                out);
 }
 
@@ -270,6 +274,7 @@ void Replica::OnSnapshotChunk(Now now, NodeId from, const SnapshotChunk& chunk, 
     status = absl::NotFoundError("it has nothing to send");
   }
   if (status.ok()) return;
+  if (chunk.segment.has_value()) install_->refused = from;
   out.push_back(Note{Note::Level::kWarning,
                      "snapshot_refused",
                      {{"group", absl::StrCat(options_.group.value())},

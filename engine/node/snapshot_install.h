@@ -22,6 +22,7 @@ struct SnapshotInstall {
   std::optional<SnapshotReceiver> receiver = std::nullopt;  // once numbers are set aside
   uint64_t asked = 0;                                       // the request under way; 0: none
   Instant next_at = {};                                     // of the next request
+  NodeId refused;                                           // what it sent last was of no use
   // How far it is, for people.
   std::string Describe(NodeId source) const {
     const uint64_t segments = receiver.has_value() ? receiver->segments().size() : 0;

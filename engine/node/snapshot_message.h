@@ -22,6 +22,8 @@ struct SnapshotRequest {
   FilePos pos;
   // At most kSnapshotChunkBytes; 0: the beginning of the frames, whatever the segment is.
   uint32_t length = 0;
+  // What whoever is asked sent last of this segment was damaged, or did not fit.
+  bool refused = false;
 };
 
 struct SnapshotChunk {

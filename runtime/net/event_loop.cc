@@ -11,6 +11,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/check.h"
@@ -116,13 +117,12 @@ void EventLoop::Post(std::function<void()> function) {
 }
 
 void EventLoop::Run() {
-  while (!stopped_.load(std::memory_order_acquire)) RunOnce(Duration::Max());
-  stopped_.store(false, std::memory_order_relaxed);
+  while (!std::exchange(stopped_, false)) RunOnce(Duration::Max());
 }
 
 void EventLoop::Stop() {
-  stopped_.store(true, std::memory_order_release);
-  Post([] {});
+  // In its place among what was posted: a flag would overtake it.
+  Post([this] { stopped_ = true; });
 }
 
 bool EventLoop::OnLoopThread() const {

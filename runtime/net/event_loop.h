@@ -84,7 +84,7 @@ class EventLoop {
   // One turn that waits `limit` at most. For tests and for loops with another driver.
   void RunOnce(Duration limit);
 
-  // Makes Run return after the current turn.
+  // Makes Run return after the turn that has run everything posted before.
   void Stop();
 
   bool OnLoopThread() const;
@@ -115,7 +115,7 @@ class EventLoop {
   UniqueFd epoll_;
   UniqueFd wake_;  // eventfd, watched under id 0
   std::atomic<std::thread::id> thread_;
-  std::atomic<bool> stopped_{false};
+  bool stopped_ = false;  // of the thread that runs the loop
   Instant now_;
   std::unique_ptr<char[]> scratch_;
 

@@ -41,7 +41,8 @@ ShippedSegment Segment() {
           .end_digest = 77,
           .size = 9000,
           .index_bytes = 500,
-          .sidecar_bytes = 700};
+          .sidecar_bytes = 700,
+          .clean_end = Offset(120)};
 }
 
 TEST(SnapshotConvert, RequestsAndChunksComeBackAsTheyWere) {
@@ -49,7 +50,8 @@ TEST(SnapshotConvert, RequestsAndChunksComeBackAsTheyWere) {
                                 .index = LogIndex(17),
                                 .part = SegmentPart::kSidecar,
                                 .pos = FilePos(123),
-                                .length = 456};
+                                .length = 456,
+                                .refused = true};
   const absl::StatusOr<PeerMessage> asked = DecodePeer(FrameOf(With(request)));
   ASSERT_TRUE(asked.ok()) << asked.status();
   ASSERT_NE(asked->snapshot, nullptr);
@@ -61,6 +63,7 @@ TEST(SnapshotConvert, RequestsAndChunksComeBackAsTheyWere) {
   EXPECT_EQ(got.part, SegmentPart::kSidecar);
   EXPECT_EQ(got.pos, FilePos(123));
   EXPECT_EQ(got.length, 456u);
+  EXPECT_TRUE(got.refused);
 
   const absl::StatusOr<PeerMessage> sent =
       DecodePeer(FrameOf(With(SnapshotChunk{.id = 9,

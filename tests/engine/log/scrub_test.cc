@@ -118,6 +118,69 @@ TEST(Scrubber, ReportsDamageInEachPassUntilItIsGone) {
   EXPECT_EQ(scrubbing.scrubber.progress().damaged_segments, 0u);
 }
 
+TEST(Scrubber, LooksAtWhatSomebodyNamesInAPauseAndWithoutPasses) {
+  for (const uint64_t rate : {10'000, 0}) {
+    const bool passes = rate > 0;
+    LogOnDisk on_disk;
+    FillSegments(on_disk);
+    Scrubbing scrubbing({.bytes_per_second = rate, .pause = kOptions.pause});
+    Add(scrubbing, on_disk);
+    if (passes) scrubbing.Pass();
+    const Instant ended = scrubbing.now;
+    const ScrubProgress before = scrubbing.scrubber.progress();
+    EXPECT_EQ(scrubbing.scrubber.next_deadline() == Instant::Never(), !passes);
+    const std::vector<SealedSegment> segments = SealedSegments(*on_disk.log);
+    on_disk.disk.Contents(segments[2].file())[5000] ^= 1;
+    // Once, however often it is named; the one behind is intact.
+    for (const size_t i : {2, 2, 3}) scrubbing.scrubber.LookAt(segments[i]);
+    const size_t reads = scrubbing.reads.size();
+    std::vector<Finding> found;
+    uint64_t bytes = 0;
+    while (scrubbing.scrubber.next_deadline() < ended + kOptions.pause) {
+      scrubbing.Step();
+      for (const Finding& each : scrubbing.scrubber.TakeFindings()) found.push_back(each);
+    }
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].file, segments[2].file());
+    for (size_t i = reads; i < scrubbing.reads.size(); ++i) {
+      bytes += scrubbing.reads[i].second;
+      EXPECT_TRUE(scrubbing.files[i].number == segments[2].number ||
+                  scrubbing.files[i].number == segments[3].number);
+    }
+    EXPECT_EQ(bytes, segments[2].size + segments[2].sidecar_bytes + segments[3].size +
+                         segments[3].sidecar_bytes);
+    const int64_t nanos_a_byte = 1'000'000'000 / static_cast<int64_t>(passes ? rate : 4u << 20);
+    EXPECT_GE((scrubbing.reads.back().first - ended).nanos() + 1000,
+              static_cast<int64_t>(bytes - scrubbing.reads.back().second) * nanos_a_byte);
+    EXPECT_EQ(scrubbing.scrubber.progress().pass_bytes, before.pass_bytes);
+    EXPECT_EQ(scrubbing.scrubber.progress().damaged_segments, before.damaged_segments);
+    EXPECT_EQ(scrubbing.scrubber.progress().findings, before.findings + 1);
+    EXPECT_EQ(scrubbing.scrubber.progress().file, FileId{});
+    if (!passes) continue;
+    // The next pass begins when it would have.
+    scrubbing.Pass();
+    EXPECT_GE(scrubbing.reads.back().first, ended + kOptions.pause);
+  }
+}
+
+TEST(Scrubber, PassesOverWhatWasNamedAndIsGone) {
+  LogOnDisk on_disk;
+  FillSegments(on_disk);
+  Scrubbing scrubbing({.bytes_per_second = 0});
+  Add(scrubbing, on_disk);
+  const SealedSegment first = SealedSegments(*on_disk.log).front();
+  for (size_t i = 0; i < 3 * kScrubSuspectsMax; ++i) {
+    SealedSegment other = first;
+    other.number += i;
+    scrubbing.scrubber.LookAt(other);
+  }
+  on_disk.log->TruncatePrefix(on_disk.log->last_index());
+  on_disk.Flush();
+  scrubbing.Step();
+  EXPECT_TRUE(scrubbing.reads.empty());
+  EXPECT_EQ(scrubbing.scrubber.next_deadline(), Instant::Never());
+}
+
 // Whatever goes between a read and its answer is no damage.
 TEST(Scrubber, PassesOverSegmentsThatRetentionRemovesMeanwhile) {
   LogOnDisk probe;

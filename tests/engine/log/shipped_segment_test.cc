@@ -11,7 +11,7 @@ TEST(ShippedSegment, SaysAllThatTellsBytesOfTheSegmentFromOthers) {
   LogOnDisk on_disk;
   FillSegments(on_disk);
   for (const SealedSegment& segment : SealedSegments(*on_disk.log)) {
-    const ShippedSegment shipped = ShippedSegment::Of(segment);
+    const ShippedSegment shipped = ShippedSegment::Of(segment, Offset(0));
     EXPECT_TRUE(shipped.IsSane());
     const SealedSegment back = shipped.As(kGroup, 99);
     EXPECT_EQ(back.number, 99u);
@@ -21,7 +21,7 @@ TEST(ShippedSegment, SaysAllThatTellsBytesOfTheSegmentFromOthers) {
     EXPECT_EQ(back.frames_end, segment.frames_end);
     EXPECT_EQ(back.previous_term, segment.previous_term);
     EXPECT_EQ(back.digest, segment.digest);
-    ShippedSegment again = ShippedSegment::Of(back);
+    ShippedSegment again = ShippedSegment::Of(back, Offset(0));
     again.number = shipped.number;
     EXPECT_EQ(again, shipped);
   }
@@ -30,7 +30,7 @@ TEST(ShippedSegment, SaysAllThatTellsBytesOfTheSegmentFromOthers) {
 TEST(ShippedSegment, NumbersThatNoSegmentHasAreNotSane) {
   LogOnDisk on_disk;
   FillSegments(on_disk);
-  const ShippedSegment good = ShippedSegment::Of(SealedSegments(*on_disk.log).at(1));
+  const ShippedSegment good = ShippedSegment::Of(SealedSegments(*on_disk.log).at(1), Offset(0));
   const auto insane = [&](auto change) {
     ShippedSegment segment = good;
     change(segment);

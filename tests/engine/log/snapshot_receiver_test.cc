@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "engine/log/hard_state.h"
 #include "engine/log/segment.h"
 #include "engine/log/verify.h"
+#include "tests/engine/log/keyed_log.h"
 #include "tests/engine/log/log_fixture.h"
 #include "tests/engine/log/scrub_fixture.h"
 
@@ -29,9 +31,11 @@ std::string PartOf(MemoryDisk& disk, const SealedSegment& segment, SegmentPart p
                 : file.substr(0, segment.sidecar_bytes);
 }
 
-// Answers what `receiver` asks for from `source`, at most `piece` bytes at a time.
-absl::Status Answer(SnapshotReceiver& receiver, const SnapshotReceiver::Want& want,
-                    LogOnDisk& source, size_t piece) {
+// Answers what `receiver` asks for from `source` (a LogOnDisk or a KeyedLog), at most `piece` bytes
+// at a time.
+template <typename Source>
+absl::Status Answer(SnapshotReceiver& receiver, const SnapshotReceiver::Want& want, Source& source,
+                    size_t piece) {
   const std::optional<SealedSegment> segment = Wanted(*source.log, want.index);
   TIDEMARK_CHECK(segment.has_value());
   const bool known = want.length > 0;
@@ -39,8 +43,8 @@ absl::Status Answer(SnapshotReceiver& receiver, const SnapshotReceiver::Want& wa
   const uint64_t pos = known ? want.pos.value() : kSegmentHeaderBytes;
   const std::string part = PartOf(source.disk, *segment, want.part);
   const size_t length = known ? std::min<size_t>(want.length, piece) : piece;
-  return receiver.Feed(ShippedSegment::Of(*segment), want.part, FilePos(pos),
-                       std::string_view(part).substr(pos - base, length));
+  return receiver.Feed(ShippedSegment::Of(*segment, source.log->compaction_checkpoint().clean_end),
+                       want.part, FilePos(pos), std::string_view(part).substr(pos - base, length));
 }
 
 void ExecuteBatch(SnapshotReceiver& receiver, MemoryDisk& disk,
@@ -60,7 +64,8 @@ void ExecuteBatch(SnapshotReceiver& receiver, MemoryDisk& disk,
 }
 
 // Receives up to and with entry `last`.
-absl::Status Receive(SnapshotReceiver& receiver, LogOnDisk& source, MemoryDisk& disk, LogIndex last,
+template <typename Source>
+absl::Status Receive(SnapshotReceiver& receiver, Source& source, MemoryDisk& disk, LogIndex last,
                      size_t piece = 1000, const std::function<void()>& at_step = {}) {
   while (receiver.end_index() <= last) {
     if (receiver.has_batch()) {
@@ -346,7 +351,7 @@ TEST(SnapshotReceiver, WhatIsDamagedOrDoesNotContinueIsRefused) {
         const SnapshotReceiver::Want want = *receiver.Next();
         std::string sent = PartOf(source.disk, first, want.part);
         if (want.part == part) sent[at] = static_cast<char>(sent[at] ^ 4);
-        status = receiver.Feed(ShippedSegment::Of(first), want.part,
+        status = receiver.Feed(ShippedSegment::Of(first, Offset(0)), want.part,
                                want.length > 0 ? want.pos : FilePos(kSegmentHeaderBytes), sent);
       }
       ASSERT_TRUE(absl::IsDataLoss(status)) << "byte " << at << ": " << status;
@@ -360,7 +365,7 @@ TEST(SnapshotReceiver, WhatIsDamagedOrDoesNotContinueIsRefused) {
   SnapshotReceiver receiver(kGroup, target.record.snapshot, {});
   ASSERT_TRUE(Receive(receiver, source, target.disk(), first.base_index).ok());
   EXPECT_TRUE(absl::IsDataLoss(Receive(receiver, other, target.disk(), last)));
-  ShippedSegment insane = ShippedSegment::Of(first);
+  ShippedSegment insane = ShippedSegment::Of(first, Offset(0));
   insane.size = UINT64_MAX;
   EXPECT_TRUE(absl::IsDataLoss(receiver.Feed(insane, SegmentPart::kFrames, FilePos(4096), "x")));
 }
@@ -410,6 +415,94 @@ TEST(SnapshotReceiver, ASourceWithOtherSegmentsGivesItTheBeginningAgain) {
   ASSERT_GT(next->base_index, LogIndex(1));
   ASSERT_TRUE(Receive(receiver, other, target.disk(), last).ok());
   EXPECT_EQ(receiver.segments().front().base_index, LogIndex(1));
+}
+
+// A key that is deleted, in two logs of the same records of which one was compacted until the
+// tombstone was gone. No segment loses enough to be joined with the next.
+struct Deleted {
+  Deleted() {
+    for (KeyedLog* log : {&dense, &clean}) {
+      log->wall = 1'700'000'000'000;
+      for (int i = 0; i < 40; ++i) Put(*log, "key" + std::to_string(i));
+      log->Put("key3", std::nullopt);
+      for (int i = 41; i < 100; ++i) Put(*log, "key" + std::to_string(i));
+      log->Flush();
+    }
+    TIDEMARK_CHECK(clean.Compact().ok());
+    clean.wall += clean.compaction.tombstone_retention.nanos() / 1'000'000 + 1;
+    for (int round = 0; round < 2; ++round) {
+      for (KeyedLog* log : {&dense, &clean}) {
+        for (int i = 0; i < 40; ++i) {
+          Put(*log, "more" + std::to_string(round) + "." + std::to_string(i));
+        }
+        log->Flush();
+      }
+      TIDEMARK_CHECK(clean.Compact().ok());
+    }
+  }
+  static void Put(KeyedLog& log, const std::string& key) {
+    log.Put(key, key + std::string(500, 'v'));
+    if (log.history.size() % 3 == 0) log.Flush();
+  }
+  KeyedLog dense;
+  KeyedLog clean;
+};
+
+size_t FramesOf(const std::vector<std::string>& frames, std::string_view key) {
+  size_t count = 0;
+  for (const std::string& frame : frames) {
+    const auto records = DecodeBatch(frame);
+    TIDEMARK_CHECK(records.ok());
+    for (const DecodedRecord& record : *records) count += record.record.key == key ? 1u : 0u;
+  }
+  return count;
+}
+
+TEST(SnapshotReceiver, ACompactedSegmentContinuesOnlyWhatIsAsClean) {
+  Deleted logs;
+  ASSERT_EQ(FramesOf(logs.dense.Consume(), "key3"), 2u);
+  ASSERT_EQ(FramesOf(logs.clean.Consume(), "key3"), 0u);
+  const LogIndex last = SealedSegments(*logs.clean.log).back().end_index - 1;
+  for (const bool restart : {false, true}) {
+    Target target(5, Term(1));
+    target.Reserve();
+    std::optional<SnapshotReceiver> receiver(std::in_place, kGroup, target.record.snapshot,
+                                             ReceivedSegments());
+    ASSERT_TRUE(Receive(*receiver, logs.dense, target.disk(), LogIndex(10)).ok());
+    // What comes next would fit otherwise, and it does not have the tombstone.
+    const std::optional<SealedSegment> next = Wanted(*logs.clean.log, receiver->end_index());
+    ASSERT_TRUE(next.has_value() && next->sparse);
+    ASSERT_EQ(next->base_index, receiver->end_index());
+    ASSERT_LT(next->base_index, LogIndex(41));
+    if (restart) {
+      receiver.emplace(
+          kGroup, target.record.snapshot,
+          RecoverReceived(kGroup, target.record.snapshot, ImageView(target.disk().Image())));
+    }
+    ASSERT_TRUE(Receive(*receiver, logs.clean, target.disk(), last).ok());
+    while (receiver->has_batch()) ExecuteBatch(*receiver, target.disk());
+    EXPECT_TRUE(receiver->segments().front().sparse);
+    target.Install(*receiver);
+    Collector collector;
+    const auto log = Recovered(target.disk().Image(), logs.clean.options, &collector);
+    ASSERT_TRUE(log.ok()) << log.status();
+    EXPECT_EQ(FramesOf(collector.frames, "key3"), 0u);
+    EXPECT_EQ(FramesOf(collector.frames, "key2"), 1u);
+  }
+}
+
+TEST(SnapshotReceiver, ADenseSegmentContinuesACleanerOneAndNothingIsAskedForTwice) {
+  Deleted logs;
+  const LogIndex last = SealedSegments(*logs.dense.log).back().end_index - 1;
+  Target target(5, Term(1));
+  target.Reserve();
+  SnapshotReceiver receiver(kGroup, target.record.snapshot, {});
+  ASSERT_TRUE(Receive(receiver, logs.clean, target.disk(), LogIndex(60)).ok());
+  ASSERT_TRUE(receiver.segments().back().sparse);
+  const uint64_t before = receiver.segments().size();
+  ASSERT_TRUE(Receive(receiver, logs.dense, target.disk(), last).ok());
+  EXPECT_TRUE(receiver.segments()[before - 1].sparse);
+  EXPECT_FALSE(receiver.segments()[before].sparse);
 }
 
 }  // namespace
