@@ -29,8 +29,8 @@ struct ShippedSegment {
   uint64_t size = 0;
   uint64_t index_bytes = 0;
   uint64_t sidecar_bytes = 0;
-  // Up to where compaction has cleaned the source's log (CompactionCheckpoint::clean_end); 0: never.
-  // What it removed from this segment lies below, and is superseded nowhere else.
+  // Up to where compaction has cleaned the source's log (CompactionCheckpoint::clean_end); 0:
+  // never. What it removed from this segment lies below, and is superseded nowhere else.
   Offset clean_end;
 
   static ShippedSegment Of(const SealedSegment& segment, Offset clean_end);
