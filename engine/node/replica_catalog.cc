@@ -65,6 +65,7 @@ void Replica::DecideCatalogSnapshot(Now now) {
   const LogIndex here = std::min(raft_.commit(), log_->durable_index());
   const LogIndex everywhere = std::min(here, std::max(all_durable_, raft_.all_durable()));
   const LogIndex unpinned = std::min(here, shipping_.pin.From(now.instant).value_or(here + 1) - 1);
+  const LogIndex lost_end = repair_.lost_end();
   while (!states_.empty() && states_.front().index < kept_from_) states_.pop_front();
   size_t usable = 0;
   for (size_t i = states_.size(); i-- > 0;) {
@@ -72,7 +73,9 @@ void Replica::DecideCatalogSnapshot(Now now) {
     ++usable;
     const bool lets_go =
         (usable >= kCatalogSnapshotsKept && states_[i].index <= everywhere + 1) ||
-        (usable >= kCatalogSnapshotsForLaggards && states_[i].index <= unpinned + 1);
+        (usable >= kCatalogSnapshotsForLaggards && states_[i].index <= unpinned + 1) ||
+        // Damaged everywhere, and a state stands for it: nobody can be sent it.
+        (lost_end > LogIndex(0) && usable >= kCatalogSnapshotsKept && states_[i].index >= lost_end);
     if (!lets_go) continue;
     kept_from_ = std::max(kept_from_, states_[i].index);
     return;

@@ -49,10 +49,13 @@ void Retention::OnDecision(GroupId group, std::span<const NodeId> voters,
   if (std::any_of(let_go_.begin(), let_go_.end(), elsewhere)) return;
   const auto& appended = appended_[{decision.node, group}];
   const auto last = appended.find(decision.from - 1);
+  // It is as old as whatever was appended behind it: a clock that was set back tells so.
+  WallTime no_later = last == appended.end() ? decision.now : last->second.wall;
+  for (auto at = last; at != appended.end(); ++at) no_later = std::min(no_later, at->second.wall);
   const auto holds = [&](const RetentionPolicy& by) {
     const bool large = by.bytes.has_value() && decision.kept_bytes >= *by.bytes;
-    const bool old = by.age.has_value() && last != appended.end() &&
-                     last->second.wall.millis() < decision.now.millis() - by.age->millis();
+    const bool old =
+        by.age.has_value() && no_later.millis() < decision.now.millis() - by.age->millis();
     return large || old;
   };
   // Who lacks what is twice as old, or twice as much, gets a snapshot.

@@ -120,6 +120,41 @@ TEST_F(Snapshots, AFollowerThatWasAwayForLongerThanRetentionKeepsGetsFullSegment
   }
 }
 
+// Their scrubbers are off. Nothing that was written long ago is read but what is sent.
+TEST_F(Snapshots, R26ADamagedPieceIsRepairedWhereItComesFromAndNotSentForEver) {
+  Produce(10);
+  const size_t away = Follower();
+  world.Kill(away);
+  Produce(100);
+  const size_t source = *world.LeaderOf(kTopicGroup);
+  const SealedSegment segment = *LogOf(source).SealedSegmentAfter(LogIndex(0));
+  world.at(source).disk.files_.at(segment.file())[kSegmentHeaderBytes + 500] ^= 1;
+  world.Boot(away);
+  ASSERT_TRUE(world.AdvanceUntil([&] { return CaughtUp(away); }));
+  EXPECT_EQ(Installed(away), 1u);
+  EXPECT_EQ(world.at(source).node->counters().segments_repaired, 1u);
+  if (*world.LeaderOf(kTopicGroup) != away) ExpectSame(away);
+}
+
+TEST_F(Snapshots, R26WhatIsThereForLaggardsAloneAndDamagedEverywhereIsPassedOver) {
+  Produce(10);
+  const size_t away = Follower();
+  world.Kill(away);
+  Produce(100);
+  std::vector<LogIndex> lost;
+  for (size_t i = 0; i < 3; ++i) {
+    if (i == away) continue;
+    const SealedSegment segment = *LogOf(i).SealedSegmentAfter(LogIndex(0));
+    world.at(i).disk.files_.at(segment.file())[kSegmentHeaderBytes + 500] ^= 1;
+    lost.push_back(segment.end_index);
+  }
+  ASSERT_EQ(lost[0], lost[1]);
+  world.Boot(away);
+  ASSERT_TRUE(world.AdvanceUntil([&] { return CaughtUp(away); }));
+  EXPECT_GE(LogOf(away).first_index(), lost[0]);
+  if (*world.LeaderOf(kTopicGroup) != away) ExpectSame(away);
+}
+
 // SCENARIOS R14, as far as the log goes.
 TEST_F(Snapshots, ANodeThatLostItsDirectoryIsRefilled) {
   Produce(100);

@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/engine/raft/cluster.h"
-#include "tests/support/sanitized.h"
 
 // Thousands of random schedules. Each seed draws a configuration (sizes, batches, safety nets on or
 // off), a fault regime, and then faults; afterwards everything heals and must make progress.
@@ -246,7 +245,7 @@ void RunSeed(uint64_t seed, Chaos& chaos, Counters* seen) {
 class RandomSchedules : public ::testing::TestWithParam<uint64_t> {};
 
 TEST_P(RandomSchedules, KeepEverySafetyPropertyAndRecover) {
-  constexpr uint64_t kSeeds = kSanitized ? 100 : 500;
+  constexpr uint64_t kSeeds = 500;
   Counters seen;
   for (uint64_t seed = GetParam() * kSeeds; seed < (GetParam() + 1) * kSeeds; ++seed) {
     Chaos chaos(seed, Draw(seed));
@@ -261,7 +260,7 @@ TEST_P(RandomSchedules, KeepEverySafetyPropertyAndRecover) {
 }
 
 TEST_P(RandomSchedules, KeepEverySafetyPropertyWhileMembersChange) {
-  constexpr uint64_t kSeeds = kSanitized ? 80 : 400;
+  constexpr uint64_t kSeeds = 400;
   Counters seen;
   for (uint64_t seed = GetParam() * kSeeds; seed < (GetParam() + 1) * kSeeds; ++seed) {
     Chaos chaos(seed, DrawChanging(seed));
