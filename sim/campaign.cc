@@ -288,6 +288,7 @@ class Campaign {
 Plan PlanOf(const CampaignOptions& options, uint64_t seed) {
   Plan plan = PlanOf(seed, options.profile);
   plan.scenario.canary = options.canary;
+  plan.scenario.mute = options.mute;
   return plan;
 }
 

@@ -17,6 +17,7 @@ struct CampaignOptions {
   uint64_t last = 0;
   Profile profile = Profile::kSwarm;
   bool canary = false;
+  std::string mute;  // Scenario::mute
   int jobs = 1;
   bool keep_going = false;
   // If not 0: no seed is waited for after this time.

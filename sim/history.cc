@@ -119,11 +119,40 @@ void History::OnLeftBehind(Instant now, uint32_t process, Offset start) {
   consuming_.erase(found);
 }
 
+void History::OnRead(Instant now, uint32_t process, GroupId group, Consistency consistency) {
+  const std::string_view how = consistency == Consistency::kBounded ? "bounded" : "linearizable";
+  Operation operation{.number = next_operation_++,
+                      .process = process,
+                      .group = group,
+                      .what = absl::StrCat("\"f\":\"read\",\"consistency\":", JsonString(how))};
+  Write(now, operation, "invoke", "");
+  TIDEMARK_CHECK(reading_.emplace(process, std::move(operation)).second);
+}
+
+void History::EndRead(Instant now, uint32_t process, std::string_view type, std::string_view more) {
+  const auto found = reading_.find(process);
+  TIDEMARK_CHECK(found != reading_.end());
+  Write(now, found->second, type, more);
+  reading_.erase(found);
+}
+
+void History::OnReadAnswered(Instant now, uint32_t process, Offset end, Duration age) {
+  EndRead(now, process, "ok", absl::StrCat(",\"end\":", end.value(), ",\"age_ns\":", age.nanos()));
+}
+
+void History::OnReadRefused(Instant now, uint32_t process, std::string_view reason) {
+  EndRead(now, process, "fail", absl::StrCat(",\"error\":", JsonString(reason)));
+}
+
+void History::OnReadLost(Instant now, uint32_t process) { EndRead(now, process, "info", ""); }
+
 void History::OnEnd(Instant now, std::string_view oracle) {
   for (const auto& [batch, operation] : producing_) Write(now, operation, "info", "");
   for (const auto& [process, operation] : consuming_) Write(now, operation, "info", "");
+  for (const auto& [process, operation] : reading_) Write(now, operation, "info", "");
   producing_.clear();
   consuming_.clear();
+  reading_.clear();
   std::fprintf(out_, "{\"seed\":%llu,\"type\":\"end\",\"oracle\":%s}\n",
                static_cast<unsigned long long>(seed_), JsonString(oracle).c_str());
 }

@@ -10,6 +10,7 @@
 
 #include "engine/base/ids.h"
 #include "engine/base/time.h"
+#include "engine/node/request.h"
 #include "sim/plan.h"
 
 namespace tidemark::sim {
@@ -34,6 +35,14 @@ class History {
   void OnConsumed(Instant now, uint32_t process, std::string_view frame, uint64_t skip);
   // What it waits for was removed; it goes on at `start`.
   void OnLeftBehind(Instant now, uint32_t process, Offset start);
+  // `process` asks how far `group` is readable; a bounded read may be answered as of some time ago.
+  void OnRead(Instant now, uint32_t process, GroupId group, Consistency consistency);
+  // Up to `end`, as of `age` ago.
+  void OnReadAnswered(Instant now, uint32_t process, Offset end, Duration age);
+  // It was told why not.
+  void OnReadRefused(Instant now, uint32_t process, std::string_view reason);
+  // It will not be told: the node went down, or it asked no longer.
+  void OnReadLost(Instant now, uint32_t process);
   // The run is over: what is not answered yet may have happened or not.
   void OnEnd(Instant now, std::string_view oracle);
 
@@ -45,12 +54,14 @@ class History {
     std::string what;  // members that repeat in the answer
   };
   void Write(Instant now, const Operation& operation, std::string_view type, std::string_view more);
+  void EndRead(Instant now, uint32_t process, std::string_view type, std::string_view more);
 
   std::FILE* out_;
   uint64_t seed_;
   uint64_t next_operation_ = 1;
   std::map<uint64_t, Operation> producing_;  // by BatchId
   std::map<uint32_t, Operation> consuming_;
+  std::map<uint32_t, Operation> reading_;
 };
 
 }  // namespace tidemark::sim

@@ -1,3 +1,4 @@
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,12 @@ int main(int argc, char** argv) {
   using namespace tidemark::sim;
   const Args args(argv + 1, argv + argc);
   if (args.empty()) return Usage("what to do?");
+  // Of a command as well: all of it fits on a screen.
+  const std::string& last = args.back();
+  if (last == "--help" || last == "-h" || args[0] == "help") {
+    std::fputs(UsageText().c_str(), stdout);
+    return 0;
+  }
   for (const Command& command : Commands()) {
     if (command.name == args[0]) return command.run(Args(args.begin() + 1, args.end()));
   }

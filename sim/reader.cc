@@ -77,13 +77,16 @@ void Reader::Serve(uint64_t number) {
   pending_->floor = world_->observer().reads().Floor(group_);
   pending_->begun = now();
   const size_t node = pending_->node;
+  if (History* history = world_->history()) {
+    history->OnRead(now(), actor_, group_, pending_->fetch.consistency);
+  }
   pending_->request = world_->Submit(
       node, pending_->fetch, [this, number](Response response) { OnAnswer(number, response); });
   if (!pending_->fetch.wait) return;
   world_->scheduler().After(kTailFor, [this, number] {
     if (!pending_.has_value() || pending_->number != number) return;
     world_->Cancel(pending_->node, *pending_->request);
-    pending_.reset();
+    Lose();
     ReadLater();
   });
 }
@@ -109,6 +112,9 @@ void Reader::OnFetched(const FetchResponse& found) {
   const NodeId node = world_->id(pending_->node);
   Coverage& coverage = world_->coverage();
   seen_ = std::max(seen_, found.limit);
+  if (History* history = world_->history()) {
+    history->OnReadAnswered(now(), actor_, found.limit, found.staleness.value_or(Duration()));
+  }
   if (!found.staleness.has_value()) {
     world_->verdict().Fail("bounded_reads",
                            absl::StrCat("node ", node.value(), " answers a read without its age"));
@@ -139,7 +145,12 @@ void Reader::OnRefused(const RpcError& error) {
   if (error.reason == "TOO_STALE") world_->coverage().Hit(Probe::kBoundedRefused);
   // Where the log ends it says as well when the offset is behind that.
   const std::optional<Offset> end = EndIn(error);
-  if (linearizable() && end.has_value()) {
+  const bool answered = linearizable() && end.has_value();
+  if (History* history = world_->history()) {
+    answered ? history->OnReadAnswered(now(), actor_, *end, Duration())
+             : history->OnReadRefused(now(), actor_, error.reason);
+  }
+  if (answered) {
     world_->observer().reads().OnLinearizable(world_->id(pending_->node), group_, pending_->floor,
                                               *end);
   }
@@ -156,8 +167,13 @@ std::string Reader::WaitsFor() const {
 
 void Reader::OnNodeDown(size_t node) {
   if (!pending_.has_value() || pending_->node != node || !pending_->request.has_value()) return;
-  pending_.reset();
+  Lose();
   ReadLater();
+}
+
+void Reader::Lose() {
+  if (History* history = world_->history()) history->OnReadLost(now(), actor_);
+  pending_.reset();
 }
 
 }  // namespace tidemark::sim

@@ -46,6 +46,8 @@ class Reader : public Client {
   void OnAnswer(uint64_t number, const Response& response);
   void OnFetched(const FetchResponse& found);
   void OnRefused(const RpcError& error);
+  // The read at a node is over, and how is not known.
+  void Lose();
 
   const PartitionId partition_;
   const GroupId group_;

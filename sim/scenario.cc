@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/limits.h"
+#include "sim/checkers/verdict.h"
 #include "sim/decisions.h"
 
 namespace tidemark::sim {
@@ -313,6 +314,9 @@ void ValidateWorld(const Scenario& s, Validation& v) {
         {"log_end_rots", s.log_end_rots},
         {"client_break", s.client_break}}) {
     v.Within<uint32_t>(name, rate, 0, 1'000'000);
+  }
+  if (!s.mute.empty() && !IsOracle(s.mute)) {
+    v.Refuse(absl::StrCat("mute: there is no oracle '", s.mute, "', but ", OracleNames()));
   }
   v.Within("latency_min", s.latency_min, Duration::Nanos(1), kHour);
   v.Within("latency_max", s.latency_max, Duration::Nanos(2), kHour);

@@ -158,6 +158,8 @@ struct Scenario {
   // The canary: an oracle that speaks of what is allowed, so that a failure can be had at will
   // (checkers/canary.h).
   bool canary = false;
+  // An oracle that is not listened to (checkers/verdict.h); empty: all are.
+  std::string mute;
 
   // Errors  kInvalidArgument: a value that the world cannot be made of, by its name.
   absl::Status Validate() const;

@@ -114,6 +114,7 @@ void VisitFields(Visitor& visit, S& s) {
 
   visit.Group("oracles");
   visit.Field("canary", s.canary);
+  visit.Field("mute", s.mute);
 }
 
 }  // namespace tidemark::sim

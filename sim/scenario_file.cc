@@ -47,6 +47,7 @@ class Writer {
 
  private:
   static std::string Text(bool value) { return value ? "true" : "false"; }
+  static std::string Text(const std::string& value) { return JsonString(value); }
   static std::string Text(Duration value) { return JsonString(DurationText(value)); }
   static std::string Text(const std::vector<NodeId>& ids) {
     std::string text = "[";
@@ -131,6 +132,9 @@ class Reader {
     }
     field = json.boolean;
     return absl::OkStatus();
+  }
+  static absl::Status Read(const Json& json, std::string_view name, std::string& field) {
+    return ReadText(json, name, field);
   }
   static absl::Status Read(const Json& json, std::string_view name, Duration& field) {
     const std::optional<Duration> duration =

@@ -22,6 +22,7 @@ World::World(const Scenario& scenario, Decisions decisions, Story* story)
       network_(scenario, &decisions_, &coverage_),
       observer_(&verdict_, &coverage_, story) {
   if (scenario.canary) observer_.canary().Enable();
+  verdict_.Mute(scenario.mute);
   if (scenario.check_quorum) {
     // One election timeout for the leader to give up, one before for a quiet group to notice that
     // it should look, and one for what was on its way. By a clock that may be slow.

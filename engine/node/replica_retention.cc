@@ -41,9 +41,11 @@ void Replica::DecideRetention(Now now, Effects& out) {
                         log_->RetentionPoint(ForLaggards(options_.retention), now.wall, unpinned));
   // What is there for laggards alone, and damaged everywhere, is of no use to them: they get what
   // is behind.
-  if (repair_.lost_end() <= log_->RetentionPoint(options_.retention, now.wall,
-                                                 std::min(here, log_->LastShippable() - 1))) {
-    kept_from_ = std::max(kept_from_, repair_.lost_end());
+  if (const LogIndex lost_end = repair_.lost_end();
+      lost_end > LogIndex(0) &&
+      lost_end <= log_->RetentionPoint(options_.retention, now.wall,
+                                       std::min(here, log_->LastShippable() - 1))) {
+    kept_from_ = std::max(kept_from_, lost_end);
   }
   if (!by_time) return;
   retention_.deadline = now.instant + options_.retention_interval;

@@ -4,7 +4,14 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/base/check.h"
+
 namespace tidemark::sim {
+
+// Whether `name` may fail a run. Besides those who may there are the processes that die (child.h).
+bool IsOracle(std::string_view name);
+// All of them, for people.
+std::string OracleNames();
 
 // What the oracles found. The first violation decides the run; later ones are its consequences.
 class Verdict {
@@ -13,8 +20,13 @@ class Verdict {
   const std::string& oracle() const { return oracle_; }
   const std::string& what() const { return what_; }
 
+  // `oracle` is not listened to: whether another one speaks shows what it is there for.
+  void Mute(std::string_view oracle) { muted_ = oracle; }
+
+  //   Checks  dies unless `oracle` is one.
   void Fail(std::string_view oracle, std::string what) {
-    if (!ok()) return;
+    TIDEMARK_CHECK(IsOracle(oracle));
+    if (!ok() || oracle == muted_) return;
     oracle_ = oracle;
     what_ = std::move(what);
   }
@@ -22,6 +34,7 @@ class Verdict {
  private:
   std::string oracle_;
   std::string what_;
+  std::string muted_;
 };
 
 }  // namespace tidemark::sim

@@ -18,10 +18,11 @@ int VersionCommand(const Args& args) {
 constexpr Command kCommands[] = {
     {"run",
      "run --seeds A..B | --minutes M [--profile P] [--jobs N] [--keep-going]\n"
-     "                   [--failures DIR] [--history FILE] [--hashes FILE] [--canary]\n",
+     "                   [--failures DIR] [--history FILE] [--hashes FILE] [--canary]\n"
+     "                   [--mute ORACLE]\n",
      RunCommand},
     {"replay",
-     "replay --seed N [--profile P] [--canary] | SCENARIO.json\n"
+     "replay --seed N [--profile P] [--canary] [--mute ORACLE] | SCENARIO.json\n"
      "                      [--until STEP] [--verbose] [--trace FILE] [--history FILE] [--save "
      "FILE]\n"
      "                      | EXPLORATION.json\n",
@@ -35,12 +36,12 @@ constexpr Command kCommands[] = {
      "                       | --replay EXPLORATION.json\n",
      ExploreCommand},
     {"shrink",
-     "shrink --seed N [--profile P] [--canary] | SCENARIO.json\n"
+     "shrink --seed N [--profile P] [--canary] [--mute ORACLE] | SCENARIO.json\n"
      "                      [-o FILE] [--seconds S]\n",
      ShrinkCommand},
     {"audit", "audit --seeds A..B [--profile P] [--canary] | A.json [B.json]\n", AuditCommand},
     {"timeline",
-     "timeline --seed N [--profile P] [--canary] | SCENARIO.json\n"
+     "timeline --seed N [--profile P] [--canary] [--mute ORACLE] | SCENARIO.json\n"
      "                        -o FILE.html\n",
      TimelineCommand},
     {"replay-journal", "replay-journal DIR [--explain] [--until STEP]\n", ReplayJournalCommand},
@@ -51,12 +52,17 @@ constexpr Command kCommands[] = {
 
 std::span<const Command> Commands() { return kCommands; }
 
-int Usage(std::string_view problem) {
-  std::string text = absl::StrCat("tidemark-sim: ", std::string(problem), "\nusage:\n");
+std::string UsageText() {
+  std::string text = "usage:\n";
   for (const Command& command : Commands()) {
     absl::StrAppend(&text, "  tidemark-sim ", std::string(command.usage));
   }
-  std::fputs(text.c_str(), stderr);
+  return text;
+}
+
+int Usage(std::string_view problem) {
+  std::fputs(absl::StrCat("tidemark-sim: ", std::string(problem), "\n", UsageText()).c_str(),
+             stderr);
   return 2;
 }
 

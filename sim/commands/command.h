@@ -22,6 +22,9 @@ struct Command {
 // All of them, in the order of the usage.
 std::span<const Command> Commands();
 
+// How the program is used, lines.
+std::string UsageText();
+
 // Says on stderr what is wrong and how the program is used; 2.
 int Usage(std::string_view problem);
 int Usage(const absl::Status& problem);

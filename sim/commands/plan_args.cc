@@ -1,6 +1,8 @@
 #include "sim/commands/plan_args.h"
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "sim/checkers/verdict.h"
 #include "sim/commands/command.h"
 
 namespace tidemark::sim {
@@ -10,6 +12,17 @@ std::function<absl::Status(const std::string&)> ProfileTo(Profile* to) {
     const absl::StatusOr<Profile> profile = ProfileOf(name);
     if (profile.ok()) *to = *profile;
     return profile.status();
+  };
+}
+
+std::function<absl::Status(const std::string&)> OracleTo(std::string* to) {
+  return [to](const std::string& text) {
+    if (!IsOracle(text)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--mute: there is no oracle '", text, "', but ", OracleNames()));
+    }
+    *to = text;
+    return absl::OkStatus();
   };
 }
 
@@ -24,6 +37,7 @@ void PlanArgs::AddTo(Flags& flags) {
              })
       .Value("--profile", ProfileTo(&profile_))
       .Switch("--canary", &canary_)
+      .Value("--mute", OracleTo(&mute_))
       .Rest(1, &path_);
 }
 
@@ -34,6 +48,7 @@ absl::StatusOr<ScenarioFile> PlanArgs::Read() const {
   if (!path_.empty()) return ReadScenario(path_.front());
   ScenarioFile file{.plan = PlanOf(seed_, profile_)};
   file.plan.scenario.canary = canary_;
+  file.plan.scenario.mute = mute_;
   return file;
 }
 

@@ -14,8 +14,11 @@ namespace tidemark::sim {
 // Takes the value of --profile.
 std::function<absl::Status(const std::string&)> ProfileTo(Profile* to);
 
-// How commands are told what to run: "--seed N [--profile P] [--canary]", or the path of a scenario
-// file.
+// Takes the value of --mute.
+std::function<absl::Status(const std::string&)> OracleTo(std::string* to);
+
+// How commands are told what to run: "--seed N [--profile P] [--canary] [--mute ORACLE]", or the
+// path of a scenario file.
 class PlanArgs {
  public:
   // Declares the arguments; this must outlive `flags`.
@@ -28,6 +31,7 @@ class PlanArgs {
   uint64_t seed_ = 0;
   Profile profile_ = Profile::kSwarm;
   bool canary_ = false;
+  std::string mute_;
   std::vector<std::string> path_;
 };
 

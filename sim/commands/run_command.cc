@@ -4,6 +4,7 @@
 #include "absl/strings/str_format.h"
 #include "sim/campaign.h"
 #include "sim/commands/command.h"
+#include "sim/commands/plan_args.h"
 
 namespace tidemark::sim {
 namespace {
@@ -55,6 +56,7 @@ int RunCommand(const Args& args) {
                                   .Number("--jobs", 1, &jobs)
                                   .Switch("--keep-going", &options.keep_going)
                                   .Switch("--canary", &options.canary)
+                                  .Value("--mute", OracleTo(&options.mute))
                                   .Text("--failures", &options.failures_path)
                                   .Text("--history", &options.history_path)
                                   .Text("--hashes", &options.hashes_path)

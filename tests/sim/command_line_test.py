@@ -41,6 +41,13 @@ class CommandLine(unittest.TestCase):
             self.assertIn(f"tidemark-sim: {says}", result.stderr)
             self.assertIn("usage:\n  tidemark-sim run", result.stderr)
 
+    def test_whoever_asks_is_told_how_it_is_used(self):
+        for args in (["--help"], ["-h"], ["help"], ["run", "--help"]):
+            result = sim(*args)
+            self.assertEqual(result.returncode, 0, args)
+            self.assertTrue(result.stdout.startswith("usage:\n  tidemark-sim run"), args)
+            self.assertEqual(result.stderr, "")
+
     def test_replay_tells_the_story_of_a_seed(self):
         result = sim("replay", "--seed", "3", "--verbose")
         self.assertEqual(result.returncode, 0, result.stdout[-500:])
@@ -67,6 +74,23 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(recorded.returncode, 1)
             self.assertIn(f"seed {seed} hash {trace_hash} FAILED canary: ", recorded.stdout)
             self.assertNotIn("not come to any more", recorded.stdout)
+
+    def test_an_oracle_that_is_muted_is_not_listened_to(self):
+        with tempfile.TemporaryDirectory() as folder:
+            found = sim("run", "--seeds", "1..6", "--canary", "--mute", "canary", "--failures",
+                        folder)
+            self.assertEqual(found.returncode, 0, found.stdout)
+            # Of another one it makes no difference, and the command to replay says so.
+            found = sim("run", "--seeds", "1..6", "--canary", "--mute", "scrub", "--failures",
+                        folder)
+            self.assertEqual(found.returncode, 1, found.stdout)
+            self.assertIn("--canary --mute scrub", found.stdout)
+            replayed = sim("replay", "--seed", "2", "--canary", "--mute", "canary")
+            self.assertEqual(replayed.returncode, 0, replayed.stdout[-500:])
+            unknown = sim("run", "--seeds", "1..2", "--mute", "nobody")
+            self.assertEqual(unknown.returncode, 2)
+            self.assertIn("--mute: there is no oracle 'nobody', but access, acked_durability",
+                          unknown.stderr)
 
     def test_replay_stops_where_it_is_told_and_writes_what_it_saw(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -26,7 +26,13 @@ TEST(History, EveryOperationIsInvokedAndAnsweredOnce) {
   history.OnConsumed(Instant::FromNanos(4), 16, frame, 0);
   history.OnLeftBehind(Instant::FromNanos(5), 16, Offset{30});
   history.OnConsume(Instant::FromNanos(6), 16, GroupId{1}, Offset{30});
-  history.OnEnd(Instant::FromNanos(7), "");
+  history.OnRead(Instant::FromNanos(7), 9, GroupId{1}, Consistency::kLinearizable);
+  history.OnReadAnswered(Instant::FromNanos(8), 9, Offset{18}, Duration());
+  history.OnRead(Instant::FromNanos(9), 9, GroupId{1}, Consistency::kBounded);
+  history.OnReadRefused(Instant::FromNanos(10), 9, "TOO_STALE");
+  history.OnRead(Instant::FromNanos(11), 9, GroupId{1}, Consistency::kLinearizable);
+  history.OnReadLost(Instant::FromNanos(12), 9);
+  history.OnEnd(Instant::FromNanos(13), "");
   std::fclose(out);
   const std::string written(text, size);
   std::free(text);
@@ -47,7 +53,19 @@ TEST(History, EveryOperationIsInvokedAndAnsweredOnce) {
       "\"f\":\"consume\",\"position\":18,\"error\":\"removed\",\"start\":30}\n"
       "{\"seed\":3,\"time_ns\":6,\"op\":4,\"process\":16,\"type\":\"invoke\",\"group\":1,"
       "\"f\":\"consume\",\"position\":30}\n"
-      "{\"seed\":3,\"time_ns\":7,\"op\":4,\"process\":16,\"type\":\"info\",\"group\":1,"
+      "{\"seed\":3,\"time_ns\":7,\"op\":5,\"process\":9,\"type\":\"invoke\",\"group\":1,"
+      "\"f\":\"read\",\"consistency\":\"linearizable\"}\n"
+      "{\"seed\":3,\"time_ns\":8,\"op\":5,\"process\":9,\"type\":\"ok\",\"group\":1,"
+      "\"f\":\"read\",\"consistency\":\"linearizable\",\"end\":18,\"age_ns\":0}\n"
+      "{\"seed\":3,\"time_ns\":9,\"op\":6,\"process\":9,\"type\":\"invoke\",\"group\":1,"
+      "\"f\":\"read\",\"consistency\":\"bounded\"}\n"
+      "{\"seed\":3,\"time_ns\":10,\"op\":6,\"process\":9,\"type\":\"fail\",\"group\":1,"
+      "\"f\":\"read\",\"consistency\":\"bounded\",\"error\":\"TOO_STALE\"}\n"
+      "{\"seed\":3,\"time_ns\":11,\"op\":7,\"process\":9,\"type\":\"invoke\",\"group\":1,"
+      "\"f\":\"read\",\"consistency\":\"linearizable\"}\n"
+      "{\"seed\":3,\"time_ns\":12,\"op\":7,\"process\":9,\"type\":\"info\",\"group\":1,"
+      "\"f\":\"read\",\"consistency\":\"linearizable\"}\n"
+      "{\"seed\":3,\"time_ns\":13,\"op\":4,\"process\":16,\"type\":\"info\",\"group\":1,"
       "\"f\":\"consume\",\"position\":30}\n"
       "{\"seed\":3,\"type\":\"end\",\"oracle\":\"\"}\n");
 }

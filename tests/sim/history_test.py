@@ -1,6 +1,7 @@
 """Histories judged from outside: a checker that knows HISTORY.md and nothing else finds nothing in
 what the simulator writes, and finds each lie that is planted in it."""
 
+import bisect
 import collections
 import json
 import os
@@ -16,9 +17,17 @@ def judge(lines):
     wrong, invoked, produced = [], {}, {}
     at = collections.defaultdict(dict)  # group -> offset -> record, as anybody was told
     position, last_time = {}, 0
+    acked = collections.defaultdict(list)  # group -> (time, the highest end that was told by then)
     begin, end = lines[0], lines[-1]
     if begin["type"] != "begin" or end["type"] != "end":
         return ["does not begin and end"]
+
+    def note(group, time, end):
+        acked[group].append((time, max(end, acked[group][-1][1] if acked[group] else 0)))
+
+    def known(group, time):
+        i = bisect.bisect_left(acked[group], (time,))
+        return acked[group][i - 1][1] if i > 0 else 0
 
     def tell(group, offset, record):
         if at[group].setdefault(offset, record) != record:
@@ -30,7 +39,9 @@ def judge(lines):
         last_time = line["time_ns"]
         if line["type"] == "invoke":
             invoked[line["op"]] = line
-            if line["f"] == "produce":
+            if line["f"] == "read":
+                pass
+            elif line["f"] == "produce":
                 for i in range(line["records"]):
                     produced[(line["producer"], line["sequence"] + i)] = line["keys"][i]
             elif line["position"] < position.get(line["process"], 0):
@@ -42,6 +53,17 @@ def judge(lines):
         elif line["type"] == "ok" and line["f"] == "produce":
             for i in range(line["records"]):
                 tell(line["group"], line["offset"] + i, (line["producer"], line["sequence"] + i))
+            note(line["group"], line["time_ns"], line["offset"] + line["records"])
+        elif line["f"] == "read":
+            if line["type"] != "ok":
+                continue
+            exact = line["consistency"] == "linearizable"
+            since = call["time_ns"] if exact else line["time_ns"] - line["age_ns"]
+            if line["end"] < known(line["group"], since):
+                wrong.append(f"a {line['consistency']} read ends at {line['end']}, although "
+                             f"{known(line['group'], since)} was told before")
+            if exact:
+                note(line["group"], line["time_ns"], line["end"])
         elif line["type"] == "ok":
             wanted = call["position"]
             for offset, key in zip(line["offsets"], line["keys"]):
@@ -88,7 +110,8 @@ class HistoryFromOutside(unittest.TestCase):
             for line in lines[1:-1]:
                 seen[(line["f"], line["type"])] += 1
             seen["compacted"] += lines[0]["compacted"]
-        for what in [("produce", "ok"), ("consume", "ok"), ("consume", "info"), "compacted"]:
+        for what in [("produce", "ok"), ("consume", "ok"), ("consume", "info"), ("read", "ok"),
+                     ("read", "fail"), ("read", "info"), "compacted"]:
             self.assertGreater(seen[what], 0, what)
 
     def test_a_replay_writes_the_same_history(self):
@@ -100,6 +123,10 @@ class HistoryFromOutside(unittest.TestCase):
         oks = [i for i, line in enumerate(lines) if line["type"] == "ok" and line["f"] == "produce"]
         gets = [i for i, line in enumerate(lines) if line["type"] == "ok" and line["f"] == "consume"]
 
+        reads = {how: [i for i, line in enumerate(lines) if line["type"] == "ok" and
+                       line["f"] == "read" and line["consistency"] == how]
+                 for how in ("linearizable", "bounded")}
+
         def change(index, **members):
             return lines[:index] + [{**lines[index], **members}] + lines[index + 1:]
 
@@ -110,6 +137,8 @@ class HistoryFromOutside(unittest.TestCase):
             "a foreign record": change(gets[3], producer="1"),
             "a wrong order": change(gets[3], offsets=[o + 1 for o in lines[gets[3]]["offsets"]]),
             "an answer to nobody": lines[:-1] + [lines[oks[2]], lines[-1]],
+            "a stale read": change(reads["linearizable"][-1], end=0),
+            "a staler read than it says": change(reads["bounded"][-1], end=0, age_ns=0),
         }.items():
             self.assertNotEqual(judge(lie), [], name)
 

@@ -10,6 +10,9 @@ TEST(Plan, SaysHowItIsRunAgain) {
   EXPECT_EQ(ReplayCommandOf(plan), "tidemark-sim replay --seed 7 --profile disk");
   plan.scenario.canary = true;
   EXPECT_EQ(ReplayCommandOf(plan), "tidemark-sim replay --seed 7 --profile disk --canary");
+  plan.scenario.mute = "scrub";
+  EXPECT_EQ(ReplayCommandOf(plan),
+            "tidemark-sim replay --seed 7 --profile disk --canary --mute scrub");
 }
 
 }  // namespace
