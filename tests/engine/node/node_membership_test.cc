@@ -125,6 +125,24 @@ TEST(NodeMembership, LeaderThatIsToBeRemovedHandsOverFirst) {
   EXPECT_NE(world.Leader(kCatalogGroup), leader);
 }
 
+TEST(NodeMembership, M4AFailureThatGossipSeesRemovesNobody) {
+  ClusterWorld world = Founded();
+  const Nodes all = {kOne, kTwo, kThree};
+  const NodeId leader = world.Leader(kCatalogGroup);
+  const NodeId down = leader == kThree ? kTwo : kThree;
+  world.Crash(down);
+  ASSERT_TRUE(world.RunUntil([&] { return world.Noted(leader, "member_failed"); }));
+  world.Run(Duration::Seconds(60 * 60));
+  const NodeId other = leader == kOne ? (down == kTwo ? kThree : kTwo) : kOne;
+  EXPECT_TRUE(AllSee(world, {leader, other}, all));
+  // Whoever must not miss it counts: without a second one nothing is decided.
+  world.Crash(other);
+  world.Run(Duration::Seconds(30));
+  EXPECT_EQ(world.Leader(kCatalogGroup), kNoNode);
+  world.Boot(down);
+  EXPECT_TRUE(world.RunUntil([&] { return world.Leader(kCatalogGroup) != kNoNode; }));
+}
+
 // SCENARIOS R5.
 TEST(NodeMembership, RemovalThatLeavesNoLivingMajorityIsRefused) {
   ClusterWorld world = Founded();
