@@ -47,7 +47,8 @@ struct ServerConfig {
   bool lease_reads = false;
   uint64_t disk_stall_timeout_ms = kDiskStallMillis;
   uint64_t disk_headroom_bytes = 256u << 20;
-  // How fast full log files are verified in the background; 0: not at all.
+  // How fast full log files are verified in the background; 0: only those of which another node
+  // was sent something damaged.
   uint64_t scrub_bytes_per_second = 4u << 20;
   // How fast snapshots of logs are taken from other nodes; 0: as fast as they come.
   uint64_t snapshot_bytes_per_second = kSnapshotBytesPerSecond;

@@ -84,7 +84,8 @@ void AddTuning(CLI::App& command, ServerConfig& config) {
   command
       .add_option(
           "--scrub-bytes-per-second", config.scrub_bytes_per_second,
-          "Bound of reading full log files again, to find what the disk has changed; 0: off")
+          "Bound of reading full log files again, to find what the disk has changed; 0: only those "
+          "of which another node was sent something damaged")
       ->capture_default_str()
       ->group(group);
   command
