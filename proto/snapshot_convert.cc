@@ -72,6 +72,7 @@ void EncodeSnapshotPart(const SnapshotMessage& message, peer::v1::Envelope& enve
     to.set_pos(request->pos.value());
     to.set_length(request->length);
     to.set_refused(request->refused);
+    to.set_end_segment(request->end_segment);
     return;
   }
   if (const auto* request = std::get_if<FramesRequest>(&message)) {
@@ -147,7 +148,8 @@ absl::StatusOr<SnapshotMessage> DecodeSnapshotPart(const peer::v1::Envelope& env
                            .part = part,
                            .pos = FilePos(from.pos()),
                            .length = from.length(),
-                           .refused = from.refused()};
+                           .refused = from.refused(),
+                           .end_segment = from.end_segment()};
   }
   const peer::v1::SnapshotChunk& from = envelope.snapshot_chunk();
   if (rest.size() > kSnapshotChunkBytes || from.pos() > kNumberMax) {

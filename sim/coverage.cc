@@ -73,6 +73,7 @@ constexpr std::array<std::string_view, kProbes> kNames = {
     "repair_under_faults",
     "log_end_given_up",
     "log_end_regained",
+    "log_refetched",
     "digest_compared",
     "access_denied",
     "group_quiet",

@@ -81,6 +81,7 @@ enum class Probe : uint8_t {
   kRepairUnderFaults,
   kLogEndGivenUp,
   kLogEndRegained,
+  kLogRefetched,
   kDigestCompared,
   kAccessDenied,
   kGroupQuiet,

@@ -152,6 +152,8 @@ void Observer::OnReopened(NodeId id, GroupId group) {
 
 void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTime wall,
                       Replica& replica) {
+  // What became durable changes nothing else that is looked at, and may be spoken of at once.
+  emptied_.OnState(view.group, id, view.raft->role(), view.log->durable_index());
   const Seen now = Look(view);
   if (replica.seen == now) return;
   const Seen before = replica.seen.value_or(Seen());
@@ -159,7 +161,6 @@ void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTi
   if (now.woken > before.woken) coverage_->Hit(Probe::kGroupWoken);
   if (now.disk_stalled && !before.disk_stalled) coverage_->Hit(Probe::kDiskStalled);
   votes_.OnHardState(view.group, id, view.raft->hard_state());
-  emptied_.OnState(view.group, id, view.raft->role(), view.log->durable_index());
   ReadLog(id, view, disk, wall, replica);
   commits_.OnState(view.group, id, view.raft->commit(), view.log->last_index());
   const bool leads = before.role == raft::Role::kLeader && now.role == before.role &&
@@ -435,7 +436,8 @@ void Observer::CheckMembers(NodeId id, const GroupView& view, const Replica& rep
                          raft.membership());
 }
 
-void Observer::Finish(NodeId id, const Node& node, const Disk& disk) {
+void Observer::Finish(NodeId id, const Node& node, const Disk& disk,
+                      std::optional<GroupId> rotten) {
   for (const GroupView& view : node.Groups()) {
     if (deleted_.contains(view.group)) continue;
     const std::vector<StateMachine::Committed>& expected = committed_.LogOf(view.group);
@@ -446,7 +448,9 @@ void Observer::Finish(NodeId id, const Node& node, const Disk& disk) {
     };
     // What retention let go is excused, and nothing else: that no log begins further on was looked
     // at after each step.
-    if (compaction_.Compacts(view.group)) CheckCompacted(id, view, disk);
+    if (compaction_.Compacts(view.group) && view.group != rotten) {
+      CheckCompacted(id, view, disk);
+    }
     LogIndex next = view.log->compacted_end();
     if (next.value() > expected.size()) {
       fail(next, "is where its log begins, behind all that was committed");

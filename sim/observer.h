@@ -64,7 +64,8 @@ class Observer {
   void ProducedTo(GroupId group) { ledger_groups_.insert(group); }
 
   // Reads back every replica's log from its disk and compares it with the committed one.
-  void Finish(NodeId id, const Node& node, const Disk& disk);
+  // `rotten`: of this group some is damaged there, which nobody could repair.
+  void Finish(NodeId id, const Node& node, const Disk& disk, std::optional<GroupId> rotten);
   // The node's part of ClusterFacts.
   ClusterFacts::Member FactsOf(NodeId id, const Node& node, Now now) const;
 

@@ -159,6 +159,7 @@ constexpr Probe kDiskProbes[] = {
     Probe::kDiskHang,      Probe::kDiskWiped,      Probe::kDiskStalled,
     Probe::kLogEndRotted,  Probe::kReadFailed,     Probe::kRepairUnderFaults,
     Probe::kLogEndGivenUp, Probe::kLogEndRegained, Probe::kWriteMisdirected,
+    Probe::kLogRefetched,
 };
 constexpr Probe kNetworkProbes[] = {
     Probe::kMessageLost,       Probe::kMessageDuplicated,  Probe::kMessageReordered,

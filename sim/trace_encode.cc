@@ -13,7 +13,7 @@ void AddSnapshot(TraceHash& hash, const SnapshotMessage& message) {
     hash.Add(request->id);
     hash.Add(request->index.value());
     hash.Add(request->pos.value() << 1 | static_cast<uint64_t>(request->part));
-    hash.Add(uint64_t{request->refused});
+    hash.Add(uint64_t{request->refused} << 1 | uint64_t{request->end_segment});
     return;
   }
   if (const auto* frames = std::get_if<FramesRequest>(&message)) {

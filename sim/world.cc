@@ -484,7 +484,10 @@ uint64_t World::Hash() const {
 
 void World::Finish() {
   for (size_t node = 0; node < slots_.size(); ++node) {
-    if (up(node)) observer_.Finish(id(node), *slots_[node]->node, slots_[node]->disk);
+    if (!up(node)) continue;
+    std::optional<GroupId> rotten;
+    if (HoldsRot(node)) rotten = slots_[node]->rot->segment.group;
+    observer_.Finish(id(node), *slots_[node]->node, slots_[node]->disk, rotten);
   }
   for (const auto& slot : slots_) {
     if (!slot->node.has_value()) continue;

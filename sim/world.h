@@ -270,6 +270,7 @@ class World {
     LogIndex committed;
   };
   std::vector<Committed> LastCommitted(size_t node) const;
+  bool IsRefetchable(size_t node, GroupId group) const;
   void MisdirectWrite(size_t node, const Committed& last, const std::vector<Committed>& places);
   // Whether a start notices. That it must, if it finds less than what was `committed`.
   bool GivesUpEnd(size_t node, GroupId group, LogIndex committed);

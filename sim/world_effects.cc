@@ -154,6 +154,7 @@ void World::OnNote(size_t node, const Note& note) {
   if (note.event == "scrub_pass") coverage_.Hit(Probe::kScrubPass);
   if (note.event == "segment_repaired") OnRepaired(node, text);
   if (note.event == "log_end_given_up") OnLogEndGivenUp(node, note);
+  if (note.event == "log_refetched") coverage_.Hit(Probe::kLogRefetched);
   if (note.event == "diverged") {
     verdict_.Fail("divergence", absl::StrCat("node ", id(node).value(), ":", text));
   }

@@ -100,9 +100,7 @@ void World::RotUnderFaults(const Place& which) {
   if (!up(node) || !MayRot()) return;
   std::vector<SealedSegment> segments;
   for (const GroupView& view : slots_[node]->node->Groups()) {
-    // What is compacted is each replica's own, and its frames are not kept.
     if (!IsShared(view, id(node))) continue;
-    if (scenario_->compact && view.group != kCatalogGroup) continue;
     AppendSegments(view, segments);
   }
   std::erase_if(segments, [&](const SealedSegment& segment) {
@@ -272,8 +270,7 @@ void World::LosesEnd(size_t node, const FileId& file, const std::string& how) {
 }
 
 bool World::IsRepairable(size_t node, const Rot& rot) const {
-  // What compaction wrote nobody else has.
-  if (rot.segment.sparse) return false;
+  if (rot.segment.sparse) return IsRefetchable(node, rot.segment.group);
   for (size_t other = 0; other < slots_.size(); ++other) {
     const Slot& slot = *slots_[other];
     if (other == node || !up(other)) continue;
@@ -286,6 +283,23 @@ bool World::IsRepairable(size_t node, const Rot& rot) const {
         return true;
       }
     }
+  }
+  return false;
+}
+
+// What compaction wrote nobody else has alike: all of the log comes anew from whoever leads, once
+// all have what this one lets go of.
+bool World::IsRefetchable(size_t node, GroupId group) const {
+  for (size_t other = 0; other < slots_.size(); ++other) {
+    const Slot& slot = *slots_[other];
+    if (!up(other)) return false;
+    if (other != node && slot.rot.has_value() && slot.rot->segment.group == group &&
+        HoldsRot(other)) {
+      return false;
+    }
+  }
+  for (const GroupView& view : slots_[node]->node->Groups()) {
+    if (view.group == group) return IsShared(view, id(node));
   }
   return false;
 }

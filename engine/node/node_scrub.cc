@@ -110,10 +110,12 @@ void Node::Impl::OnScrubRead(Now now, GroupId group, const absl::StatusOr<Bytes>
                                                                     : SegmentRepair::Part::kFrames;
       const bool repairs =
           at != replicas.end() && at->second->OnDamage(now, finding.file, out, part);
-      hint = repairs ? "nothing needs to be done: the segment is repaired from other replicas"
-             : at != replicas.end() && at->second->compacts()
-                 ? "what compaction wrote is this replica's own, and no other one can repair it: "
-                 : "";
+      hint =
+          repairs ? "nothing needs to be done: the segment is repaired from other replicas"
+          : at != replicas.end() && at->second->compacts()
+              ? "what compaction wrote is this replica's own, and without two other voters it is "
+                "not fetched anew: "
+              : "";
     }
     NoteFinding(finding, hint, out);
     if (lost || scrub->rebuild.has_value() || at == replicas.end()) continue;

@@ -57,8 +57,10 @@ void Replica::BeginCompaction(Now now, KeySeed seed) {
 
 void Replica::DriveCompaction(Now now, Effects& out) {
   if (!log_->compacting()) return;
-  // What is being received takes the place of all that could be compacted.
-  if (!active() || install_.has_value()) log_->CancelCompaction();
+  // What is being received takes the place of all that could be compacted; and see CompactionWork.
+  if (!active() || install_.has_value() || shipping_.pin.From(now.instant).has_value()) {
+    log_->CancelCompaction();
+  }
   if (compaction_.flush.has_value() || compaction_.read.has_value()) return;
   if (now.instant >= compaction_.next_step) {
     compaction_.next_step = now.instant + Duration::Micros(kCompactionPauseMicros);

@@ -97,12 +97,13 @@ struct Regaining {
 
 // Said to clients of a replica that drops its log.
 inline RpcError RefetchesLog() {
-  return {.code = absl::StatusCode::kUnavailable,
-          .reason = "OFFSET_NOT_AVAILABLE",
-          .message =
-              "this replica's log was not that of the others, and is fetched anew; ask "
-              "another one",
-          .metadata = {}};
+  return {
+      .code = absl::StatusCode::kUnavailable,
+      .reason = "OFFSET_NOT_AVAILABLE",
+      .message =
+          "this replica's log is damaged, or was not that of the others, and is fetched anew; ask "
+          "another one",
+      .metadata = {}};
 }
 
 // What a replica that ships snapshots remembers.

@@ -107,7 +107,8 @@ void Replica::RefuseRead(Now now, const WaitingFetch& read, bool too_stale) {
 }
 
 void Replica::FetchHere(Now now, RequestId request, const FetchRequest& fetch, Effects& out) {
-  if (switching_ && install_.has_value() && install_->discards) {
+  if (switching_ && install_.has_value() &&
+      (install_->discards || install_->refetches.has_value())) {
     out.push_back(Reply{request, RefetchesLog()});
     return;
   }

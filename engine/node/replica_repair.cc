@@ -10,9 +10,35 @@
 
 namespace tidemark {
 
+namespace {
+
+std::optional<SealedSegment> SparseSegment(const Log& log, const FileId& file) {
+  LogIndex after;
+  while (std::optional<SealedSegment> segment = log.SealedSegmentAfter(after)) {
+    if (segment->file() == file) return segment->sparse ? segment : std::nullopt;
+    after = segment->end_index - 1;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 bool Replica::OnDamage(Now now, const FileId& file, Effects& out, SegmentRepair::Part part) {
   const size_t known = repair_.damaged();
-  if (!active() || alone() || !repair_.Add(*log_, file, part)) return false;
+  if (!active() || alone()) return false;
+  if (!repair_.Add(*log_, file, part)) {
+    // What compaction wrote nobody else has alike. Two voters do not let go of anything.
+    const std::optional<SealedSegment> sparse = SparseSegment(*log_, file);
+    const raft::Membership& members = raft_.membership();
+    if (!sparse.has_value() || members.joint() || members.voters.incoming.voters().size() < 3) {
+      return false;
+    }
+    if (!install_.has_value()) {
+      install_.emplace(SnapshotInstall{.refetches = sparse, .next_at = now.instant});
+    }
+    TransferLeadership(now, out);
+    return true;
+  }
   // It cannot send what it cannot read. Should there be nobody to hand over to, it stays.
   if (repair_.damaged() > known) TransferLeadership(now, out);
   return true;

@@ -107,6 +107,7 @@ void Replica::OnSnapshotRequest(Now now, NodeId from, const SnapshotRequest& req
   const bool at_front = segment.has_value() && segment->base_index == log_->first_index();
   if (!segment.has_value() || (segment->base_index > wanted && !at_front) ||
       !ShipsCatalog(log_->ShippableEnd())) {
+    shipping_.wanted = shipping_.wanted || request.end_segment;
     SendSnapshot(from, SnapshotChunk{.id = request.id}, out);
     return;
   }
@@ -157,6 +158,7 @@ void Replica::OnSnapshotRead(Now now, SnapshotRead read, const FileRange& range,
 void Replica::BeginInstall(Now now, const raft::SnapshotMeta& meta, Effects& out) {
   if (install_.has_value()) {
     install_->meta = meta;
+    install_->refetches.reset();  // the damaged segment goes anyway
     return;
   }
   install_.emplace(SnapshotInstall{.meta = meta, .next_at = now.instant});
@@ -189,8 +191,9 @@ void Replica::DriveInstall(Now now, Effects& out) {
     return;
   }
   SnapshotInstall& install = *install_;
-  // Another leader had it all the same.
-  if (raft_.commit() >= install.meta.index) {
+  // Another leader had it all the same; or retention has let the damaged segment go.
+  if (install.refetches.has_value() ? !log_->Holds(*install.refetches)
+                                    : raft_.commit() >= install.meta.index) {
     EndInstall(now, out);
     return;
   }
@@ -200,10 +203,12 @@ void Replica::DriveInstall(Now now, Effects& out) {
   SnapshotReceiver& receiver = *install.receiver;
   if (HasAll(install)) {
     if (snapshot_flush_.has_value()) return;
-    if (log_->TermAt(receiver.end_index() - 1) == receiver.segments().back().last_term) {
+    if (!install.refetches.has_value() &&
+        log_->TermAt(receiver.end_index() - 1) == receiver.segments().back().last_term) {
       EndInstall(now, out);
       return;
     }
+    if (install.refetches.has_value()) FailWaiting(RefetchesLog(), out);
     log_->CancelCompaction();
     log_->CancelReplacement();
     switching_ = true;
@@ -221,6 +226,12 @@ void Replica::DriveInstall(Now now, Effects& out) {
 
 bool Replica::HasAll(const SnapshotInstall& install) const {
   const SnapshotReceiver& receiver = *install.receiver;
+  if (install.refetches.has_value()) {
+    // What is behind it comes again from the others, all of whom have it.
+    return install.nothing_left && install.covers_damage() && !log_->has_staged() &&
+           !flush_.has_value() && raft_.leader() != raft_.self() &&
+           std::max(all_durable_, raft_.all_durable()) >= log_->last_index();
+  }
   if (receiver.end_index() <= install.meta.index) return false;
   if (options_.catalog == nullptr || receiver.segments().front().base_index == LogIndex(1)) {
     return true;
@@ -255,7 +266,9 @@ void Replica::AskForMore(Now now, Effects& out) {
                                .part = want->part,
                                .pos = want->pos,
                                .length = want->length,
-                               .refused = source == std::exchange(install.refused, kNoNode)},
+                               .refused = source == std::exchange(install.refused, kNoNode),
+                               .end_segment = install.refetches.has_value() &&
+                                              install.nothing_left && !install.covers_damage()},
                out);
 }
 
@@ -267,9 +280,13 @@ void Replica::OnSnapshotChunk(Now now, NodeId from, const SnapshotChunk& chunk, 
   install_->asked = 0;
   install_->next_at = now.instant;
   absl::Status status;
+  install_->nothing_left = !chunk.segment.has_value();
   if (chunk.segment.has_value()) {
     shared_->counters.snapshot_bytes_received += chunk.bytes.size();
     status = install_->receiver->Feed(*chunk.segment, chunk.part, chunk.pos, chunk.bytes.view());
+  } else if (install_->refetches.has_value()) {
+    // More may come, until all have what this replica has.
+    install_->next_at = now.instant + Duration::Millis(kSnapshotRetryMillis);
   } else {
     status = absl::NotFoundError("it has nothing to send");
   }
@@ -289,8 +306,10 @@ void Replica::OnSnapshotChunk(Now now, NodeId from, const SnapshotChunk& chunk, 
 void Replica::EndInstall(Now now, Effects& out) {
   if (snapshot_flush_.has_value()) return;  // then
   const raft::SnapshotMeta meta = install_->meta;
+  const bool refetches = install_->refetches.has_value();
   if (install_->receiver.has_value()) received_ = install_->receiver->Leave();
   install_.reset();
+  if (refetches) return;  // raft knows nothing of it
   raft::Effects fx;
   raft_.OnSnapshotFailed(now.instant, meta, fx);
   Absorb(std::move(fx), out);
@@ -362,10 +381,13 @@ void Replica::BeginSwitch(Now now, Effects& out) {
     hard_record_.term = flush.hard_state->term;
     hard_record_.vote = flush.hard_state->vote;
   }
-  if (install_->discards) {
-    // All of it may have been acknowledged. No file there is counts any more.
+  if (install_->discards || install_->refetches.has_value()) {
+    // All of it may have been acknowledged.
     const LostEntries all{.term = log_->last_term(), .index = log_->last_index()};
     if (hard_record_.lost.AreIn(all.term, all.index)) hard_record_.lost = all;
+  }
+  if (install_->discards) {
+    // No file there is counts any more.
     hard_record_.start = LogIndex(1);
     hard_record_.commit = LogIndex(0);
     hard_record_.snapshot = {.first = 0, .end = 0, .live = log_->next_number()};
@@ -391,14 +413,20 @@ void Replica::OnSwitched(std::optional<raft::HardState> saved, Effects& out) {
 }
 
 void Replica::FinishInstall(Now now, RecoveredGroup recovered, Effects& out) {
-  if (install_->discards) {
+  if (install_->discards || install_->refetches.has_value()) {
+    const bool discards = install_->discards;
+    const LogIndex last = recovered.log->last_index();
+    // Compaction took changes of members from what came; this replica knew them all.
+    if (!discards && !shipping_.memberships.empty()) {
+      recovered.members.StartAt(MembershipAt(shipping_, last), last);
+    }
     const LogIndex upto = hard_record_.lost.index;
     switching_ = verified_ = false;
     repair_ = {};
     Reset(std::move(recovered));
     regain_ = {};  // an acknowledgement may be under way
-    out.push_back(Note{Note::Level::kWarning,
-                       "log_dropped",
+    out.push_back(Note{discards ? Note::Level::kWarning : Note::Level::kInfo,
+                       discards ? "log_dropped" : "log_refetched",
                        {{"group", absl::StrCat(options_.group.value())},
                         {"upto_index", absl::StrCat(upto.value())}}});
     Start(now, out);

@@ -8,6 +8,7 @@
 #include "engine/base/ids.h"
 #include "engine/base/limits.h"
 #include "engine/base/time.h"
+#include "engine/log/sealed_segment.h"
 #include "engine/log/snapshot_receiver.h"
 #include "engine/node/snapshot_message.h"
 #include "engine/raft/types.h"
@@ -19,6 +20,15 @@ struct SnapshotInstall {
   raft::SnapshotMeta meta;  // what raft asked for: up to there, at least
   // Nothing comes: the log is not what the others have, and makes room for what they send.
   bool discards = false;
+  // Nobody but this replica wants it: this compacted segment is damaged, which nobody else has
+  // alike. All that can be sent comes, and the log in use makes room once every voter has all that
+  // it has.
+  std::optional<SealedSegment> refetches = std::nullopt;
+  bool nothing_left = false;  // there was no more to be sent than what is here
+  // Whether what is here stands for the damaged segment.
+  bool covers_damage() const {
+    return receiver.has_value() && receiver->end_index() >= refetches->end_index;
+  }
   std::optional<SnapshotReceiver> receiver = std::nullopt;  // once numbers are set aside
   uint64_t asked = 0;                                       // the request under way; 0: none
   Instant next_at = {};                                     // of the next request
@@ -26,8 +36,12 @@ struct SnapshotInstall {
   // How far it is, for people.
   std::string Describe(NodeId source) const {
     const uint64_t segments = receiver.has_value() ? receiver->segments().size() : 0;
-    return absl::StrCat("receiving a snapshot up to entry ", meta.index.value(), " from node ",
-                        source.value(), ", ", segments, " segments and ",
+    const std::string what =
+        refetches.has_value()
+            ? absl::StrCat("fetching the log anew, of which segment ", refetches->number,
+                           " is damaged,")
+            : absl::StrCat("receiving a snapshot up to entry ", meta.index.value());
+    return absl::StrCat(what, " from node ", source.value(), ", ", segments, " segments and ",
                         receiver.has_value() ? receiver->received_bytes() : 0, " bytes so far");
   }
   // Written with what made it the log.

@@ -24,6 +24,8 @@ struct SnapshotRequest {
   uint32_t length = 0;
   // What whoever is asked sent last of this segment was damaged, or did not fit.
   bool refused = false;
+  // What comes next is still being written where it is asked for: that segment is to end.
+  bool end_segment = false;
 };
 
 struct SnapshotChunk {

@@ -54,7 +54,13 @@ absl::Status Raft::Impl::CampaignUnasked(Instant now, Effects& out) {
 }
 
 absl::Status Raft::Impl::CampaignAtTimeout(Instant now, Effects& out) {
-  if (hard_state_durable()) return Campaign(now, /*leadership_transfer=*/false, out);
+  if (hard_state_durable()) {
+    const absl::Status campaigns = Campaign(now, /*leadership_transfer=*/false, out);
+    // A leader may sleep that counts on entries which this node has lost: without a candidacy that
+    // wakes it nobody would tell it.
+    if (!campaigns.ok() && !log_->is_whole() && leader_ == kNoNode) CallLeader(out);
+    return campaigns;
+  }
   // While the last promise is not on disk (a slow or hanging one), a further one only raises the
   // term without any chance to win.
   election_wait_ = Duration();

@@ -19,9 +19,10 @@
 //
 // What wakes. Whatever happens in the group: a proposal, a read, a transfer, any message but the
 // answer to an offer. A follower that wakes by itself tells the leader, which answers with
-// heartbeats if it leads; otherwise the follower's election timeout ends. And Wake: the node of a
-// member was not heard for an election timeout, is another process now, or says that it leads no
-// more.
+// heartbeats if it leads; otherwise the follower's election timeout ends. One that knows no leader
+// and must not campaign, because its disk lost some of the log, calls whoever leads. And Wake: the
+// node of a member was not heard for an election timeout, is another process now, or says that it
+// leads no more.
 //
 // Safety rests on none of it: terms, votes and logs are what they were, and one that sleeps only
 // waits longer. Leases: a follower that sleeps helps nobody to depose its leader, as after a
@@ -125,6 +126,16 @@ void Raft::Impl::StirBy(Instant now, const Message& message, Effects& out) {
 
 void Raft::Impl::TellAwake(Effects& out) {
   if (leader_ != kNoNode) AnswerHeartbeat(Heartbeat{}, out);
+}
+
+void Raft::Impl::CallLeader(Effects& out) {
+  ForEachVoter([&](const Progress& peer) {
+    out.messages.push_back(
+        Make(peer.id, HeartbeatReply{.no_room = !takes_records(),
+                                     .unverified = true,
+                                     .installing = install_ ? install_->meta.index : LogIndex{0},
+                                     .priority = config_.priority}));
+  });
 }
 
 void Raft::Impl::Wake(Instant now, const std::function<Instant(NodeId)>& heard, Effects& out) {

@@ -252,6 +252,8 @@ struct Raft::Impl {
   // A leader that was given entries it has not been told of yet is quiet no more.
   void StirIfAppended(Instant now);
   void TellAwake(Effects& out);
+  // Whoever leads is told that this node is awake, and cannot vouch for all it once had.
+  void CallLeader(Effects& out);
   void Wake(Instant now, const std::function<Instant(NodeId)>& heard, Effects& out);
   // When the next heartbeat is due.
   Instant NextHeartbeat(Instant now) const;

@@ -51,7 +51,8 @@ TEST(SnapshotConvert, RequestsAndChunksComeBackAsTheyWere) {
                                 .part = SegmentPart::kSidecar,
                                 .pos = FilePos(123),
                                 .length = 456,
-                                .refused = true};
+                                .refused = true,
+                                .end_segment = true};
   const absl::StatusOr<PeerMessage> asked = DecodePeer(FrameOf(With(request)));
   ASSERT_TRUE(asked.ok()) << asked.status();
   ASSERT_NE(asked->snapshot, nullptr);
@@ -64,6 +65,7 @@ TEST(SnapshotConvert, RequestsAndChunksComeBackAsTheyWere) {
   EXPECT_EQ(got.pos, FilePos(123));
   EXPECT_EQ(got.length, 456u);
   EXPECT_TRUE(got.refused);
+  EXPECT_TRUE(got.end_segment);
 
   const absl::StatusOr<PeerMessage> sent =
       DecodePeer(FrameOf(With(SnapshotChunk{.id = 9,

@@ -179,6 +179,101 @@ TEST_F(Repairs, R19AReplicaThatIsOutvotedFetchesItsLogAnewAndCountsForNothingMea
   }
 }
 
+// What compaction wrote each replica has for itself.
+class CompactedRepairs : public Repairs {
+ protected:
+  static constexpr GroupId kCompacted{2};
+
+  void SetUp() override {
+    Repairs::SetUp();
+    world.Ask(*world.LeaderOf(kCatalogGroup),
+              CreateTopicRequest{.name = "compacted",
+                                 .partitions = 1,
+                                 .replication_factor = 3,
+                                 .segment_bytes = kSegmentBytesMin,
+                                 .cleanup = {.policy = Cleanup::kCompact}});
+    ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kCompacted).has_value(); }));
+    Produce(40);
+    ASSERT_TRUE(world.AdvanceUntil([&] {
+      for (size_t i = 0; i < 3; ++i) {
+        if (CompactedLog(i).compacted_end() == LogIndex(1)) return false;
+      }
+      return true;
+    }));
+  }
+  void Produce(int batches) {
+    for (int i = 0; i < batches; ++i) {
+      const Record record{
+          .key = "key" + std::to_string(i % 7), .value = std::string(4000, 'x'), .timestamp_ms = 1};
+      ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kCompacted).has_value(); }));
+      world.Ask(*world.LeaderOf(kCompacted),
+                ProduceRequest{"compacted", PartitionId(0), *EncodeBatch(std::span(&record, 1))});
+      world.Advance(Duration::Millis(50));
+    }
+  }
+  const Log& CompactedLog(size_t i) { return *world.GroupAt(i, kCompacted)->log; }
+  // A bit of a frame that compaction wrote at `i`.
+  SealedSegment Rot(size_t i) {
+    const SealedSegment segment = *CompactedLog(i).SealedSegmentAfter(LogIndex(0));
+    TIDEMARK_CHECK(segment.sparse);
+    FileOf(i, segment)[segment.size - 100] ^= 1;
+    return segment;
+  }
+  bool Same(size_t i, size_t other) {
+    return CompactedLog(i).last_index() == CompactedLog(other).last_index() &&
+           CompactedLog(i).digest() == CompactedLog(other).digest() &&
+           CompactedLog(i).next_offset() == CompactedLog(other).next_offset();
+  }
+};
+
+TEST_F(CompactedRepairs, R26RotInWhatCompactionWroteHasTheLogFetchedAnew) {
+  const size_t leader = *world.LeaderOf(kCompacted);
+  const size_t follower = (leader + 1) % 3;
+  const SealedSegment rotten = Rot(follower);
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Notes(follower, "scrub_finding") > 0; }));
+  const RequestId id = world.Ask(follower, GetStatusRequest{});
+  const auto& status = std::get<GetStatusResponse>(world.at(follower).answers.at(id));
+  EXPECT_TRUE(status.groups.at(2).repair.starts_with("fetching the log anew, of which segment "))
+      << status.groups.at(2).repair;
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Notes(follower, "log_refetched") > 0; }));
+  // What was behind the last full segment comes again although the group sleeps.
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Same(follower, leader); }));
+  EXPECT_FALSE(CompactedLog(follower).Holds(rotten));
+  // All of it is whole, and it goes on.
+  const size_t findings = Notes(follower, "scrub_finding");
+  Produce(10);
+  world.Advance(Duration::Seconds(20));
+  EXPECT_EQ(Notes(follower, "scrub_finding"), findings);
+  EXPECT_TRUE(Same(follower, leader));
+  EXPECT_EQ(Notes(follower, "log_refetched"), 1u);
+  EXPECT_EQ(world.GroupAt(follower, kCompacted)->raft->commit(),
+            CompactedLog(follower).last_index());
+}
+
+TEST_F(CompactedRepairs, R26ALeaderHandsOverBeforeItsLogIsFetchedAnew) {
+  const size_t leader = *world.LeaderOf(kCompacted);
+  Rot(leader);
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Notes(leader, "log_refetched") > 0; }));
+  ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kCompacted).has_value(); }));
+  EXPECT_NE(world.LeaderOf(kCompacted), leader);
+  EXPECT_TRUE(world.AdvanceUntil([&] { return Same(leader, *world.LeaderOf(kCompacted)); }));
+}
+
+// With one of them away the other has what nobody else may have, and keeps it.
+TEST_F(CompactedRepairs, R26NothingIsLetGoThatNotAllOthersHave) {
+  const size_t leader = *world.LeaderOf(kCompacted);
+  const size_t follower = (leader + 1) % 3;
+  const size_t away = (leader + 2) % 3;
+  world.Kill(away);
+  Produce(3);
+  Rot(follower);
+  world.Advance(Duration::Seconds(60));
+  EXPECT_GT(Notes(follower, "scrub_finding"), 0u);
+  EXPECT_EQ(Notes(follower, "log_refetched"), 0u);
+  world.Boot(away);
+  EXPECT_TRUE(world.AdvanceUntil([&] { return Notes(follower, "log_refetched") > 0; }));
+}
+
 TEST_F(Repairs, TheStatusTellsOfDamageThatNobodyCanRepair) {
   for (size_t i = 0; i < 3; ++i) {
     const SealedSegment segment = SegmentOf(i, LogIndex(3));
