@@ -395,6 +395,9 @@ void Replica::BeginSwitch(Now now, Effects& out) {
     const SnapshotReceiver& receiver = *install_->receiver;
     hard_record_.start = receiver.segments().front().base_index;
     hard_record_.commit = receiver.end_index() - 1;
+    // Another leader may want less than the one before did: of the segment that was under way then,
+    // and of what was given up for it, files may still be there.
+    hard_record_.snapshot.end = receiver.segments().back().number + 1;
     hard_record_.snapshot.live = log_->next_number();
   }
   FileBatch batch;
