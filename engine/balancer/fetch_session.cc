@@ -169,6 +169,8 @@ void FetchSession::OnStreamClosed(Instant now, StreamId stream, const CallError&
   if (error.reason == "NOT_LEADER" || error.reason == "NOT_A_REPLICA") {
     view_->OnNotLeader(where_, target_, error.leader);
     if (!Contains(avoid_, target_.address)) avoid_.push_back(target_.address);
+    // Each has been asked, and who was no replica then may be one by now.
+    if (!HasUntried()) avoid_ = {target_.address};
   } else if (BlamesEndpoint(error)) {
     view_->OnUnreachable(where_, target_);
     // Another replica first; the picker stays with the current one otherwise.
@@ -177,6 +179,19 @@ void FetchSession::OnStreamClosed(Instant now, StreamId stream, const CallError&
   out.emplace_back(RefreshView{});
   // A stream that had worked is reopened at once; only repeated failures wait.
   Wait(now, had_answered ? Duration() : backoff_.Next());
+}
+
+bool FetchSession::HasUntried() const {
+  const auto untried = [&](const Target& target) { return !Contains(avoid_, target.address); };
+  const std::vector<Target> followers = view_->Followers(where_);
+  if (followers.empty()) {
+    // Without a description every server may be a replica.
+    const std::vector<Target> all = view_->AllTargets();
+    return std::any_of(all.begin(), all.end(), untried);
+  }
+  const std::optional<Target> leader = view_->Leader(where_);
+  return (leader.has_value() && untried(*leader)) ||
+         std::any_of(followers.begin(), followers.end(), untried);
 }
 
 void FetchSession::AskAnother(Instant now, const CallError& error, FetchActions& out) {
@@ -198,18 +213,7 @@ void FetchSession::AskAnother(Instant now, const CallError& error, FetchActions&
     return;
   }
   if (!Contains(avoid_, target_.address)) avoid_.push_back(target_.address);
-  bool untried = false;
-  for (const Target& target : view_->AllTargets()) {
-    // Without a description every server may be a replica.
-    untried = untried || !Contains(avoid_, target.address);
-  }
-  if (!view_->Followers(where_).empty()) {
-    untried = leader.has_value() && !Contains(avoid_, leader->address);
-    for (const Target& target : view_->Followers(where_)) {
-      untried = untried || !Contains(avoid_, target.address);
-    }
-  }
-  if (untried) {
+  if (HasUntried()) {
     Open(now, out);
     return;
   }

@@ -4,6 +4,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <map>
+#include <set>
 #include <string>
 
 namespace tidemark::balancer {
@@ -102,6 +103,33 @@ TEST(FetchSession, AGapIsPassedOverOnlyIfTheServerAnswersForIt) {
   EXPECT_EQ(h.offset, 12u);
   EXPECT_FALSE(h.Data(13, 14, 20).deliver);
   EXPECT_TRUE(absl::IsDataLoss(h.failed)) << h.failed;
+}
+
+// A partition that moved: whoever was no replica when it was asked may be the only one by now.
+TEST(FetchSession, AsksWhoWasNoReplicaAgain) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    Harness h(seed);
+    std::set<std::string> refused;
+    while (refused.size() < 3 && h.opens < 50) {
+      refused.insert(h.target);
+      h.Closed(Make(absl::StatusCode::kFailedPrecondition, "NOT_A_REPLICA"));
+      h.FireTimer();
+      // Others pick as well, which turns who is next.
+      static_cast<void>(h.picker.PickAny(h.now, h.view));
+    }
+    ASSERT_EQ(refused.size(), 3u);
+    h.view.UpdateTopic("t", {{.partition = PartitionId(0),
+                              .group = GroupId(1),
+                              .replicas = {NodeId(2)},
+                              .leader = NodeId(2),
+                              .leader_term = Term(2)}});
+    for (int i = 0; i < 4 && h.target != "n2"; ++i) {
+      h.Closed(Make(absl::StatusCode::kFailedPrecondition, "NOT_A_REPLICA"));
+      h.FireTimer();
+      static_cast<void>(h.picker.PickAny(h.now, h.view));
+    }
+    EXPECT_EQ(h.target, "n2") << seed;
+  }
 }
 
 TEST(FetchSession, StreamsFromAFollowerAndReopensAtTheNextOffset) {
