@@ -147,14 +147,18 @@ void MembershipLog::TruncateSuffix(LogIndex from) {
 }
 
 void MembershipLog::Fold(LogIndex index) {
-  if (index <= folded_) return;
-  if (!pending_.empty() && pending_.front().index <= index) {
-    base_ = After(index);
-    known_ = known_ || base_ != raft::Membership();
+  while (!pending_.empty() && pending_.front().index <= index) {
+    const LogIndex at = pending_.front().index;
+    raft::Membership membership = After(at);
+    pending_.pop_front();
     changed_ = true;
-    while (!pending_.empty() && pending_.front().index <= index) pending_.pop_front();
+    if (membership == base_) continue;
+    base_ = std::move(membership);
+    known_ = known_ || base_ != raft::Membership();
+    // Not further: of who was a member at a segment's end before a restart a leader must know
+    // although it did not make a checkpoint there.
+    folded_ = at;
   }
-  folded_ = index;
 }
 
 std::optional<raft::ConfChange> MembershipLog::ChangeAt(LogIndex index) const {

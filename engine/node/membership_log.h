@@ -95,7 +95,7 @@ class MembershipLog {
   };
 
   raft::Membership base_;
-  LogIndex folded_;
+  LogIndex folded_;  // since when it is so, at the latest
   bool known_ = false;
   bool changed_ = false;
   std::deque<Pending> pending_;  // behind `folded_`, ascending

@@ -60,8 +60,18 @@ TEST(MembershipLog, KnowsWhoWasAMemberAsFarBackAsItsCheckpoint) {
   EXPECT_EQ(history[1].first, LogIndex(5));
   EXPECT_EQ(Voters(history[1].second), (Nodes{kOne, kTwo, kThree, kFour}));
   log.Fold(LogIndex(7));
-  EXPECT_EQ(log.UpTo(LogIndex(9)).front().first, LogIndex(7)) << "of before nothing is known";
+  EXPECT_EQ(log.UpTo(LogIndex(9)).front().first, LogIndex(5)) << "of before nothing is known";
   EXPECT_EQ(log.UpTo(LogIndex(9)).size(), 2u);
+}
+
+// A leader may have to ship what it made no checkpoint behind.
+TEST(MembershipLog, WhoFoundedItIsKnownFromTheBeginningAsLongAsNothingChanged) {
+  MembershipLog log = FoundedByThree();
+  log.Fold(LogIndex(100));
+  EXPECT_EQ(log.UpTo(LogIndex(100)).front().first, LogIndex(0));
+  ASSERT_TRUE(log.Append(LogIndex(101), EncodeRoster({.voters = {kOne, kTwo, kThree}})).ok());
+  log.Fold(LogIndex(120));
+  EXPECT_EQ(log.UpTo(LogIndex(120)).front().first, LogIndex(0));
 }
 
 TEST(MembershipLog, WhatIsCutNeverHappened) {
