@@ -42,9 +42,13 @@ struct NodeScrub {
   Instant rebuild_next;            // no read for that before
 };
 
+// Said where a change of members and a placement of replicas would go past each other.
+RpcError CatalogPending();
+
 // A request about members whose answer must wait.
 struct MemberWait {
-  enum class Kind : uint8_t { kAdd, kRemove, kTransfer };
+  // kAbsent: one that is no member is to be removed.
+  enum class Kind : uint8_t { kAdd, kRemove, kAbsent, kTransfer };
   Kind kind = Kind::kAdd;
   RequestId request;
   GroupId group;
@@ -52,6 +56,7 @@ struct MemberWait {
   Term term;  // in which it was promised an answer
   Instant deadline;
   bool sealed = false;  // kRemove: it cannot be forgotten any more
+  LogIndex after;       // the answer holds once this entry of `term` is committed
 };
 
 // What the leader of a group knows of those that shall become voters.
@@ -128,6 +133,9 @@ struct Node::Impl {
   // Whether this node leads the catalog and may be asked to change it; answers if not.
   bool LeadsCatalog(RequestId request, Effects& out);
   void ProposeMembers(Now now, MemberWait wait, const raft::ConfChange& change, Effects& out);
+  void AwaitCatalog(Now now, MemberWait wait, Effects& out);
+  // There is nothing to change, if this node leads.
+  void Confirm(Now now, MemberWait wait, Effects& out);
   void Await(MemberWait wait, Effects& out);
   void AnswerMemberWaits(Now now, Effects& out);
   // Whoever is told that a node is removed may take it away for good: no restart may undo that.

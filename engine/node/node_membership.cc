@@ -53,6 +53,13 @@ bool IsAlive(const gossip::Swim& swim, NodeId node) {
 
 }  // namespace
 
+RpcError CatalogPending() {
+  return {.code = absl::StatusCode::kUnavailable,
+          .reason = "CHANGE_PENDING",
+          .message = "a change of the cluster's members or topics is being decided; try again",
+          .metadata = {}};
+}
+
 GetMembersResponse Node::Impl::DescribeMembers(Now now) const {
   const raft::Raft& raft = catalog_replica().raft();
   const bool leads = raft.role() == raft::Role::kLeader && catalog_replica().failure().empty();
@@ -118,8 +125,8 @@ void Node::Impl::AddMember(Now now, const RequestReceived& request, NodeId node,
   const raft::Membership& membership = catalog_replica().raft().membership();
   if (node == kNoNode) return Refuse(request.id, Invalid("a node's id is 1 or more"), out);
   if (membership.voters.incoming.Contains(node) || membership.learners.Contains(node)) {
-    out.push_back(Reply{request.id, AddMemberResponse{}});
-    return;
+    // As far as this node knows: another one may lead by now, and have removed it.
+    return Confirm(now, {.kind = MemberWait::Kind::kAdd, .request = request.id, .node = node}, out);
   }
   if (!IsAlive(swim, node)) return Refuse(request.id, NotKnown(node), out);
   if (raft::MembersOf(membership).size() >= kReplicasMax) {
@@ -144,24 +151,12 @@ void Node::Impl::RemoveMember(Now now, const RequestReceived& request, NodeId no
   const raft::Raft& raft = catalog_replica().raft();
   const raft::Membership& membership = raft.membership();
   if (!raft::MembersOf(membership).Contains(node)) {
-    agenda.Touch(kCatalogGroup);
-    if (!catalog_replica().SealMembers(now, out)) {
-      return Refuse(request.id,
-                    {.code = absl::StatusCode::kUnavailable,
-                     .reason = "CHANGE_PENDING",
-                     .message = absl::StrCat("node ", node.value(),
-                                             " is no member, but a loss of power could still undo "
-                                             "the last change; try again"),
-                     .metadata = {}},
-                    out);
-    }
-    return Refuse(request.id,
-                  {.code = absl::StatusCode::kNotFound,
-                   .reason = "NOT_A_MEMBER",
-                   .message = absl::StrCat("node ", node.value(), " is no member; they are ",
-                                           NodesText(raft::MembersOf(membership))),
-                   .metadata = {}},
-                  out);
+    return Confirm(now, {.kind = MemberWait::Kind::kAbsent, .request = request.id, .node = node},
+                   out);
+  }
+  // A topic that is about to be created may be placed there.
+  if (raft.applied() < catalog_replica().log().last_index()) {
+    return Refuse(request.id, CatalogPending(), out);
   }
   const auto partitions = catalog.PartitionsAt(node);
   if (!partitions.empty()) {
@@ -232,9 +227,21 @@ void Node::Impl::ProposeMembers(Now now, MemberWait wait, const raft::ConfChange
                    .metadata = {}},
                   out);
   }
+  AwaitCatalog(now, wait, out);
+}
+
+void Node::Impl::AwaitCatalog(Now now, MemberWait wait, Effects& out) {
   wait.term = catalog_replica().raft().term();
   wait.deadline = now.instant + options.election_timeout * 4;
   Await(wait, out);
+}
+
+void Node::Impl::Confirm(Now now, MemberWait wait, Effects& out) {
+  agenda.Touch(kCatalogGroup);
+  const std::optional<LogIndex> written = catalog_replica().WriteRoster(now, out);
+  if (!written.has_value()) return Refuse(wait.request, CatalogPending(), out);
+  wait.after = *written;
+  AwaitCatalog(now, wait, out);
 }
 
 void Node::Impl::Await(MemberWait wait, Effects& out) {
@@ -260,7 +267,16 @@ std::optional<Response> Node::Impl::AnswerOf(Now now, const MemberWait& wait) co
   const raft::Membership& membership = raft.membership();
   const bool member = raft::MembersOf(membership).Contains(wait.node);
   const bool leads = raft.role() == raft::Role::kLeader && raft.term() == wait.term;
-  if (wait.kind == MemberWait::Kind::kAdd && member) return AddMemberResponse{};
+  // What this node leads with was the last word only if it still leads.
+  const bool confirmed = wait.after == LogIndex() || (leads && raft.commit() >= wait.after);
+  if (wait.kind == MemberWait::Kind::kAdd && member && confirmed) return AddMemberResponse{};
+  if (wait.kind == MemberWait::Kind::kAbsent && !member && confirmed) {
+    return RpcError{.code = absl::StatusCode::kNotFound,
+                    .reason = "NOT_A_MEMBER",
+                    .message = absl::StrCat("node ", wait.node.value(), " is no member; they are ",
+                                            NodesText(raft::MembersOf(membership))),
+                    .metadata = {}};
+  }
   if (wait.kind == MemberWait::Kind::kRemove && !member && wait.sealed) {
     return RemoveMemberResponse{};
   }
@@ -369,6 +385,7 @@ void Node::Impl::MovePartition(Now now, const RequestReceived& request,
       return Refuse(request.id, NotKnown(node), out);
     }
   }
+  if (catalog_replica().raft().change_pending()) return Refuse(request.id, CatalogPending(), out);
   ProposeCommand(now, request.id, MovePartitionCommand{move.topic, move.partition, move.replicas},
                  out);
 }

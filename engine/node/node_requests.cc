@@ -303,6 +303,8 @@ void Node::Impl::CreateTopic(Now now, const RequestReceived& request,
     Refuse(request.id, DiskFull(), out);
     return;
   }
+  // Who is to be removed gets nothing new.
+  if (catalog_replica().raft().change_pending()) return Refuse(request.id, CatalogPending(), out);
   ProposeCommand(now, request.id,
                  CreateTopicCommand{.name = create.name,
                                     .segment_bytes = create.segment_bytes,

@@ -82,8 +82,9 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   absl::Status ProposeConfChange(Now now, const raft::ConfChange& change, Effects& out);
   // Leader: writes who founded the group into its log, unless a change of members is there.
   void RecordOrigin(Now now, Effects& out);
-  // Leader: writes behind the last change who votes now (once a term). Whether no restart can undo
-  // that change any more, so that those who have left need not be asked ever again.
+  // Leader: writes who votes now, at the index given; nullopt: a change is under way.
+  std::optional<LogIndex> WriteRoster(Now now, Effects& out);
+  // The same behind the last change, once a term. Whether no restart can undo that any more.
   bool SealMembers(Now now, Effects& out);
   // Why nothing can be proposed here; nullopt: it can.
   std::optional<RpcError> RefusalOfProposal() const;
@@ -345,8 +346,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   LogIndex kept_from_;
   WallTime wall_;  // of the step under way
 
-  bool started_ = false;
-  bool proposed_ = false;  // appended as leader, raft not told yet
+  bool started_ = false, proposed_ = false;  // raft not told yet of what was appended as leader
   std::optional<raft::HardState> unsaved_;
   std::vector<raft::Message> held_;
   FileBatch node_files_;

@@ -116,22 +116,30 @@ void Replica::RecordOrigin(Now now, Effects& out) {
   Absorb(std::move(fx), out);
 }
 
+std::optional<LogIndex> Replica::WriteRoster(Now now, Effects& out) {
+  if (!active() || !raft_.accepts_proposals() || raft_.membership().joint()) return std::nullopt;
+  // Of a change that is under way it would say that it is committed.
+  for (LogIndex at = raft_.applied() + 1; at <= log_->last_index(); ++at) {
+    if (ConfChangeAt(at).has_value()) return std::nullopt;
+  }
+  wall_ = now.wall;
+  const raft::NodeSet& voters = raft_.membership().voters.incoming.voters();
+  AppendControl(raft_.term(), EncodeRoster({.voters = {voters.begin(), voters.end()}}));
+  const LogIndex index = log_->last_index();
+  raft::Effects fx;
+  raft_.OnAppended(now.instant, fx);
+  Absorb(std::move(fx), out);
+  return index;
+}
+
 bool Replica::SealMembers(Now now, Effects& out) {
   if (!active() || !raft_.accepts_proposals() || raft_.membership().joint()) return false;
   if (!members_.changed() || shipping_.memberships.empty()) return true;
   const LogIndex since = shipping_.memberships.back().first;
   if (seal_.term != raft_.term() || seal_.since != since) {
-    // Of a change that is under way it would say that it is committed.
-    for (LogIndex at = raft_.applied() + 1; at <= log_->last_index(); ++at) {
-      if (ConfChangeAt(at).has_value()) return false;
-    }
-    wall_ = now.wall;
-    const raft::NodeSet& voters = raft_.membership().voters.incoming.voters();
-    AppendControl(raft_.term(), EncodeRoster({.voters = {voters.begin(), voters.end()}}));
-    seal_ = {.term = raft_.term(), .since = since, .index = log_->last_index()};
-    raft::Effects fx;
-    raft_.OnAppended(now.instant, fx);
-    Absorb(std::move(fx), out);
+    const std::optional<LogIndex> index = WriteRoster(now, out);
+    if (!index.has_value()) return false;
+    seal_ = {.term = raft_.term(), .since = since, .index = *index};
   }
   return raft_.commit() >= seal_.index;
 }

@@ -131,6 +131,9 @@ bool Raft::serving() const { return accepts_proposals() && impl_->commit_ >= imp
 bool Raft::accepts_proposals() const {
   return impl_->role_ == Role::kLeader && impl_->transfer_target_ == kNoNode && impl_->is_member_;
 }
+bool Raft::change_pending() const {
+  return impl_->role_ == Role::kLeader && impl_->pending_change_ > impl_->applied_;
+}
 std::optional<Instant> Raft::leaderless_since() const { return impl_->leaderless_since_; }
 
 std::vector<PeerStatus> Raft::Peers(Instant now) const {

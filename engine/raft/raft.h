@@ -340,6 +340,8 @@ class Raft {
   bool serving() const;
   // Whether a proposal may be appended now: leader and not handing leadership over.
   bool accepts_proposals() const;
+  // Leader: a change of members may be in its log that is not applied yet.
+  bool change_pending() const;
   // Since when this node has known no leader; nullopt while it knows one.
   std::optional<Instant> leaderless_since() const;
   const Membership& membership() const;
