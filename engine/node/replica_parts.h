@@ -80,6 +80,9 @@ struct StorageFailure {
   absl::StatusCode code = absl::StatusCode::kOk;
   uint32_t in_a_row = 0;
   bool reopening = false;
+  // What failed was to make another log of the files: whether it is one by now only they tell, and
+  // it may end before what was durable in the old one.
+  bool switching = false;
   Instant reopen_at = Instant::Never();  // Never: not by itself
 };
 
@@ -113,6 +116,11 @@ struct SnapshotShipping {
   SnapshotPin pin;
   // Who was a member from which applied entry on.
   std::deque<std::pair<LogIndex, raft::Membership>> memberships;
+  // Whether they tell of `index`: who was a member before the state that this node was started
+  // with is not known.
+  bool KnowsMembersAt(LogIndex index) const {
+    return !memberships.empty() && memberships.front().first <= index;
+  }
 };
 
 // The roster behind the last change of members, as its leader wrote it.

@@ -21,18 +21,20 @@ std::optional<SealedSegment> SparseSegment(const Log& log, const FileId& file) {
   return std::nullopt;
 }
 
+// Two voters do not let go of anything.
+bool MayLetGo(const raft::Membership& members) {
+  return !members.joint() && members.voters.incoming.voters().size() >= 3;
+}
+
 }  // namespace
 
 bool Replica::OnDamage(Now now, const FileId& file, Effects& out, SegmentRepair::Part part) {
   const size_t known = repair_.damaged();
   if (!active() || alone()) return false;
   if (!repair_.Add(*log_, file, part)) {
-    // What compaction wrote nobody else has alike. Two voters do not let go of anything.
+    // What compaction wrote nobody else has alike.
     const std::optional<SealedSegment> sparse = SparseSegment(*log_, file);
-    const raft::Membership& members = raft_.membership();
-    if (!sparse.has_value() || members.joint() || members.voters.incoming.voters().size() < 3) {
-      return false;
-    }
+    if (!sparse.has_value() || !MayLetGo(raft_.membership())) return false;
     if (!install_.has_value()) {
       install_.emplace(SnapshotInstall{.refetches = sparse, .next_at = now.instant});
     }
@@ -71,6 +73,12 @@ void Replica::DriveRepair(Now now, Effects& out) {
       SendSnapshot(ask->to, ask->request, out);
     }
   }
+  // What the others have compacted they cannot send frame by frame.
+  const SealedSegment* lost = repair_.lost();
+  if (lost == nullptr || !compacts() || install_.has_value() || !MayLetGo(raft_.membership())) {
+    return;
+  }
+  install_.emplace(SnapshotInstall{.refetches = *lost, .next_at = now.instant});
 }
 
 void Replica::AnswerFrames(Now now, NodeId to, FramesReply reply, Effects& out) {

@@ -22,6 +22,33 @@ raft::Membership MembershipAt(const SnapshotShipping& shipping, LogIndex index) 
   return at->second;
 }
 
+// What is derived from a log, its producers and members, is not known behind a compacted segment,
+// which another leader than the one that named the snapshot may have instead: what follows tells.
+bool EndsDense(const SnapshotReceiver& receiver) {
+  return !receiver.segments().empty() && !receiver.segments().back().sparse;
+}
+
+// Whether what came stands for the damaged segment. Of who is a member at its end it does not tell:
+// that must be known here.
+bool CoversDamage(const SnapshotInstall& install, const SnapshotShipping& shipping,
+                  LogIndex applied) {
+  if (!install.receiver.has_value() || !EndsDense(*install.receiver)) return false;
+  const LogIndex end = install.receiver->end_index();
+  return end >= install.refetches->end_index && applied >= end - 1 &&
+         shipping.KnowsMembersAt(end - 1);
+}
+
+// Who can send full segments: whoever has them, as what is committed is the same everywhere. The
+// leader first: it has all of it, and keeps it for those who ask.
+std::vector<NodeId> SnapshotSources(const raft::Raft& raft) {
+  std::vector<NodeId> sources;
+  if (raft.leader() != kNoNode && raft.leader() != raft.self()) sources.push_back(raft.leader());
+  for (const NodeId node : raft::MembersOf(raft.membership())) {
+    if (node != raft.self() && node != raft.leader()) sources.push_back(node);
+  }
+  return sources;
+}
+
 }  // namespace
 
 // Sending.
@@ -29,10 +56,8 @@ raft::Membership MembershipAt(const SnapshotShipping& shipping, LogIndex index) 
 std::optional<raft::SnapshotMeta> Replica::Snapshot() const {
   const LogIndex end = log_->ShippableEnd();
   // The last segment, or all that is left, is still being written: another one is begun.
-  // Nor is it known who was a member before the state that this node was started with.
-  shipping_.wanted =
-      end == LogIndex(0) || !ShipsCatalog(end) ||
-      (!shipping_.memberships.empty() && end - 1 < shipping_.memberships.front().first);
+  shipping_.wanted = end == LogIndex(0) || !ShipsCatalog(end) ||
+                     (!shipping_.memberships.empty() && !shipping_.KnowsMembersAt(end - 1));
   if (shipping_.wanted) return std::nullopt;
   const LogIndex index = end - 1;
   const std::optional<Term> term = log_->TermAt(index);
@@ -192,8 +217,9 @@ void Replica::DriveInstall(Now now, Effects& out) {
   }
   SnapshotInstall& install = *install_;
   // Another leader had it all the same; or retention has let the damaged segment go.
-  if (install.refetches.has_value() ? !log_->Holds(*install.refetches)
-                                    : raft_.commit() >= install.meta.index) {
+  if (install.refetches.has_value()
+          ? !log_->Holds(*install.refetches) || (!install.refetches->sparse && repair_.whole())
+          : raft_.commit() >= install.meta.index) {
     EndInstall(now, out);
     return;
   }
@@ -203,6 +229,13 @@ void Replica::DriveInstall(Now now, Effects& out) {
   SnapshotReceiver& receiver = *install.receiver;
   if (HasAll(install)) {
     if (snapshot_flush_.has_value()) return;
+    // A leader does not let go of its log.
+    if (install.refetches.has_value() && raft_.role() == raft::Role::kLeader) {
+      if (now.instant < install.next_at) return;
+      install.next_at = now.instant + Duration::Millis(kRepairRetryMillis);
+      TransferLeadership(now, out);
+      return;
+    }
     if (!install.refetches.has_value() &&
         log_->TermAt(receiver.end_index() - 1) == receiver.segments().back().last_term) {
       EndInstall(now, out);
@@ -228,11 +261,11 @@ bool Replica::HasAll(const SnapshotInstall& install) const {
   const SnapshotReceiver& receiver = *install.receiver;
   if (install.refetches.has_value()) {
     // What is behind it comes again from the others, all of whom have it.
-    return install.nothing_left && install.covers_damage() && !log_->has_staged() &&
-           !flush_.has_value() && raft_.leader() != raft_.self() &&
+    return install.nothing_left && CoversDamage(install, shipping_, raft_.applied()) &&
+           !log_->has_staged() && !flush_.has_value() &&
            std::max(all_durable_, raft_.all_durable()) >= log_->last_index();
   }
-  if (receiver.end_index() <= install.meta.index) return false;
+  if (receiver.end_index() <= install.meta.index || !EndsDense(receiver)) return false;
   if (options_.catalog == nullptr || receiver.segments().front().base_index == LogIndex(1)) {
     return true;
   }
@@ -245,13 +278,16 @@ void Replica::AskForMore(Now now, Effects& out) {
   SnapshotInstall& install = *install_;
   if (now.instant < install.next_at || now.instant < shared_->snapshot_next_at) return;
   const std::optional<SnapshotReceiver::Want> want = install.receiver->Next();
-  const NodeId source = raft_.leader();
   if (!want.has_value()) return;
-  if (source == kNoNode || source == raft_.self() || !has_room()) {
+  const std::vector<NodeId> sources = SnapshotSources(raft_);
+  if (sources.empty() || raft_.leader() == kNoNode || !has_room()) {
     install.next_at = now.instant + Duration::Millis(kSnapshotRetryMillis);
     return;
   }
-  // One request is under way; without an answer it is asked again, whoever leads by then.
+  // Of the others nobody is waited for who does not answer; the leader has all of it.
+  if (install.asked != 0 && install.turn % sources.size() != 0) ++install.turn;
+  const NodeId source = sources[install.turn % sources.size()];
+  // One request is under way; without an answer it is asked again.
   install.asked = ++shared_->last_snapshot_request;
   install.next_at = now.instant + Duration::Millis(kSnapshotRetryMillis);
   const uint64_t rate = shared_->snapshot_bytes_per_second;
@@ -260,16 +296,17 @@ void Replica::AskForMore(Now now, Effects& out) {
     shared_->snapshot_next_at =
         now.instant + Duration::Nanos(static_cast<int64_t>(bytes * 1'000'000'000 / rate));
   }
-  SendSnapshot(source,
-               SnapshotRequest{.id = install.asked,
-                               .index = want->index,
-                               .part = want->part,
-                               .pos = want->pos,
-                               .length = want->length,
-                               .refused = source == std::exchange(install.refused, kNoNode),
-                               .end_segment = install.refetches.has_value() &&
-                                              install.nothing_left && !install.covers_damage()},
-               out);
+  SendSnapshot(
+      source,
+      SnapshotRequest{.id = install.asked,
+                      .index = want->index,
+                      .part = want->part,
+                      .pos = want->pos,
+                      .length = want->length,
+                      .refused = source == std::exchange(install.refused, kNoNode),
+                      .end_segment = install.refetches.has_value() && install.nothing_left &&
+                                     !CoversDamage(install, shipping_, raft_.applied())},
+      out);
 }
 
 void Replica::OnSnapshotChunk(Now now, NodeId from, const SnapshotChunk& chunk, Effects& out) {
@@ -291,7 +328,11 @@ void Replica::OnSnapshotChunk(Now now, NodeId from, const SnapshotChunk& chunk, 
     status = absl::NotFoundError("it has nothing to send");
   }
   if (status.ok()) return;
-  if (chunk.segment.has_value()) install_->refused = from;
+  if (chunk.segment.has_value()) {
+    // It may have repaired the damage; if not, somebody else has what it cannot send.
+    if (from == std::exchange(install_->distrusted, from)) ++install_->turn;
+    install_->refused = from;
+  }
   out.push_back(Note{Note::Level::kWarning,
                      "snapshot_refused",
                      {{"group", absl::StrCat(options_.group.value())},
@@ -489,9 +530,10 @@ void Replica::FinishInstall(Now now, RecoveredGroup recovered, Effects& out) {
 Instant Replica::install_deadline() const {
   if (!install_.has_value() || !active()) return Instant::Never();
   // Else it waits for the disk.
-  const bool asks = install_->receiver.has_value() && !HasAll(*install_) &&
-                    install_->receiver->Next().has_value();
-  if (!asks) return Instant::Never();
+  if (!install_->receiver.has_value()) return Instant::Never();
+  const bool all = HasAll(*install_);
+  if (all && raft_.role() == raft::Role::kLeader) return install_->next_at;
+  if (all || !install_->receiver->Next().has_value()) return Instant::Never();
   return std::max(install_->next_at, shared_->snapshot_next_at);
 }
 

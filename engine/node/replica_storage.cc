@@ -97,7 +97,7 @@ void Replica::Fail(Now now, const absl::Status& status, Effects& out) {
   // Long ago counts no more.
   if (verified_ && now.instant - healthy_since_ >= shared_->reopen_delay_max) failure_.in_a_row = 0;
   verified_ = false;
-  switching_ = false;
+  failure_.switching |= std::exchange(switching_, false);
   failure_.what = std::string(status.message());
   failure_.code = status.code();
   ++shared_->counters.groups_failed;
@@ -130,10 +130,11 @@ bool Replica::may_reopen() const {
 
 void Replica::Reopen(Effects& out) {
   failure_.reopening = true;
+  LogIndex committed = std::min(raft_.commit(), log_->durable_index());
+  if (failure_.switching) committed = std::min(committed, hard_record_.commit);
+  if (removal_.begun) committed = LogIndex(0);
   out.push_back(ReopenGroup{
-      .token = shared_->NewToken(options_.group),
-      .group = options_.group,
-      .committed = removal_.begun ? LogIndex(0) : std::min(raft_.commit(), log_->durable_index())});
+      .token = shared_->NewToken(options_.group), .group = options_.group, .committed = committed});
 }
 
 void Replica::OnSpaceBack(Now now) {
@@ -204,6 +205,7 @@ absl::Status Replica::CheckAllThere(const RecoveredGroup& recovered) const {
 void Replica::Reset(RecoveredGroup recovered) {
   failure_.what.clear();
   failure_.code = absl::StatusCode::kOk;
+  failure_.switching = false;
   failure_.reopen_at = Instant::Never();
   kept_from_ = recovered.kept_from();
   fresh_.Forget();

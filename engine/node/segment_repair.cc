@@ -86,6 +86,14 @@ std::optional<SegmentRepair::Ask> SegmentRepair::Drive(Now now, Log& log,
     if (at != peers.end()) turn_ = static_cast<size_t>(at - peers.begin());
     next_peer_.reset();
   }
+  // What nobody has, as what others have let go of, does not keep the rest waiting.
+  if (hopeless_ && damaged_.size() > 1 && current_.has_value() && current_->asked == 0 &&
+      now.instant >= next_at_) {
+    log.CancelReplacement();
+    current_.reset();
+    hopeless_ = false;
+    std::rotate(damaged_.begin(), damaged_.begin() + 1, damaged_.end());
+  }
   if (current_.has_value()) {
     Feed(now, log, out);
     if (current_.has_value() && !log.replacing()) Finish(now, shared, out);

@@ -57,10 +57,12 @@ class SegmentRepair {
   bool whole() const { return damaged_.empty() && expected_.empty(); }
   // All of `peers` have been asked for what is missing, and none of them had it.
   bool hopeless() const { return hopeless_; }
-  // Behind the segment of which that is so; 0: there is none.
-  LogIndex lost_end() const {
-    return hopeless_ && current_.has_value() ? current_->segment.end_index : LogIndex(0);
+  // The segment of which that is so; null: there is none.
+  const SealedSegment* lost() const {
+    return hopeless_ && current_.has_value() ? &current_->segment : nullptr;
   }
+  // Behind it; 0: there is none.
+  LogIndex lost_end() const { return lost() == nullptr ? LogIndex(0) : lost()->end_index; }
   size_t damaged() const { return damaged_.size() + expected_.size(); }
   Progress progress() const;
 

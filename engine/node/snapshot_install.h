@@ -20,19 +20,17 @@ struct SnapshotInstall {
   raft::SnapshotMeta meta;  // what raft asked for: up to there, at least
   // Nothing comes: the log is not what the others have, and makes room for what they send.
   bool discards = false;
-  // Nobody but this replica wants it: this compacted segment is damaged, which nobody else has
-  // alike. All that can be sent comes, and the log in use makes room once every voter has all that
-  // it has.
+  // Nobody but this replica wants it: this segment is damaged, which nobody else has alike, as
+  // compaction wrote it here, or elsewhere. All that can be sent comes, and the log in use makes
+  // room once every voter has all that it has.
   std::optional<SealedSegment> refetches = std::nullopt;
   bool nothing_left = false;  // there was no more to be sent than what is here
-  // Whether what is here stands for the damaged segment.
-  bool covers_damage() const {
-    return receiver.has_value() && receiver->end_index() >= refetches->end_index;
-  }
   std::optional<SnapshotReceiver> receiver = std::nullopt;  // once numbers are set aside
   uint64_t asked = 0;                                       // the request under way; 0: none
   Instant next_at = {};                                     // of the next request
-  NodeId refused;                                           // what it sent last was of no use
+  size_t turn = 0;                                          // whom to ask, of those who may have it
+  NodeId refused;     // what it sent last was of no use, which it is to be told
+  NodeId distrusted;  // it was told before
   // How far it is, for people.
   std::string Describe(NodeId source) const {
     const uint64_t segments = receiver.has_value() ? receiver->segments().size() : 0;

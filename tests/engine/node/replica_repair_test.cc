@@ -250,6 +250,66 @@ TEST_F(CompactedRepairs, R26RotInWhatCompactionWroteHasTheLogFetchedAnew) {
             CompactedLog(follower).last_index());
 }
 
+// Whether it has another log by then only its files tell.
+TEST_F(CompactedRepairs, R26AWriteThatFailsWhileTheLogIsReplacedDoesNotEndTheReplica) {
+  const size_t leader = *world.LeaderOf(kCompacted);
+  const size_t follower = (leader + 1) % 3;
+  const FileId state{kCompacted, FileKind::kHardState, 0};
+  Rot(follower);
+  const LogIndex last = CompactedLog(follower).last_index();
+  int failures = 0;
+  world.at(follower).sync_fails = [&](const FileBatch& batch) {
+    const bool replaces =
+        batch.sync == std::vector<FileId>{state} &&
+        DecodeHardState(world.at(follower).disk.files_.at(state))->snapshot.installed();
+    return replaces && ++failures == 1;
+  };
+  ASSERT_TRUE(world.AdvanceUntil([&] { return failures > 0; }));
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Notes(follower, "storage_reopened") > 0; }));
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Same(follower, leader); }));
+  EXPECT_GE(CompactedLog(follower).last_index(), last);
+  EXPECT_EQ(Notes(follower, "storage_not_verified"), 0u);
+}
+
+// Frame by frame nobody can give it what it lacks, as all others have compacted that.
+TEST_F(CompactedRepairs, R26DamageInWhatOnlyTheOthersHaveCompactedHasTheLogFetchedAnew) {
+  const size_t leader = *world.LeaderOf(kCompacted);
+  const size_t follower = (leader + 1) % 3;
+  world.Kill(follower);
+  world.at(follower).options.compaction_interval = Duration::Seconds(1'000'000);
+  world.Boot(follower);
+  Produce(40);
+  const LogIndex end = CompactedLog(leader).last_index() - 20;
+  ASSERT_TRUE(world.AdvanceUntil([&] {
+    return CompactedLog(leader).compacted_end() > end &&
+           CompactedLog((leader + 2) % 3).compacted_end() > end;
+  }));
+  const SealedSegment dense = [&] {
+    LogIndex after;
+    for (;;) {
+      const SealedSegment segment = *CompactedLog(follower).SealedSegmentAfter(after);
+      if (!segment.sparse) return segment;
+      after = segment.end_index - 1;
+    }
+  }();
+  FileOf(follower, dense)[dense.size - 100] ^= 1;
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Notes(follower, "log_refetched") > 0; }));
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Same(follower, *world.LeaderOf(kCompacted)); }));
+  EXPECT_EQ(Notes(follower, "segment_repaired"), 0u);
+}
+
+// It is the leader that is asked first.
+TEST_F(CompactedRepairs, R26TwoReplicasThatAreDamagedFetchFromTheThird) {
+  const size_t leader = *world.LeaderOf(kCompacted);
+  Rot(leader);
+  Rot((leader + 1) % 3);
+  ASSERT_TRUE(world.AdvanceUntil([&] {
+    return Notes(leader, "log_refetched") > 0 && Notes((leader + 1) % 3, "log_refetched") > 0;
+  }));
+  ASSERT_TRUE(world.AdvanceUntil(
+      [&] { return Same(leader, (leader + 2) % 3) && Same((leader + 1) % 3, (leader + 2) % 3); }));
+}
+
 TEST_F(CompactedRepairs, R26ALeaderHandsOverBeforeItsLogIsFetchedAnew) {
   const size_t leader = *world.LeaderOf(kCompacted);
   Rot(leader);
@@ -290,6 +350,24 @@ TEST_F(Repairs, TheStatusTellsOfDamageThatNobodyCanRepair) {
   }
   // The group goes on: a leader that cannot send that much is better than none.
   ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kTopicGroup).has_value(); }));
+}
+
+TEST_F(Repairs, R26WhatNobodyHasDoesNotKeepTheRestFromBeingRepaired) {
+  const SealedSegment lost = SegmentOf(0, LogIndex(3));
+  for (size_t i = 0; i < 3; ++i) {
+    FileOf(i, SegmentOf(i, LogIndex(3)))[kSegmentHeaderBytes + 500] ^= 1;
+  }
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Notes(0, "repair_begins") > 0; }));
+  const SealedSegment other = SegmentOf(0, lost.end_index);
+  ASSERT_NE(other.number, lost.number);
+  FileOf(0, other)[kSegmentHeaderBytes + 500] ^= 1;
+  ASSERT_TRUE(world.AdvanceUntil([&] { return Repaired(0) == 1; }));
+  // Nor are they the last to be asked for.
+  const RequestId id = world.Ask(0, GetStatusRequest{});
+  const auto& status = std::get<GetStatusResponse>(world.at(0).answers.at(id));
+  EXPECT_TRUE(status.groups.at(1).repair.find("damaged") != std::string::npos ||
+              status.groups.at(1).repair.find("repairing") != std::string::npos)
+      << status.groups.at(1).repair;
 }
 
 TEST_F(Repairs, R26WhatIsNotWhatTheLogWasMadeOfIsRefused) {

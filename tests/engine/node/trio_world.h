@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,6 +34,8 @@ class TrioWorld {
     uint32_t boots = 0;
     // What it writes is never done.
     bool disk_hangs = false;
+    // Which writes fail, although all of them comes to the disk.
+    std::function<bool(const FileBatch&)> sync_fails;
   };
 
   TrioWorld() {
@@ -185,7 +188,9 @@ class TrioWorld {
       if (auto* flush = std::get_if<Flush>(&effect)) {
         if (member.disk_hangs) continue;
         member.disk.Execute(flush->batch);
-        Tell(i, IoDone{flush->token, absl::OkStatus()});
+        const bool fails = member.sync_fails && member.sync_fails(flush->batch);
+        Tell(i, IoDone{flush->token,
+                       fails ? absl::UnavailableError("sync failed") : absl::OkStatus()});
       } else if (const auto* read = std::get_if<ReadRange>(&effect)) {
         Tell(i, ReadDone{read->token, member.disk.ReadFull(read->file, read->pos, read->length)});
       } else if (const auto* reopen = std::get_if<ReopenGroup>(&effect)) {
