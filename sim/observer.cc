@@ -72,7 +72,7 @@ void Observer::AfterStep(NodeId id, const Node& node, const Disk& disk, WallTime
     if (known == replicas_.end() || known->first != key) {
       known = replicas_.try_emplace(known, key);
     }
-    Absorb(id, view, disk, wall, known->second);
+    Absorb(id, view, disk, wall, now, known->second);
   }
   views_.clear();
   CheckCatalog(id, node);
@@ -151,7 +151,7 @@ void Observer::OnReopened(NodeId id, GroupId group) {
 }
 
 void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTime wall,
-                      Replica& replica) {
+                      Instant instant, Replica& replica) {
   // What became durable changes nothing else that is looked at, and may be spoken of at once.
   emptied_.OnState(view.group, id, view.raft->role(), view.log->durable_index());
   const Seen now = Look(view);
@@ -175,7 +175,10 @@ void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTi
   CheckLeader(id, view, replica);
   if (view.raft->commit() > replica.commit) AdvanceCommit(id, view, replica);
   CheckMembers(id, view, replica);
-  replica.voters = view.raft->membership().voters;
+  if (replica.voters != view.raft->membership().voters) {
+    replica.voters = view.raft->membership().voters;
+    replica.voters_since = instant;
+  }
   for (const NodeId gone : emptied_.OnMembers(view.group, view.raft->applied(),
                                               raft::MembersOf(view.raft->membership()))) {
     durable_.OnLetIn(view.group, gone);

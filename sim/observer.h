@@ -77,6 +77,11 @@ class Observer {
   Reads& reads() { return reads_; }
   Canary& canary() { return canary_; }
   Contact& contact() { return contact_; }
+  // Since when the replica at `id` counts these voters, as far as was seen.
+  Instant VotersSince(NodeId id, GroupId group) const {
+    const auto found = replicas_.find({id, group});
+    return found == replicas_.end() ? Instant() : found->second.voters_since;
+  }
   Compaction& compaction() { return compaction_; }
   // The catalog that the committed entries of group 0 amount to.
   const Catalog& catalog() const { return catalogs_.committed(); }
@@ -112,11 +117,13 @@ class Observer {
     Term leads;  // the term this node was last seen to lead
     // Who voted as of the step before: what commits in this one was counted among them.
     raft::JointConfig voters;
+    Instant voters_since;
     CompactionTotals compacted;
   };
 
   static Seen Look(const GroupView& view);
-  void Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTime wall, Replica& replica);
+  void Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTime wall, Instant instant,
+              Replica& replica);
   // Brings `replica.log` up to date with the node's.
   void ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallTime wall, Replica& replica);
   // A log whose prefix is gone begins with what was committed there.

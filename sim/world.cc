@@ -82,7 +82,8 @@ NodeOptions World::OptionsFor(size_t node) const {
   options.advertise = slots_[node]->endpoint;
   if (slots_[node]->founder) options.voters = scenario_->nodes;
   for (const auto& slot : slots_) {
-    const bool enough = scenario_->one_seed && slots_[node]->founder && !options.seeds.empty();
+    const bool enough = scenario_->one_seed && slots_[node]->founder && !slots_[node]->arrived &&
+                        !options.seeds.empty();
     if (!slot->present || enough) continue;
     options.seeds.push_back(slot->endpoint);
   }
@@ -356,7 +357,7 @@ void World::Arrive(size_t node, bool empty_disk) {
     ForgetDisk(node);
     observer_.OnEmptied(id(node));
   }
-  slot.present = true;
+  slot.present = slot.arrived = true;
   Start(node);
 }
 
@@ -493,6 +494,7 @@ void World::Finish() {
     if (!slot->node.has_value()) continue;
     coverage_.Hit(Probe::kDigestCompared, slot->node->counters().digests_compared);
   }
+  observer_.retention().Finish();
   observer_.ledger().Finish();
 }
 

@@ -174,6 +174,8 @@ class World {
     bool present = false;
     bool away = false;     // KeepAway
     bool founder = false;  // it is told who founds the cluster
+    // Later, by an operator who tells it who is there: those it knows of may have gone.
+    bool arrived = false;
     Endpoint endpoint;
     std::string address;
     Disk disk;

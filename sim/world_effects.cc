@@ -130,6 +130,12 @@ void World::ForgetSidecars(Slot& slot, const FileBatch& batch) {
   for (const FileId& file : batch.sync) {
     if (file.kind == FileKind::kIndex) slot.unsynced_sidecars.insert(PathOf(file));
   }
+  // Those that are not synced with each write are with a later one, of which nobody knows yet.
+  for (const FileOp& op : batch.ops) {
+    const auto* write = std::get_if<WriteFile>(&op);
+    if (write == nullptr || write->file.kind != FileKind::kIndex) continue;
+    slot.unsynced_sidecars.insert(PathOf(write->file));
+  }
 }
 
 // What a sidecar held when its sync failed may read back until a power loss takes it, and of one
@@ -348,6 +354,7 @@ void World::BeginFlush(size_t node, Flush flush) {
   const Fate fate = FateOfFlush(node);
   if (fate == Fate::kDiskIsFull) {
     // It gets as far as it gets, and syncs nothing.
+    ForgetSidecars(slot, flush.batch);
     const size_t done = decisions_.Below(Site::kWriteFailsAfter, actor, flush.batch.ops.size() + 1);
     flush.batch.ops.resize(done);
     flush.batch.sync.clear();
@@ -393,6 +400,9 @@ void World::CheckHung(size_t node, Instant flush_begun) {
     if (view.raft->role() != raft::Role::kLeader) continue;
     // Learners cannot take over.
     if (view.raft->membership().voters.Voters().size() < 2) continue;
+    // Nor can who is a voter only now.
+    const Instant voters_since = observer_.VotersSince(id(node), view.group);
+    if (scheduler_.now() - voters_since <= bound + bound / 20) continue;
     verdict_.Fail("disk_stall", absl::StrCat("node ", id(node).value(), " still leads group ",
                                              view.group.value(), ", though its disk has hung for ",
                                              (scheduler_.now() - since).millis(), " ms"));

@@ -75,6 +75,7 @@ void World::RotAt(size_t node, SealedSegment segment) {
   slot.disk.Rot(segment.file(), pos);
   slot.rot = Rot{.segment = std::move(segment), .entry = entry, .frames = std::move(frames)};
   slot.rotten_files.insert(path);
+  observer_.retention().OnRot(slot.rot->segment.group, id(node));
   coverage_.Hit(Probe::kRotInjected);
   story_->Tell(path, " of ", slot.address, " rots at byte ", pos.value());
   if (story_->timeline().on()) {
@@ -264,6 +265,7 @@ bool World::GivesUpEnd(size_t node, GroupId group, LogIndex committed) {
 void World::LosesEnd(size_t node, const FileId& file, const std::string& how) {
   Slot& slot = *slots_[node];
   slot.rotten_files.insert(PathOf(file));
+  observer_.retention().OnRot(file.group, id(node));
   slot.lost_end = file.group;
   story_->Tell(PathOf(file), " of ", slot.address, " ", how);
   story_->timeline().OnNode(MarkKind::kRot, node, PathOf(file));

@@ -30,13 +30,16 @@ void Retention::OnDecision(GroupId group, std::span<const NodeId> voters,
   LogIndex& let_go = let_go_.try_emplace({decision.node, group}, LogIndex{1}).first->second;
   if (decision.from <= let_go) return;
   const LogIndex before = std::exchange(let_go, decision.from);
+  const std::string lets_go =
+      absl::StrCat("lets go of what is before index ", decision.from.value(), ", ");
   const auto fail = [&](std::string_view what) {
-    Fail(group, decision.node,
-         absl::StrCat("lets go of what is before index ", decision.from.value(), ", ",
-                      std::string(what)));
+    Fail(group, decision.node, absl::StrCat(lets_go, std::string(what)));
   };
   const auto policy = policies_.find(group);
-  if (policy == policies_.end()) return fail("of a topic that keeps everything");
+  if (policy == policies_.end()) {
+    unexplained_.try_emplace(group, decision.node, lets_go);
+    return;
+  }
   const std::vector<StateMachine::Committed>& committed = committed_->LogOf(group);
   if (decision.from > decision.commit + 1 || decision.from.value() > committed.size() + 1) {
     return fail("which is not all committed");
@@ -62,7 +65,8 @@ void Retention::OnDecision(GroupId group, std::span<const NodeId> voters,
   RetentionPolicy twice = policy->second;
   if (twice.bytes.has_value()) twice.bytes = *twice.bytes * 2;
   if (twice.age.has_value()) twice.age = *twice.age * 2;
-  for (LogIndex index = before; index < decision.from && !holds(twice); ++index) {
+  const bool rotten = rotten_.contains({decision.node, group});
+  for (LogIndex index = before; index < decision.from && !holds(twice) && !rotten; ++index) {
     const EntryFact& entry = committed[index.value() - 1].entry;
     for (const NodeId voter : voters) {
       // What it let go of, or took over with a snapshot as gone, it does not need.
@@ -77,6 +81,12 @@ void Retention::OnDecision(GroupId group, std::span<const NodeId> voters,
   if (!holds(policy->second)) {
     fail(absl::StrCat("neither old enough nor more than enough: ", decision.kept_bytes,
                       " bytes would be left"));
+  }
+}
+
+void Retention::Finish() {
+  for (const auto& [group, what] : unexplained_) {
+    Fail(group, what.first, what.second + "of a topic that keeps everything");
   }
 }
 

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "engine/base/ids.h"
@@ -23,8 +25,13 @@ class Retention {
   Retention(const StateMachine* committed, const DurableQuorum* durable, Verdict* verdict)
       : committed_(committed), durable_(durable), verdict_(verdict) {}
 
-  // Groups that nobody speaks of here keep everything.
-  void OnTopic(GroupId group, const RetentionPolicy& policy) { policies_[group] = policy; }
+  // Groups that nobody speaks of here, until the end, keep everything.
+  void OnTopic(GroupId group, const RetentionPolicy& policy) {
+    policies_[group] = policy;
+    unexplained_.erase(group);
+  }
+  // A file of it at `node` rots. What is there for laggards alone it may pass over.
+  void OnRot(GroupId group, NodeId node) { rotten_.insert({node, group}); }
   // `node` has appended `entry` at `wall`, or found it on its disk.
   void OnAppended(GroupId group, NodeId node, const EntryFact& entry, WallTime wall);
   void OnRecovered(GroupId group, NodeId node, const EntryFact& entry);
@@ -45,6 +52,9 @@ class Retention {
   // `node` removes its files of `group`.
   void Forget(GroupId group, NodeId node);
 
+  // Nobody will speak of another group.
+  void Finish();
+
   // The first offset that every replica still has to have: what some replica let go is before it.
   Offset LetGoBefore(GroupId group) const;
 
@@ -62,6 +72,9 @@ class Retention {
   std::map<GroupId, RetentionPolicy> policies_;
   std::map<Key, std::map<LogIndex, Appended>> appended_;
   std::map<Key, LogIndex> let_go_;  // everything before
+  std::set<Key> rotten_;
+  // Decisions of groups that nobody has spoken of: who created one may hear of it late.
+  std::map<GroupId, std::pair<NodeId, std::string>> unexplained_;
 };
 
 }  // namespace tidemark::sim
