@@ -205,14 +205,19 @@ void World::Send(size_t node, SendPeer send) {
 }
 
 void World::MaybeCutOff(size_t leader, size_t to, const PeerMessage& message) {
-  if (message.snapshot != nullptr || message.beats != nullptr) return;
+  // What else is carried has an empty message of raft beside it.
+  if (message.snapshot != nullptr || message.beats != nullptr || message.command != nullptr ||
+      message.introduction != nullptr) {
+    return;
+  }
   const auto* append = std::get_if<raft::AppendRequest>(&message.message.body);
   const bool members = append != nullptr &&
                        std::any_of(append->entries.begin(), append->entries.end(), ChangesMembers);
-  if (!members && !std::holds_alternative<raft::TimeoutNow>(message.message.body)) return;
+  const bool hands_over = std::holds_alternative<raft::TimeoutNow>(message.message.body);
+  if (!members && !hands_over) return;
   // A change of members is sent again and again where it does not get through: once will do.
   Instant& again_at = slots_[leader]->cut_off_again_at;
-  if (scheduler_.now() < again_at) return;
+  if (members && scheduler_.now() < again_at) return;
   const uint32_t actor = static_cast<uint32_t>(leader * 8 + to);
   if (!decisions_.Fault(Site::kLeaderCutOff, actor, scenario_->leader_cut_off)) return;
   again_at = scheduler_.now() + scenario_->election_timeout * 10;
