@@ -439,8 +439,7 @@ void Observer::CheckMembers(NodeId id, const GroupView& view, const Replica& rep
                          raft.membership());
 }
 
-void Observer::Finish(NodeId id, const Node& node, const Disk& disk,
-                      std::optional<GroupId> rotten) {
+void Observer::Finish(NodeId id, const Node& node, const Disk& disk, const SealedSegment* rotten) {
   for (const GroupView& view : node.Groups()) {
     if (deleted_.contains(view.group)) continue;
     const std::vector<StateMachine::Committed>& expected = committed_.LogOf(view.group);
@@ -451,7 +450,8 @@ void Observer::Finish(NodeId id, const Node& node, const Disk& disk,
     };
     // What retention let go is excused, and nothing else: that no log begins further on was looked
     // at after each step.
-    if (compaction_.Compacts(view.group) && view.group != rotten) {
+    const bool damaged = rotten != nullptr && view.group == rotten->group;
+    if (compaction_.Compacts(view.group) && !damaged) {
       CheckCompacted(id, view, disk);
     }
     LogIndex next = view.log->compacted_end();
@@ -464,6 +464,12 @@ void Observer::Finish(NodeId id, const Node& node, const Disk& disk,
       if (next > view.log->durable_index()) {
         fail(next, "is missing");
         break;
+      }
+      // The others have let go of it, or it is what compaction wrote.
+      if (damaged && next >= rotten->base_index && next < rotten->end_index) {
+        next = rotten->end_index;
+        prefix = expected[next.value() - 2].entry.prefix;
+        continue;
       }
       const std::vector<Entry> entries = EntriesFrom(*view.log, disk, next, true);
       if (entries.empty()) {

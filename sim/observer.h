@@ -64,8 +64,8 @@ class Observer {
   void ProducedTo(GroupId group) { ledger_groups_.insert(group); }
 
   // Reads back every replica's log from its disk and compares it with the committed one.
-  // `rotten`: of this group some is damaged there, which nobody could repair.
-  void Finish(NodeId id, const Node& node, const Disk& disk, std::optional<GroupId> rotten);
+  // `rotten`: is damaged there, and nobody could repair it; null: nothing is.
+  void Finish(NodeId id, const Node& node, const Disk& disk, const SealedSegment* rotten);
   // The node's part of ClusterFacts.
   ClusterFacts::Member FactsOf(NodeId id, const Node& node, Now now) const;
 

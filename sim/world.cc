@@ -486,8 +486,7 @@ uint64_t World::Hash() const {
 void World::Finish() {
   for (size_t node = 0; node < slots_.size(); ++node) {
     if (!up(node)) continue;
-    std::optional<GroupId> rotten;
-    if (HoldsRot(node)) rotten = slots_[node]->rot->segment.group;
+    const SealedSegment* rotten = HoldsRot(node) ? &slots_[node]->rot->segment : nullptr;
     observer_.Finish(id(node), *slots_[node]->node, slots_[node]->disk, rotten);
   }
   for (const auto& slot : slots_) {
