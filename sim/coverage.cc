@@ -39,6 +39,7 @@ constexpr std::array<std::string_view, kProbes> kNames = {
     "read_failed",
     "disk_hang",
     "disk_wiped",
+    "quiet_restart",
     "leader_changed",
     "truncated",
     "recovered",

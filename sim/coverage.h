@@ -46,6 +46,7 @@ enum class Probe : uint8_t {
   kReadFailed,
   kDiskHang,
   kDiskWiped,
+  kQuietRestart,
   // States.
   kLeaderChanged,
   kTruncated,

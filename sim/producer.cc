@@ -46,6 +46,12 @@ void Producer::Tick() {
       [this] { Tick(); });
 }
 
+void Producer::SubmitMore() {
+  Run([&](Actions& out) {
+    if (session_.CanAccept()) SubmitOne(out);
+  });
+}
+
 void Producer::SubmitOne(Actions& out) {
   Decisions& decisions = world_->decisions();
   const Scenario& scenario = world_->scenario();

@@ -18,6 +18,8 @@ class Producer : public SessionClient<balancer::ProducerSession, balancer::Produ
            GroupId group);
 
   void Start();
+  // One batch, whether or not it has stopped.
+  void SubmitMore();
   // Sends what it has accepted and no more.
   void Stop() { stopped_ = true; }
   bool drained() const { return session_.idle(); }

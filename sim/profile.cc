@@ -38,6 +38,7 @@ void WithoutDiskFaults(Scenario& s) {
 
 void WithoutCrashes(Scenario& s) {
   s.minority_away = false;
+  s.quiet_restarts = 0;
   s.crash_in_step = 0;
   s.weights.power_loss = 0;
   s.weights.process_kill = 0;
@@ -127,6 +128,8 @@ void ForWeeks(Scenario& s) {
   s.intruder = false;
   s.topic_churn = false;
   s.moves = false;
+  s.transfer_gap = Duration();
+  s.quiet_restarts = 0;
   s.delivery_timeout = Duration();
   s.consumers_late = Duration();
   s.client_break = 0;
@@ -147,7 +150,7 @@ constexpr Probe kCrashProbes[] = {
     Probe::kNameLost,         Probe::kGracefulRestart, Probe::kLeaderChanged,
     Probe::kTruncated,        Probe::kRecovered,       Probe::kSegmentRolled,
     Probe::kBatchAcked,       Probe::kRetryRecognised, Probe::kRecordConsumed,
-    Probe::kReadAtFollower,   Probe::kNodeAway,
+    Probe::kReadAtFollower,   Probe::kNodeAway,        Probe::kQuietRestart,
 };
 constexpr Probe kDiskProbes[] = {
     Probe::kSlowFlush,     Probe::kSyncFailed,     Probe::kDiskFull,

@@ -35,11 +35,22 @@ void Reader::ReadLater() {
   world_->scheduler().After(wait, [this] { Read(); });
 }
 
+// Half of the reads go to a node that believes to lead, be it deposed: what others may not know of
+// it shows nowhere else.
+size_t Reader::PickNode() {
+  const size_t nodes = world_->nodes();
+  const size_t picked =
+      static_cast<size_t>(world_->decisions().Below(Site::kReadNode, actor_, nodes * 2));
+  if (picked < nodes) return picked;
+  const std::vector<size_t> leaders = world_->LeadersOf(group_);
+  return leaders.empty() ? picked - nodes : leaders[(picked - nodes) % leaders.size()];
+}
+
 void Reader::Read() {
   Decisions& decisions = world_->decisions();
   Pending read;
   read.number = ++reads_;
-  read.node = static_cast<size_t>(decisions.Below(Site::kReadNode, actor_, world_->nodes()));
+  read.node = PickNode();
   read.kind = static_cast<Kind>(
       decisions.Below(Site::kReadKind, actor_, static_cast<uint64_t>(Kind::kCount)));
   FetchRequest& fetch = read.fetch;

@@ -41,6 +41,8 @@ class Reader : public Client {
 
   bool linearizable() const { return pending_->fetch.consistency == Consistency::kLinearizable; }
   void ReadLater();
+  // Where it reads next.
+  size_t PickNode();
   void Read();
   void Serve(uint64_t number);
   void OnAnswer(uint64_t number, const Response& response);

@@ -23,6 +23,8 @@ constexpr Duration kFaultsBegin = Duration::Millis(300);
 constexpr Duration kLook = Duration::Millis(100);
 // All must stay well this long: leaders that come and go are no progress.
 constexpr Duration kStable = Duration::Millis(500);
+// In which groups in which nothing happens go quiet.
+constexpr int64_t kQuietAfter = 12;  // heartbeats
 // Within this time, its pauses, and what its rate makes of the bytes that there are, every scrubber
 // has looked at everything twice. Beside other reads it reaches about half of its rate.
 constexpr Duration kScrubBound = Duration::Seconds(60);
@@ -158,6 +160,27 @@ bool Execution::KeepSomeAway() {
   const uint64_t first = world_.decisions().Below(Site::kAwayNode, 0, founders + 1);
   if (first == 0) return false;
   for (size_t i = 0; i < dispensable; ++i) world_.KeepAway((first - 1 + i) % founders);
+  // Who asked those that are gone must find the others.
+  workload_.AskForMore();
+  return true;
+}
+
+bool Execution::RestartQuietly() {
+  const Scenario& scenario = plan_.scenario;
+  if (restarts_ == scenario.quiet_restarts) return false;
+  if (world_.now() - *well_since_ < kStable + scenario.heartbeat_interval * kQuietAfter)
+    return true;
+  const uint32_t ordinal = restarts_++;
+  Decisions& decisions = world_.decisions();
+  const uint64_t node = decisions.Below(Site::kQuietRestartNode, ordinal, world_.nodes() + 1);
+  if (node == 0) return restarts_ < scenario.quiet_restarts;
+  const bool power_loss = decisions.Below(Site::kQuietRestartPower, ordinal, 2) == 1;
+  // Most are back before anybody misses them.
+  const Duration down = decisions.Between(Site::kQuietRestartDown, ordinal, Duration::Millis(1),
+                                          scenario.election_timeout * 3 / 2);
+  story_.SetTime(world_.now());
+  world_.RestartQuietly(node - 1, power_loss, down);
+  BeginHealing(Phase::kHealing);
   return true;
 }
 
@@ -182,6 +205,7 @@ void Execution::LookForProgress() {
       BeginHealing(Phase::kHealing);
       return;
     }
+    if (RestartQuietly()) return;
     // What has rotted meanwhile is repaired first; nobody was in a hurry.
     if (!world_.RotLeft().empty()) {
       phase_ = Phase::kRepairing;

@@ -83,6 +83,9 @@ class Execution {
   void BeginHealing(Phase phase);
   // Whether some nodes are away from now on.
   bool KeepSomeAway();
+  // All is well: restarts one more process, if any is to be, once nothing has happened for a while.
+  // False: none is.
+  bool RestartQuietly();
   // The quiet phase: waits until everything is well and stays so, with the same leaders.
   void LookForProgress();
   // The very end: a byte of each disk rots, and each node's scrubber must notice, and the others
@@ -103,6 +106,7 @@ class Execution {
   Instant deadline_;  // of the present phase
   Duration scrub_bound_;
   std::optional<Instant> well_since_;
+  uint32_t restarts_ = 0;  // when all was quiet
   std::map<GroupId, std::pair<NodeId, Term>> leaders_;
 };
 

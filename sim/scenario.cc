@@ -112,7 +112,7 @@ void DrawNetwork(const Draw& draw, Scenario& s) {
   s.message_lost = draw.Rate("message_lost", 50, {1000, 10'000, 50'000});
   s.message_duplicated = draw.Rate("message_duplicated", 40, {5000, 50'000});
   s.message_reordered = draw.Rate("message_reordered", 40, {5000, 50'000});
-  s.leader_cut_off = draw.Rate("leader_cut_off", 35, {100'000, 500'000});
+  s.leader_cut_off = draw.Rate("leader_cut_off", 50, {100'000, 500'000});
   s.datagram_lost = draw.Rate("datagram_lost", 50, {10'000, 100'000});
   s.datagram_damaged = draw.Rate("datagram_damaged", 30, {2000, 20'000});
   s.step_delay_max = Duration::Micros(draw.OneOf<int64_t>("step_delay", {20, 200, 2000}));
@@ -164,6 +164,9 @@ void DrawFaults(const Draw& draw, Scenario& s) {
   s.weights.disk_wiped = 3 * weight("fault.disk_wiped", 40);
   s.weights.at_leader_percent = draw.OneOf<uint32_t>("fault.at_leader", {0, 40, 90});
   s.minority_away = draw.Percent("minority_away", 50);
+  if (draw.Percent("quiet_restarts.on", 15)) {
+    s.quiet_restarts = draw.OneOf<uint32_t>("quiet_restarts", {1, 2});
+  }
 }
 
 void DrawClients(const Draw& draw, Scenario& s) {
@@ -179,6 +182,9 @@ void DrawClients(const Draw& draw, Scenario& s) {
   const bool all_kept = !s.compact && s.retention_bytes == 0 && s.retention_ms == 0;
   s.moves = s.nodes.size() >= 3 && all_kept && draw.Percent("moves", 40);
   if (s.moves) s.replication_factor = static_cast<uint32_t>(s.nodes.size() - 1);
+  if (s.nodes.size() > 1 && draw.Percent("transfers", 40)) {
+    s.transfer_gap = Duration::Millis(draw.OneOf<int64_t>("transfer_gap", {200, 1000}));
+  }
   s.intruder = draw.Percent("intruder", 20);
   s.batches_in_flight = draw.OneOf<uint32_t>("in_flight", {1, 4, 16, 64});
   if (draw.Percent("impatient", 20)) {
@@ -230,11 +236,15 @@ void AddNewcomers(uint64_t seed, Scenario& s) {
   s.member_gap = Duration::Millis(draw.OneOf<int64_t>("member_gap", {50, 300, 1000}));
   // That operator moves partitions and leadership, too.
   s.moves = false;
+  s.transfer_gap = Duration();
   // Whoever it replaces has lost its disk: one copy of everything, and no other may be lost.
   s.weights.disk_wiped = 0;
   s.rot_gap = Duration();
   s.log_end_rots = 0;
   s.heal_bound = std::max(s.heal_bound, Duration::Seconds(20));
+  // Whoever joins gets everything, and waits for its disk three times for each segment: hundreds
+  // where a batch fills one.
+  if (s.flush_max > Duration::Millis(10)) s.heal_bound = Duration::Seconds(60);
 }
 
 namespace {
@@ -357,6 +367,8 @@ void ValidateFaultsAndClients(const Scenario& s, Validation& v) {
     v.Within<uint32_t>(name, weight, 0, 1000);
   }
   v.Within("member_gap", s.member_gap, Duration::Millis(1), kHour);
+  v.Within("transfer_gap", s.transfer_gap, Duration(), kHour);
+  v.Within<uint32_t>("quiet_restarts", s.quiet_restarts, 0, 1000);
   if (!s.newcomers.empty() && s.moves) v.Refuse("moves is the operator's of newcomers");
   v.Within<uint32_t>("producers", s.producers, 1, kSimulatedProducersMax);
   v.Within<uint32_t>("consumers", s.consumers, 0, kSimulatedConsumersMax);

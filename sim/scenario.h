@@ -144,6 +144,8 @@ struct Scenario {
   // Partitions begin on all nodes but one and get a replica there, too, under load; and leadership
   // is handed around.
   bool moves = false;
+  // The mean time between two requests to hand leadership over, each to who leads then; 0: none.
+  Duration transfer_gap;
   // Access is controlled, and a client that may do nothing asks for everything.
   bool intruder = false;
 
@@ -152,6 +154,9 @@ struct Scenario {
   // As many nodes as the others can do without are gone when the last fault is over, and all must
   // be well without them before they come back.
   bool minority_away = false;
+  // So many processes are restarted in the end, one after the other: each when all is well, and
+  // nobody has asked for anything, or does, until all is well again.
+  uint32_t quiet_restarts = 0;
   // After healing, everything must be well again within this time.
   Duration heal_bound = Duration::Seconds(12);
 

@@ -105,11 +105,13 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("client_break", s.client_break);
   visit.Field("topic_churn", s.topic_churn);
   visit.Field("moves", s.moves);
+  visit.Field("transfer_gap", s.transfer_gap);
   visit.Field("intruder", s.intruder);
 
   visit.Group("phases");
   visit.Field("fault_phase", s.fault_phase);
   visit.Field("minority_away", s.minority_away);
+  visit.Field("quiet_restarts", s.quiet_restarts);
   visit.Field("heal_bound", s.heal_bound);
 
   visit.Group("oracles");

@@ -49,6 +49,10 @@ enum class Site : uint8_t {
   kClockRate,
   kNodeSeed,
   kAwayNode,
+  // Restarts when all is quiet: actor is the ordinal of the restart.
+  kQuietRestartNode,
+  kQuietRestartPower,
+  kQuietRestartDown,
   kRotSegment,
   kRotByte,
   kLogEndRots,

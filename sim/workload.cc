@@ -97,8 +97,14 @@ void Admin::MovePartition(MovePartitionRequest move, std::function<void()> done)
   });
 }
 
-void Admin::TryTransfer(TransferLeadershipRequest transfer, Callback done) {
-  const std::optional<balancer::Target> target = picker_.PickAny(now(), view_);
+void Admin::TryTransfer(TransferLeadershipRequest transfer, std::optional<size_t> at,
+                        Callback done) {
+  std::optional<balancer::Target> target;
+  if (at.has_value()) {
+    target = {.node = world_->id(*at), .address = world_->address(*at)};
+  } else {
+    target = picker_.PickAny(now(), view_);
+  }
   TIDEMARK_CHECK(target.has_value());
   Call(*target, std::move(transfer), std::move(done));
 }
@@ -181,10 +187,8 @@ void Workload::Begin(const TopicInfo& topic) {
     readers_.back()->Start();
     if (stopped_) readers_.back()->Stop();
   }
-  if (scenario.moves) {
-    Move();
-    HandAround();
-  }
+  if (scenario.moves) Move();
+  if (scenario.moves || scenario.transfer_gap > Duration()) HandAround();
   consumers_.resize(scenario.consumers);
   for (size_t i = 0; i < consumers_.size(); ++i) {
     world_->scheduler().After(scenario.consumers_late, [this, i] { Consume(i, Offset()); });
@@ -233,26 +237,39 @@ void Workload::Move() {
 }
 
 void Workload::HandAround() {
-  const Duration wait = world_->decisions().Between(Site::kTransferWait, kMoveActor,
-                                                    Duration::Millis(100), Duration::Seconds(2));
-  world_->scheduler().After(wait, [this] {
+  const Duration gap = world_->scenario().transfer_gap;
+  const bool knows = gap > Duration();
+  const Duration wait = world_->decisions().Between(
+      Site::kTransferWait, kMoveActor, knows ? Duration::Millis(1) : Duration::Millis(100),
+      knows ? gap * 2 : Duration::Seconds(2));
+  world_->scheduler().After(wait, [this, knows] {
     if (stopped_) return;
     const std::vector<NodeId>& nodes = world_->scenario().nodes;
     const uint64_t to = world_->decisions().Below(Site::kTransferTo, kMoveActor, nodes.size());
     const uint64_t group =
         world_->decisions().Below(Site::kTransferGroup, kMoveActor, 1 + topic_.partitions.size());
     TransferLeadershipRequest transfer{.to = nodes[to]};
+    std::optional<size_t> leader;
+    if (knows) {
+      const GroupId of = group > 0 ? topic_.partitions[group - 1].group : kCatalogGroup;
+      const std::vector<size_t> leaders = world_->LeadersOf(of);
+      if (!leaders.empty()) leader = leaders.back();
+    }
     if (group > 0) {
       transfer.topic = topic_.name;
       transfer.partition = topic_.partitions[group - 1].partition;
     }
-    mover_.TryTransfer(std::move(transfer), [this](const Response& response) {
+    mover_.TryTransfer(std::move(transfer), leader, [this](const Response& response) {
       if (std::holds_alternative<TransferLeadershipResponse>(response)) {
         world_->coverage().Hit(Probe::kLeadershipHandedOver);
       }
     });
     HandAround();
   });
+}
+
+void Workload::AskForMore() {
+  for (const auto& producer : producers_) producer->SubmitMore();
 }
 
 void Workload::Stop() {

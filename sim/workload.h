@@ -28,8 +28,8 @@ class Admin : public Client {
   void DeleteTopic(std::string name, std::function<void()> done);
   // Repeats until the move has begun.
   void MovePartition(MovePartitionRequest move, std::function<void()> done);
-  // Once, whoever is asked; what comes of it `done` hears.
-  void TryTransfer(TransferLeadershipRequest transfer, Callback done);
+  // Once, of node `at`, or of whoever is next to be asked; what comes of it `done` hears.
+  void TryTransfer(TransferLeadershipRequest transfer, std::optional<size_t> at, Callback done);
   // Asks one server after the other until `accept` says that the answer will do.
   void Insist(Request request, std::function<bool(const Response&)> accept);
   // Asks a catalog leader again and again which groups exist and where.
@@ -55,6 +55,8 @@ class Workload {
   explicit Workload(World* world);
 
   void Start();
+  // Each producer has one more batch to get through.
+  void AskForMore();
   // Producers finish what they have accepted; no more topics are created.
   void Stop();
   // Adds the clients, and where groups must be, to `facts`.

@@ -410,6 +410,13 @@ void World::BringBack() {
   }
 }
 
+void World::RestartQuietly(size_t node, bool power_loss, Duration down) {
+  if (!up(node)) return;
+  coverage_.Hit(Probe::kQuietRestart);
+  slots_[node]->restarts_quietly = true;
+  power_loss ? CrashByPowerLoss(node, down) : CrashByKill(node, down);
+}
+
 void World::Pause(size_t node, Duration length) {
   Slot& slot = *slots_[node];
   if (!up(node) || slot.paused) return;
@@ -463,6 +470,18 @@ void World::Calm() {
     if (slots_[node]->disk_full) SetDiskFull(node, false);
     slots_[node]->hangs_until = Instant();
   }
+}
+
+std::vector<size_t> World::LeadersOf(GroupId group) const {
+  std::vector<size_t> leaders;
+  for (size_t node = 0; node < slots_.size(); ++node) {
+    if (!up(node)) continue;
+    for (const GroupView& view : slots_[node]->node->Groups()) {
+      const bool leads = view.raft->role() == raft::Role::kLeader;
+      if (view.group == group && leads) leaders.push_back(node);
+    }
+  }
+  return leaders;
 }
 
 std::optional<size_t> World::SomeLeader() const {

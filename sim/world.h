@@ -117,6 +117,11 @@ class World {
   bool MayKeepAway();
   void KeepAway(size_t node);
   void BringBack();
+  // While all is calm the process of `node`, or its machine, goes down for a moment, and its disk
+  // may have changed the end of a log.
+  void RestartQuietly(size_t node, bool power_loss, Duration down);
+  // Who believes to lead `group`, by node.
+  std::vector<size_t> LeadersOf(GroupId group) const;
   // A node that leads some group, if there is one.
   std::optional<size_t> SomeLeader() const;
 
@@ -176,6 +181,7 @@ class World {
     bool founder = false;  // it is told who founds the cluster
     // Later, by an operator who tells it who is there: those it knows of may have gone.
     bool arrived = false;
+    bool restarts_quietly = false;
     Endpoint endpoint;
     std::string address;
     Disk disk;

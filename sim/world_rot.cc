@@ -188,7 +188,9 @@ std::vector<World::Committed> World::LastCommitted(size_t node) const {
 void World::RotLogEnd(size_t node) {
   Slot& slot = *slots_[node];
   const uint32_t actor = static_cast<uint32_t>(node);
-  if (calm_ || slot.incarnation == 0 || scenario_->log_end_rots == 0) return;
+  const bool quietly = std::exchange(slot.restarts_quietly, false);
+  if (calm_ && !quietly) return;
+  if (slot.incarnation == 0 || scenario_->log_end_rots == 0) return;
   if (!decisions_.Fault(Site::kLogEndRots, actor, scenario_->log_end_rots)) return;
   if (!MayRot()) return;
   const std::vector<Committed> places = LastCommitted(node);
