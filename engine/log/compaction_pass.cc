@@ -7,6 +7,7 @@
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "engine/base/status_macros.h"
+#include "engine/log/digest.h"
 
 namespace tidemark {
 namespace {
@@ -61,6 +62,7 @@ void CompactionPass::OpenInput() {
   buffer_.clear();
   buffer_begin_ = 0;
   next_index_ = input.base_index;
+  digest_ = input.base_digest;
   run_time_ = WallTime();
   runs_ = {};
   next_run_ = 0;
@@ -158,13 +160,27 @@ absl::Status CompactionPass::Work(const CompactionContext& context, const Compac
     opened_ = false;
     return absl::OkStatus();
   }
+  digest_ = DigestFrame(digest_, frame.bytes);
   buffer_begin_ += frame.bytes.size();
   frame_pos_ += frame.bytes.size();
   next_index_ = frame.index + 1;
   const uint64_t left = Input().size - frame_pos_;
   wanted_ = std::min<uint64_t>(left, 1);
-  if (left == 0) CloseInput();
+  if (left == 0) {
+    TIDEMARK_RETURN_IF_ERROR(CheckInput());
+    CloseInput();
+  }
   return absl::OkStatus();
+}
+
+// A frame's checksum does not cover where in the log it belongs, nor its term. What is written
+// vouches for what was read, which goes: a term that the disk has changed would be the term.
+absl::Status CompactionPass::CheckInput() const {
+  const Segment& input = Input();
+  if (digest_ == (input.sparse ? input.sparse->digest : input.digest)) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(PathOf(log_->SegmentFile(input)),
+                                          " cannot be compacted: its frames are intact, but not "
+                                          "those of this log"));
 }
 
 void CompactionPass::BeginRewrite(WallTime now) {

@@ -61,6 +61,8 @@ class CompactionPass final : private CompactionSink {
                                  WallTime now);
   const Segment& Input() const;
   void OpenInput();
+  // Whether all frames of it, which were taken, are those of the log.
+  absl::Status CheckInput() const;
   void CloseInput();
   void BeginRewrite(WallTime now);
   // The next frame of the input, if all of it was read; advances over its run.
@@ -97,6 +99,7 @@ class CompactionPass final : private CompactionSink {
   RunIndex runs_;
   size_t next_run_ = 0;
   LogIndex next_index_;
+  uint64_t digest_ = 0;  // of the input up to the last frame taken
   WallTime run_time_;
 
   std::optional<SparseWriter> output_;

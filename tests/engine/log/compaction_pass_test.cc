@@ -65,6 +65,22 @@ TEST(CompactionPass, DamageEndsItAndTheLogStaysAsItIs) {
   }
 }
 
+TEST(CompactionPass, WhatNoChecksumOfAFrameCoversIsComparedWithTheLog) {
+  // A term and an offset, each a little higher.
+  for (const size_t at : {15, 7}) {
+    KeyedLog keyed;
+    for (int i = 0; i < 60; ++i) keyed.Put("key", std::string(500, 'v'));
+    keyed.Flush();
+    const FileId first = keyed.log->Files().front();
+    std::string& file = keyed.disk.Contents(first);
+    file[kSegmentHeaderBytes + at] ^= 2;
+    EXPECT_TRUE(absl::IsDataLoss(keyed.Compact())) << at;
+    file[kSegmentHeaderBytes + at] ^= 2;
+    EXPECT_TRUE(keyed.Compact().ok());
+    EXPECT_EQ(keyed.Read(), keyed.Expected());
+  }
+}
+
 TEST(CompactionPass, BytesOfAPassThatIsOverAreIgnored) {
   KeyedLog keyed;
   for (int i = 0; i < 60; ++i) keyed.Put("key", std::string(500, 'v'));
