@@ -87,6 +87,12 @@ bool AllZero(std::string_view bytes) {
   return bytes.find_first_not_of('\0') == std::string_view::npos;
 }
 
+// Whether nothing says whose the directory is. A first start that was cut short may have left what
+// it wrote behind that, in the same flush, all the same.
+bool LacksIdentity(std::string_view file) {
+  return file.size() < kFixedBytes + 4 || AllZero(file.substr(0, kSlotBytes));
+}
+
 }  // namespace
 
 absl::StatusOr<std::optional<FileBatch>> CheckNodeMeta(const DirectoryView& directory,
@@ -94,7 +100,7 @@ absl::StatusOr<std::optional<FileBatch>> CheckNodeMeta(const DirectoryView& dire
   const absl::StatusOr<std::string_view> file = directory.Contents(kNodeMetaFile);
   if (!file.ok() && !absl::IsNotFound(file.status())) return file.status();
   const bool others = HasOthers(directory);
-  const bool torn = file.ok() && (AllZero(*file) || file->size() < kFixedBytes + 4);
+  const bool torn = file.ok() && LacksIdentity(*file);
   if (!file.ok() || (torn && !others)) {
     if (others) {
       return absl::DataLossError(
@@ -141,6 +147,8 @@ absl::StatusOr<NodeStanding> ReadStanding(const DirectoryView& directory) {
   if (absl::IsNotFound(file.status())) return none;
   if (!file.ok()) return file.status();
   if (file->size() <= kSlotBytes || AllZero(file->substr(kSlotBytes))) return none;
+  // The file is about to be made anew.
+  if (!others && LacksIdentity(*file)) return none;
   std::optional<NodeStanding> newest;
   for (const uint64_t at : {kSlotBytes, 2 * kSlotBytes}) {
     if (at >= file->size()) continue;

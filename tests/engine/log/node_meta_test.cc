@@ -126,6 +126,22 @@ TEST(NodeStanding, DamagedBesideALogIsRefusedAndWithoutALogIsAStartCutShort) {
   EXPECT_EQ(ReadStanding(*disk.View()).status().code(), absl::StatusCode::kDataLoss);
 }
 
+// Both are written by the first flush of all, of which a crash leaves any sectors.
+TEST(NodeStanding, WithoutTheIdentityThatWasToBeWrittenWithItIsAStartCutShort) {
+  MemoryDisk disk = Mine(Mine());
+  Write(disk, Known());
+  disk.Contents(kFile).replace(0, 4096, std::string(4096, '\0'));
+  EXPECT_EQ(*ReadStanding(*disk.View()), NodeStanding());
+  const auto batch = CheckNodeMeta(*disk.View(), Mine());
+  ASSERT_TRUE(batch.ok() && batch->has_value());
+  disk.ApplyAndSync(**batch);
+  EXPECT_FALSE(CheckNodeMeta(*disk.View(), Mine())->has_value());
+  // Beside anything else it is damage.
+  disk.Contents(kFile).replace(0, 4096, std::string(4096, '\0'));
+  disk.ApplyAndSync({.ops = {CreateFile{{kCatalogGroup, FileKind::kHardState, 0}, 0}}, .sync = {}});
+  EXPECT_EQ(CheckNodeMeta(*disk.View(), Mine()).status().code(), absl::StatusCode::kDataLoss);
+}
+
 TEST(NodeStanding, ADirectoryOfAnOlderProgramIsSettled) {
   MemoryDisk disk = Mine(Mine());
   disk.ApplyAndSync({.ops = {CreateFile{{kCatalogGroup, FileKind::kHardState, 0}, 0}}, .sync = {}});
