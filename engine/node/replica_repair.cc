@@ -26,6 +26,10 @@ bool MayLetGo(const raft::Membership& members) {
   return !members.joint() && members.voters.incoming.voters().size() >= 3;
 }
 
+SnapshotInstall Refetch(Now now, const SealedSegment& damaged, LogIndex had) {
+  return {.refetches = damaged, .refetches_upto = had, .next_at = now.instant};
+}
+
 }  // namespace
 
 bool Replica::OnDamage(Now now, const FileId& file, Effects& out, SegmentRepair::Part part) {
@@ -36,7 +40,7 @@ bool Replica::OnDamage(Now now, const FileId& file, Effects& out, SegmentRepair:
     const std::optional<SealedSegment> sparse = SparseSegment(*log_, file);
     if (!sparse.has_value() || !MayLetGo(raft_.membership())) return false;
     if (!install_.has_value()) {
-      install_.emplace(SnapshotInstall{.refetches = sparse, .next_at = now.instant});
+      install_.emplace(Refetch(now, *sparse, std::min(raft_.commit(), log_->durable_index())));
     }
     TransferLeadership(now, out);
     return true;
@@ -78,7 +82,7 @@ void Replica::DriveRepair(Now now, Effects& out) {
   if (lost == nullptr || !compacts() || install_.has_value() || !MayLetGo(raft_.membership())) {
     return;
   }
-  install_.emplace(SnapshotInstall{.refetches = *lost, .next_at = now.instant});
+  install_.emplace(Refetch(now, *lost, std::min(raft_.commit(), log_->durable_index())));
 }
 
 void Replica::AnswerFrames(Now now, NodeId to, FramesReply reply, Effects& out) {

@@ -34,8 +34,8 @@ bool CoversDamage(const SnapshotInstall& install, const SnapshotShipping& shippi
                   LogIndex applied) {
   if (!install.receiver.has_value() || !EndsDense(*install.receiver)) return false;
   const LogIndex end = install.receiver->end_index();
-  return end >= install.refetches->end_index && applied >= end - 1 &&
-         shipping.KnowsMembersAt(end - 1);
+  return end >= install.refetches->end_index && end > install.refetches_upto &&
+         applied >= end - 1 && shipping.KnowsMembersAt(end - 1);
 }
 
 // Who can send full segments: whoever has them, as what is committed is the same everywhere. The

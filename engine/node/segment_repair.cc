@@ -108,6 +108,7 @@ std::optional<SegmentRepair::Ask> SegmentRepair::Drive(Now now, Log& log,
   }
   // One that does not answer.
   if (current.asked != 0) {
+    silence_ = true;
     TryAnother(now);
     if (now.instant < next_at_) {
       current.asked = 0;
@@ -270,6 +271,7 @@ void SegmentRepair::TryAnother(Now now) {
   if (++refusals_ < peers_) return;
   refusals_ = 0;
   hopeless_ = true;
+  all_answered_ = !std::exchange(silence_, false);
   next_at_ = now.instant + Duration::Millis(kRepairRetryMillis);
 }
 

@@ -55,14 +55,16 @@ class SegmentRepair {
 
   // Nothing is known to be damaged.
   bool whole() const { return damaged_.empty() && expected_.empty(); }
-  // All of `peers` have been asked for what is missing, and none of them had it.
+  // All of `peers` have been asked for what is missing, and none of them gave it.
   bool hopeless() const { return hopeless_; }
   // The segment of which that is so; null: there is none.
   const SealedSegment* lost() const {
     return hopeless_ && current_.has_value() ? &current_->segment : nullptr;
   }
-  // Behind it; 0: there is none.
-  LogIndex lost_end() const { return lost() == nullptr ? LogIndex(0) : lost()->end_index; }
+  // Behind it, if all of them have answered: who is away may have it. 0: there is none.
+  LogIndex lost_end() const {
+    return lost() == nullptr || !all_answered_ ? LogIndex(0) : lost()->end_index;
+  }
   size_t damaged() const { return damaged_.size() + expected_.size(); }
   Progress progress() const;
 
@@ -118,6 +120,8 @@ class SegmentRepair {
   size_t refusals_ = 0;  // in a row
   size_t peers_ = 1;     // as of the last Drive
   bool hopeless_ = false;
+  bool silence_ = false;       // somebody did not answer since it was last waited
+  bool all_answered_ = false;  // before it became hopeless
   Instant next_at_;
 };
 

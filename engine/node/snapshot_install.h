@@ -24,6 +24,9 @@ struct SnapshotInstall {
   // compaction wrote it here, or elsewhere. All that can be sent comes, and the log in use makes
   // room once every voter has all that it has.
   std::optional<SealedSegment> refetches = std::nullopt;
+  // The last entry that this replica had told others that it has: they may have let go of what is
+  // before, and what takes the place of its log goes on until there.
+  LogIndex refetches_upto = {};
   bool nothing_left = false;  // there was no more to be sent than what is here
   std::optional<SnapshotReceiver> receiver = std::nullopt;  // once numbers are set aside
   uint64_t asked = 0;                                       // the request under way; 0: none
