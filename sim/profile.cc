@@ -32,6 +32,7 @@ void WithoutDiskFaults(Scenario& s) {
   s.read_fails = 0;
   s.rot_gap = Duration();
   s.log_end_rots = 0;
+  s.frames_forged = 0;
   s.weights.disk_full = 0;
   s.weights.disk_wiped = 0;
 }
@@ -40,6 +41,7 @@ void WithoutCrashes(Scenario& s) {
   s.minority_away = false;
   s.quiet_restarts = 0;
   s.crash_in_step = 0;
+  s.crash_in_flush = 0;
   s.weights.power_loss = 0;
   s.weights.process_kill = 0;
   s.weights.cluster_power_loss = 0;
@@ -77,10 +79,12 @@ void WithDiskFaults(Scenario& s) {
   s.read_fails = std::max(s.read_fails, uint32_t{500});
   if (s.rot_gap == Duration()) s.rot_gap = Duration::Millis(1000);
   s.log_end_rots = std::max(s.log_end_rots, uint32_t{500'000});
+  s.frames_forged = std::max(s.frames_forged, uint32_t{100'000});
 }
 
 void WithCrashes(Scenario& s) {
   s.crash_in_step = std::max(s.crash_in_step, uint32_t{100});
+  s.crash_in_flush = std::max(s.crash_in_flush, uint32_t{2000});
   s.weights.power_loss = std::max(s.weights.power_loss, uint32_t{2});
   s.weights.process_kill = std::max(s.weights.process_kill, uint32_t{1});
   s.weights.cluster_power_loss = std::max(s.weights.cluster_power_loss, uint32_t{1});
@@ -99,6 +103,7 @@ void ForWeeks(Scenario& s) {
   WithCrashes(s);
   WithClocks(s);
   s.crash_in_step = 0;
+  s.crash_in_flush = 0;
   s.weights.partition = 3;
   s.weights.link_break = 1;
   s.weights.disk_hang = 1;
@@ -145,12 +150,13 @@ constexpr auto kAllProbes = [] {
 }();
 
 constexpr Probe kCrashProbes[] = {
-    Probe::kPowerLoss,        Probe::kProcessKilled,   Probe::kCrashInStep,
-    Probe::kClusterPowerLoss, Probe::kWriteLost,       Probe::kWriteTorn,
-    Probe::kNameLost,         Probe::kGracefulRestart, Probe::kLeaderChanged,
-    Probe::kTruncated,        Probe::kRecovered,       Probe::kSegmentRolled,
-    Probe::kBatchAcked,       Probe::kRetryRecognised, Probe::kRecordConsumed,
-    Probe::kReadAtFollower,   Probe::kNodeAway,        Probe::kQuietRestart,
+    Probe::kPowerLoss,      Probe::kProcessKilled,    Probe::kCrashInStep,
+    Probe::kCrashInFlush,   Probe::kClusterPowerLoss, Probe::kWriteLost,
+    Probe::kWriteTorn,      Probe::kNameLost,         Probe::kGracefulRestart,
+    Probe::kLeaderChanged,  Probe::kTruncated,        Probe::kRecovered,
+    Probe::kSegmentRolled,  Probe::kBatchAcked,       Probe::kRetryRecognised,
+    Probe::kRecordConsumed, Probe::kReadAtFollower,   Probe::kNodeAway,
+    Probe::kQuietRestart,
 };
 constexpr Probe kDiskProbes[] = {
     Probe::kSlowFlush,     Probe::kSyncFailed,     Probe::kDiskFull,
@@ -162,7 +168,7 @@ constexpr Probe kDiskProbes[] = {
     Probe::kDiskHang,      Probe::kDiskWiped,      Probe::kDiskStalled,
     Probe::kLogEndRotted,  Probe::kReadFailed,     Probe::kRepairUnderFaults,
     Probe::kLogEndGivenUp, Probe::kLogEndRegained, Probe::kWriteMisdirected,
-    Probe::kLogRefetched,
+    Probe::kLogRefetched,  Probe::kFramesForged,
 };
 constexpr Probe kNetworkProbes[] = {
     Probe::kMessageLost,       Probe::kMessageDuplicated,  Probe::kMessageReordered,

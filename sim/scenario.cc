@@ -121,6 +121,7 @@ void DrawNetwork(const Draw& draw, Scenario& s) {
   if (s.lease_reads && draw.Percent("lease_drift", 60)) s.clock_drift_ppm_max = 49'000;
   if (draw.Percent("clock_wild", 8)) WithWildClocks(draw, s);
   s.crash_in_step = draw.Rate("crash_in_step", 40, {100, 400});
+  s.crash_in_flush = draw.Rate("crash_in_flush", 40, {2000, 8000});
 }
 
 void DrawDisks(const Draw& draw, Scenario& s) {
@@ -139,6 +140,7 @@ void DrawDisks(const Draw& draw, Scenario& s) {
     s.rot_gap = Duration::Millis(draw.OneOf<int64_t>("rot_gap", {300, 1000}));
   }
   s.log_end_rots = draw.Rate("log_end_rots", 25, {200'000, 500'000});
+  s.frames_forged = draw.Rate("frames_forged", 40, {100'000, 400'000});
   s.sector_bytes = draw.OneOf<uint32_t>("sector_bytes", {512, 4096});
 }
 
@@ -322,10 +324,12 @@ void ValidateWorld(const Scenario& s, Validation& v) {
         {"datagram_lost", s.datagram_lost},
         {"datagram_damaged", s.datagram_damaged},
         {"crash_in_step", s.crash_in_step},
+        {"crash_in_flush", s.crash_in_flush},
         {"flush_slow", s.flush_slow},
         {"flush_fails", s.flush_fails},
         {"read_fails", s.read_fails},
         {"log_end_rots", s.log_end_rots},
+        {"frames_forged", s.frames_forged},
         {"client_break", s.client_break}}) {
     v.Within<uint32_t>(name, rate, 0, 1'000'000);
   }

@@ -81,6 +81,9 @@ struct Scenario {
   Duration step_delay_max = Duration::Micros(20);
   int64_t clock_drift_ppm_max = 0;
   uint32_t crash_in_step = 0;
+  // Of the flushes behind which the log's files are others than before: the power goes before such
+  // a flush is done, or soon after. Whoever has met that once meets it more often for a while.
+  uint32_t crash_in_flush = 0;
 
   // Disks.
   Duration flush_min = Duration::Micros(500);
@@ -98,6 +101,9 @@ struct Scenario {
   Duration rot_gap;
   // Starts before which the disk has changed a byte near the end of a log.
   uint32_t log_end_rots = 0;
+  // Answers to whoever fetches entries that it lost, in which one of them is another than it was,
+  // whole in itself: changed where no checksum was looking.
+  uint32_t frames_forged = 0;
   // What a power loss decides about at once: 512 or 4096 bytes.
   uint32_t sector_bytes = 512;
 

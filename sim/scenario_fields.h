@@ -56,6 +56,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("step_delay_max", s.step_delay_max);
   visit.Field("clock_drift_ppm_max", s.clock_drift_ppm_max);
   visit.Field("crash_in_step", s.crash_in_step);
+  visit.Field("crash_in_flush", s.crash_in_flush);
 
   visit.Group("disks");
   visit.Field("flush_min", s.flush_min);
@@ -68,6 +69,7 @@ void VisitFields(Visitor& visit, S& s) {
   visit.Field("read_fails", s.read_fails);
   visit.Field("rot_gap", s.rot_gap);
   visit.Field("log_end_rots", s.log_end_rots);
+  visit.Field("frames_forged", s.frames_forged);
   visit.Field("sector_bytes", s.sector_bytes);
 
   visit.Group("faults");

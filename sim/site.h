@@ -36,6 +36,9 @@ enum class Site : uint8_t {
   kFetchReadLatency,
   kCrashInStep,
   kCrashEffect,
+  kCrashInFlush,
+  kCrashInFlushAt,
+  kCrashInFlushDown,
   kCrashDown,
   kCrashMode,
   kCrashSector,
@@ -61,6 +64,8 @@ enum class Site : uint8_t {
   kWriteMisdirected,
   kWriteMisdirectedTo,
   kReadFails,
+  kFramesForged,
+  kForgedByte,
   // Faults that last: actor is the ordinal of the fault, counted from 0.
   kFaultGap,
   kFaultKind,

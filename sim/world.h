@@ -209,12 +209,14 @@ class World {
     };
     std::map<IoToken, Flushing> flushes;
     Instant hangs_until;
-    Instant ran_since;                   // when it started, or a pause ended
-    Instant cut_off_again_at;            // not earlier
-    std::optional<Rot> rot;              // the last one
-    std::set<std::string> rotten_files;  // paths of all
-    std::set<GroupId> shared;            // as of when it went down (IsShared)
-    std::optional<GroupId> lost_end;     // whose log's end has rotted and is not fetched again yet
+    Instant ran_since;           // when it started, or a pause ended
+    Instant cut_off_again_at;    // not earlier
+    uint32_t shaky_flushes = 0;  // that may meet a power loss more often than others
+    std::map<uint64_t, uint32_t> flushes_of_sort;  // how many, by what they do to files
+    std::optional<Rot> rot;                        // the last one
+    std::set<std::string> rotten_files;            // paths of all
+    std::set<GroupId> shared;                      // as of when it went down (IsShared)
+    std::optional<GroupId> lost_end;  // whose log's end has rotted and is not fetched again yet
     // Paths of those whose sync has failed, or was cut short.
     std::set<std::string> unsynced_sidecars;
   };
@@ -246,6 +248,8 @@ class World {
   void Send(size_t node, SendPeer send);
   void SendTo(size_t node, SendDatagram send);
   void StreamTo(size_t node, SendGossipStream send);
+  // Now and then one of the entries that `message` answers with is another one.
+  void MaybeForge(size_t from, size_t to, PeerMessage& message);
   // Now and then a bit of `bytes`, which `node` sends, is turned over on the way.
   void Damage(size_t node, Bytes& bytes);
   void Dial(size_t from, size_t to);
@@ -254,6 +258,8 @@ class World {
   // Why what `from` sends to `to` now does not leave it.
   Outcome WhyNotSent(size_t from, size_t to) const;
   void BeginFlush(size_t node, Flush flush);
+  // Decides whether the power goes while `batch`, which takes `length`, is under way or soon after.
+  void MaybeCrashInFlush(size_t node, const FileBatch& batch, Duration length);
   // How a flush ends.
   enum class Fate : uint8_t { kSynced, kSyncFails, kDiskIsFull };
   Fate FateOfFlush(size_t node);

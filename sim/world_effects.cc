@@ -42,12 +42,6 @@ Bytes OneFrame(const std::vector<Bytes>& parts) {
   return Bytes::From(std::move(frame));
 }
 
-bool ChangesMembers(const Entry& entry) {
-  if (entry.kind != EntryKind::kControl) return false;
-  const absl::StatusOr<std::string_view> payload = ControlPayload(entry.frame.view());
-  return payload.ok() && raft::IsConfChange(*payload);
-}
-
 }  // namespace
 
 void World::Execute(size_t node, Effects& effects) {
@@ -185,6 +179,7 @@ void World::Send(size_t node, SendPeer send) {
   if (!to.has_value() || !slots_[node]->knows_address[*to]) return;
   const Network::Arrivals arrivals = network_.PlanMessage(scheduler_.now(), node, *to);
   if (!calm_ && scenario_->leader_cut_off > 0) MaybeCutOff(node, *to, send.message);
+  if (!calm_ && scenario_->frames_forged > 0) MaybeForge(node, *to, send.message);
   const MarkId mark = story_->timeline().Sends(node, *to, send.message);
   if (arrivals.count == 0) {
     story_->timeline().Ends(mark, WhyNotSent(node, *to));
@@ -201,33 +196,6 @@ void World::Send(size_t node, SendPeer send) {
                     const bool heard = Hear(from, to, bytes);
                     story_->timeline().Ends(mark, heard ? Outcome::kDone : Outcome::kReceiverDown);
                   });
-  }
-}
-
-void World::MaybeCutOff(size_t leader, size_t to, const PeerMessage& message) {
-  // What else is carried has an empty message of raft beside it.
-  if (message.snapshot != nullptr || message.beats != nullptr || message.command != nullptr ||
-      message.introduction != nullptr) {
-    return;
-  }
-  const auto* append = std::get_if<raft::AppendRequest>(&message.message.body);
-  const bool members = append != nullptr &&
-                       std::any_of(append->entries.begin(), append->entries.end(), ChangesMembers);
-  const bool hands_over = std::holds_alternative<raft::TimeoutNow>(message.message.body);
-  if (!members && !hands_over) return;
-  // A change of members is sent again and again where it does not get through: once will do.
-  Instant& again_at = slots_[leader]->cut_off_again_at;
-  if (members && scheduler_.now() < again_at) return;
-  const uint32_t actor = static_cast<uint32_t>(leader * 8 + to);
-  if (!decisions_.Fault(Site::kLeaderCutOff, actor, scenario_->leader_cut_off)) return;
-  again_at = scheduler_.now() + scenario_->election_timeout * 10;
-  coverage_.Hit(Probe::kLeaderCutOff);
-  story_->Tell("node ", id(leader).value(), " hears nothing for a while");
-  for (size_t other = 0; other < nodes(); ++other) {
-    if (other == leader) continue;
-    network_.Block(other, leader);
-    scheduler_.After(scenario_->election_timeout * 2,
-                     [this, other, leader] { network_.Unblock(other, leader); });
   }
 }
 
@@ -384,6 +352,7 @@ void World::BeginFlush(size_t node, Flush flush) {
     delay = delay + decisions_.Between(Site::kSlowFlushLatency, actor, Duration::Millis(10),
                                        scenario_->flush_slow_max);
   }
+  MaybeCrashInFlush(node, flush.batch, delay);
   const MarkId mark = story_->timeline().Flushes(node, flush);
   slot.flushes.emplace(flush.token,
                        Slot::Flushing{.batch = std::move(flush.batch), .begun = scheduler_.now()});

@@ -70,6 +70,8 @@ TEST(Profile, EverythingLeavesNoFaultOut) {
                                 s.datagram_damaged,
                                 s.client_break,
                                 s.crash_in_step,
+                                s.crash_in_flush,
+                                s.frames_forged,
                                 s.flush_slow,
                                 s.flush_fails,
                                 s.weights.power_loss,
