@@ -399,7 +399,7 @@ void Shared::RefreshLater(const std::string& topic) {
     const std::lock_guard<std::mutex> hold(mutex);
     if (!refreshing_.insert(topic).second) return;
   }
-  refresher_.Post([this, topic] {
+  refresher_.Post(Pump::By::kPump, [this, topic] {
     Refresh(topic);
     const std::lock_guard<std::mutex> hold(mutex);
     refreshing_.erase(topic);

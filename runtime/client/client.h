@@ -76,7 +76,9 @@ class Producer {
   // Sends what is pending and waits until everything is acknowledged or failed.
   virtual absl::Status Flush() = 0;
   virtual ProducerStats stats() const = 0;
-  // Called on an internal thread for each acknowledged batch; set before the first Append.
+  // Called for each acknowledged batch, one at a time, on threads of this library or of gRPC, whose
+  // other work waits meanwhile: it must not block, nor end the producer. Never on a thread that is
+  // in Append or Flush. Set before the first Append.
   virtual void OnAck(std::function<void(const Ack&)> callback) = 0;
 };
 

@@ -103,7 +103,7 @@ class ConsumerImpl
   Offset position() const override;
 
  private:
-  // Pump thread, all of these.
+  // Jobs of the pump, all of these.
   void Perform(const balancer::FetchAction& action) override;
   void HandleAnswer(StreamId stream, const v1::ConsumeResponse& answer);
   void ReadOn();
@@ -118,7 +118,7 @@ class ConsumerImpl
   Offset next_;     // behind the last record polled
   Offset read_to_;  // behind what is in ready_
 
-  // Pump thread only.
+  // Of the pump's jobs.
   bool held_back_ = false;  // the current stream waits for Poll to make room
 };
 
@@ -133,7 +133,8 @@ ConsumerImpl::ConsumerImpl(std::shared_ptr<Shared> shared, const ConsumerOptions
       read_(options.read),
       next_(start) {
   Begin();
-  Post([this] { Run([this](Actions& out) { session_.Start(MonotonicNow(), out); }); });
+  Post(Pump::By::kInternal,
+       [this] { Run([this](Actions& out) { session_.Start(MonotonicNow(), out); }); });
 }
 
 ConsumerImpl::~ConsumerImpl() {
@@ -158,7 +159,7 @@ absl::StatusOr<std::vector<DecodedRecord>> ConsumerImpl::Poll(Duration timeout) 
     if (ready_.empty()) next_ = std::max(next_, read_to_);
     if (ready_.size() + 1 != kReadyMax) return records;
   }
-  Post([this] { ReadOn(); });
+  Bring(Pump::By::kAnybody, [this] { ReadOn(); });
   return records;
 }
 
@@ -254,7 +255,8 @@ void ConsumerImpl::Open(const balancer::OpenFetch& open) {
       shared_->channels->To(open.target.address), request,
       {.on_answer =
            [this, stream](v1::ConsumeResponse answer) {
-             Post([this, stream, answer = std::move(answer)] { HandleAnswer(stream, answer); });
+             Bring(Pump::By::kInternal,
+                   [this, stream, answer = std::move(answer)] { HandleAnswer(stream, answer); });
            },
        .on_closed = WhenClosed(stream)});
 }

@@ -25,7 +25,8 @@ using balancer::StreamId;
 // Batches built and waiting for a place in the window; beyond it Append blocks.
 constexpr size_t kFullBatchesMax = 8;
 
-// One ProduceStream call. gRPC's threads and the pump use it; its owner keeps it until on_closed.
+// One ProduceStream call. gRPC's threads and the pump's jobs use it; its owner keeps it until
+// on_closed.
 class ProduceCall : public grpc::ClientBidiReactor<v1::ProduceRequest, v1::ProduceStreamResponse> {
  public:
   // On gRPC's threads.
@@ -137,7 +138,7 @@ class ProducerImpl
     Instant sent;
   };
 
-  // Pump thread, all of these.
+  // Jobs of the pump, all of these.
   void Perform(const balancer::ProducerAction& action) override;
   void AfterClosed() override { SubmitPending(); }
   void HandleAnswer(StreamId stream, int32_t sequence, const v1::ProduceStreamResponse& answer);
@@ -146,7 +147,6 @@ class ProducerImpl
   void Send(const balancer::SendBatch& send);
   void OnDone(const balancer::Done& done);
   void OnFailed(const balancer::Failed& failed);
-  void PostSubmit();  // with mutex_ held
 
   const ProducerOptions options_;
   std::function<void(const Ack&)> on_ack_;
@@ -160,7 +160,7 @@ class ProducerImpl
   bool submit_posted_ = false;
   Instant last_ack_;
 
-  // Pump thread only.
+  // Of the pump's jobs.
   std::map<uint64_t, InFlight> in_flight_;
   uint64_t next_tag_ = 1;
 };
@@ -199,23 +199,27 @@ absl::Status ProducerImpl::Append(std::optional<std::string_view> key, std::stri
       !builder_.empty() && builder_.size() + value.size() > kBatchBytesMax - 1024;
   if (overflows) full_.push_back(std::exchange(builder_, BatchBuilder()));
   builder_.Add(key, value, timestamp_ms);
-  if (stats_.records_in_flight == 0) last_ack_ = MonotonicNow();
+  const bool alone = stats_.records_in_flight == 0;
+  if (alone) last_ack_ = MonotonicNow();
   ++stats_.records_in_flight;
   if (builder_.size() >= options_.batch_bytes) {
     full_.push_back(std::exchange(builder_, BatchBuilder()));
   }
-  PostSubmit();
+  if (std::exchange(submit_posted_, true)) return absl::OkStatus();
+  hold.unlock();
+  // Nothing in flight: this is what somebody waits for, and the next record is not. Otherwise the
+  // batches are made beside their records.
+  if (alone) {
+    Bring(Pump::By::kAnybody, [this] { SubmitPending(); });
+  } else {
+    Post(Pump::By::kPump, [this] { SubmitPending(); });
+  }
   return absl::OkStatus();
-}
-
-void ProducerImpl::PostSubmit() {
-  if (std::exchange(submit_posted_, true)) return;
-  Post([this] { SubmitPending(); });
 }
 
 absl::Status ProducerImpl::Flush() {
   std::unique_lock<std::mutex> hold(mutex_);
-  PostSubmit();
+  // Each Append saw to it that its record leaves.
   changed_.wait(hold, [this] { return stats_.records_in_flight == 0; });
   return failure_;
 }
@@ -268,7 +272,17 @@ void ProducerImpl::HandleAnswer(StreamId stream, int32_t sequence,
       session_.OnBatchError(MonotonicNow(), stream, sequence, ErrorOf(answer.error()), out);
     }
   });
-  SubmitPending();
+  if (session_.idle()) {
+    SubmitPending();
+    return;
+  }
+  // More answers are on their way: gRPC's thread goes back to them, and the batches are made
+  // beside.
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    if (full_.empty() || std::exchange(submit_posted_, true)) return;
+  }
+  Post(Pump::By::kPump, [this] { SubmitPending(); });
 }
 
 void ProducerImpl::Perform(const balancer::ProducerAction& action) {
@@ -285,15 +299,15 @@ void ProducerImpl::Perform(const balancer::ProducerAction& action) {
 
 void ProducerImpl::Open(const balancer::OpenStream& open) {
   const StreamId stream = open.stream;
-  calls_[stream] =
-      ProduceCall::Start(shared_->channels->To(open.target.address),
-                         {.on_answer =
-                              [this, stream](int32_t sequence, v1::ProduceStreamResponse answer) {
-                                Post([this, stream, sequence, answer = std::move(answer)] {
-                                  HandleAnswer(stream, sequence, answer);
-                                });
-                              },
-                          .on_closed = WhenClosed(stream)});
+  calls_[stream] = ProduceCall::Start(
+      shared_->channels->To(open.target.address),
+      {.on_answer =
+           [this, stream](int32_t sequence, v1::ProduceStreamResponse answer) {
+             Bring(Pump::By::kInternal, [this, stream, sequence, answer = std::move(answer)] {
+               HandleAnswer(stream, sequence, answer);
+             });
+           },
+       .on_closed = WhenClosed(stream)});
   // gRPC does not tell when a stream is open; what is sent before waits in the call.
   Run([&](Actions& out) { session_.OnStreamOpen(MonotonicNow(), stream, out); });
 }

@@ -19,12 +19,12 @@
 
 namespace tidemark::client {
 
-// What a producer and a consumer have in common: a session of engine/balancer, stepped on a thread
-// of its own under the client's lock, and the calls (one for each of its streams) that it asks for.
+// What a producer and a consumer have in common: a session of engine/balancer, stepped by the jobs
+// of a pump under the client's lock, and the calls (one for each of its streams) that it asks for.
 //   Call     has Cancel(), after which it still reports its end, once; it lives until that report
 //            is taken in, which destroys it (and its hold on a channel) on the pump's thread: a
 //            channel that goes on one of gRPC's own threads takes that thread's queue with it.
-//   Threads  members marked so from anywhere, all others from the pump's.
+//   Threads  members marked so from anywhere, all others from jobs of the pump.
 //   Lives    the derived class calls Begin when it is whole, and End first thing when it goes.
 template <typename Session, typename Action, typename Call>
 class SessionHost {
@@ -59,7 +59,7 @@ class SessionHost {
   template <typename Step>
   void End(Step last) {
     std::future<void> ended = ended_.get_future();
-    Post([this, last] {
+    Post(Pump::By::kPump, [this, last] {
       Run(last);
       ending_ = true;
       while (!calls_.empty()) Close(calls_.begin()->first);
@@ -68,8 +68,9 @@ class SessionHost {
     ended.wait();
     pump_->Stop();
   }
-  // Any thread.
-  void Post(std::function<void()> job) { pump_->Post(std::move(job)); }
+  // Any thread; Pump says what they do.
+  void Post(Pump::By by, std::function<void()> job) { pump_->Post(by, std::move(job)); }
+  void Bring(Pump::By by, std::function<void()> job) { pump_->Bring(by, std::move(job)); }
 
   // Runs one step of the session under the client's lock, then what it asks for.
   template <typename Step>
@@ -100,7 +101,7 @@ class SessionHost {
   // destroyed before this returns.
   std::function<void(balancer::CallError)> WhenClosed(balancer::StreamId stream) {
     return [this, stream](balancer::CallError error) {
-      Post([this, stream, error = std::move(error)] {
+      Post(Pump::By::kPump, [this, stream, error = std::move(error)] {
         calls_.erase(stream);
         closing_.erase(stream);
         if (ending_) {

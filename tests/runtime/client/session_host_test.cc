@@ -77,7 +77,7 @@ class Host : private SessionHost<FakeSession, Action, FakeCall> {
   void Perform(const Action& /*action*/) override {}
   void OnPump(const std::function<void()>& job) {
     std::promise<void> done;
-    Post([&] {
+    Post(Pump::By::kPump, [&] {
       job();
       done.set_value();
     });
