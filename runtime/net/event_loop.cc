@@ -104,13 +104,51 @@ void EventLoop::SetDeadline(Instant at, std::function<void()> function) {
 }
 
 void EventLoop::Post(std::function<void()> function) {
+  bool wake = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     posted_.push_back(std::move(function));
-    // Somebody before us has woken the loop, or is the loop: it looks here before it sleeps.
-    if (posted_.size() > 1) return;
+    wake = MustWake();
   }
-  if (OnLoopThread()) return;
+  if (wake) Wake();
+}
+
+void EventLoop::Bring(std::function<void()> function) {
+  if (!TakePlace()) {
+    Post(std::move(function));
+    return;
+  }
+  const std::thread::id owner =
+      thread_.exchange(std::this_thread::get_id(), std::memory_order_relaxed);
+  now_ = MonotonicNow();
+  function();
+  function = nullptr;  // here, where it may touch what it holds
+  RunPosted();
+  thread_.store(owner, std::memory_order_relaxed);
+  bool wake = false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    occupied_ = false;
+    if (returning_) {
+      left_.notify_one();
+    } else if (!posted_.empty() || stopped_ || Alarm() < asleep_until_) {
+      wake = MustWake();
+    }
+  }
+  if (wake) Wake();
+}
+
+bool EventLoop::TakePlace() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!asleep_ || occupied_ || returning_ || !posted_.empty()) return false;
+  return occupied_ = true;
+}
+
+bool EventLoop::MustWake() {
+  return asleep_ && !occupied_ && !returning_ && !std::exchange(called_, true);
+}
+
+void EventLoop::Wake() {
   const uint64_t one = 1;
   // Fails only when the counter is full, and then the loop is awake anyway.
   [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof(one));
@@ -134,8 +172,9 @@ void EventLoop::RunOnce(Duration limit) {
   now_ = MonotonicNow();
   std::array<epoll_event, kEventsPerTurn> events;
   const int count =
-      ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), WaitMillis(limit));
+      ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), FallAsleep(limit));
   TIDEMARK_CHECK(count >= 0 || errno == EINTR);
+  Awake();
   now_ = MonotonicNow();
   RunTimers();
   RunPosted();
@@ -171,18 +210,31 @@ void EventLoop::RunPosted() {
   }
 }
 
-int EventLoop::WaitMillis(Duration limit) {
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!posted_.empty()) return 0;
-  }
-  Instant until = std::min(deadline_, now_ + limit);
-  if (!timers_.empty()) until = std::min(until, timers_.begin()->first.first);
-  if (until == Instant::Never()) return -1;
+Instant EventLoop::Alarm() const {
+  return timers_.empty() ? deadline_ : std::min(deadline_, timers_.begin()->first.first);
+}
+
+int EventLoop::FallAsleep(Duration limit) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!posted_.empty()) return 0;
+  const Instant until = std::min(Alarm(), now_ + limit);
   if (until <= now_) return 0;
+  asleep_ = true;
+  asleep_until_ = until;
+  if (until == Instant::Never()) return -1;
   // Rounded up: waking early would spin until the moment comes.
   const int64_t millis = ((until - now_).nanos() - 1) / 1'000'000 + 1;
   return static_cast<int>(std::min<int64_t>(millis, INT_MAX));
+}
+
+void EventLoop::Awake() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (!asleep_) return;
+  returning_ = true;
+  left_.wait(lock, [this] { return !occupied_; });
+  returning_ = false;
+  asleep_ = false;
+  called_ = false;
 }
 
 void EventLoop::Dispatch(uint64_t id, uint32_t events) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -18,10 +19,13 @@
 
 namespace tidemark::net {
 
-// One thread's world: waits for descriptors, timers and functions posted by other threads, and runs
-// their handlers one after the other. Handlers must not block; whatever they touch needs no lock.
-//   Threads  Post, Stop and OnLoopThread from any thread, everything else on the loop's thread: the
-//            one that called Run or RunOnce last, or, before that, the one that made the loop.
+// One thread's world: waits for descriptors, timers and functions brought by other threads, and
+// runs their handlers one after the other. Handlers must not block; whatever they touch needs no
+// lock.
+//   Threads  Post, Bring, Stop and OnLoopThread from any thread, everything else on the loop's
+//            thread: the one that called Run or RunOnce last, or, before that, the one that made
+//            the loop. While that one sleeps, a thread that brings something takes its place for as
+//            long as that takes.
 //   Order    in one turn: due timers, then posted functions in the order of posting, then ready
 //            descriptors, then what was posted meanwhile. A handler may watch, unwatch, set and
 //            cancel anything, itself included; a handler that was removed earlier in the turn is
@@ -84,6 +88,14 @@ class EventLoop {
   // One turn that waits `limit` at most. For tests and for loops with another driver.
   void RunOnce(Duration limit);
 
+  // Runs `function` and then what that posted, before it returns and on this thread, which is the
+  // loop's meanwhile, if the loop sleeps and nothing is posted; otherwise like Post. For what is
+  // waited for: to wake the loop's thread takes longer than most functions. The caller holds no
+  // lock that a handler takes. What needs the loop's thread afterwards (a timer that is due sooner,
+  // more that was posted) wakes it.
+  //   Source  leader/followers (Schmidt et al., POSA 2): who has the event handles it.
+  void Bring(std::function<void()> function);
+
   // Makes Run return after the turn that has run everything posted before.
   void Stop();
 
@@ -109,7 +121,17 @@ class EventLoop {
   EventLoop(UniqueFd epoll, UniqueFd wake);
   void RunTimers();
   void RunPosted();
-  int WaitMillis(Duration limit);
+  // When the thread that sleeps has to be awake.
+  Instant Alarm() const;
+  // Says that the loop is about to sleep, and for how long it may; from then until Awake others may
+  // take its place.
+  int FallAsleep(Duration limit);
+  void Awake();
+  // For a thread that is not the loop's: false if it cannot be that now.
+  bool TakePlace();
+  // With mutex_ held: whether to call Wake, once it is not.
+  bool MustWake();
+  void Wake();
   void Dispatch(uint64_t id, uint32_t events);
 
   UniqueFd epoll_;
@@ -126,7 +148,15 @@ class EventLoop {
   std::function<void()> on_deadline_;
 
   std::mutex mutex_;
-  std::vector<std::function<void()>> posted_;  // guarded by mutex_
+  std::condition_variable left_;
+  // Guarded by mutex_, from here. Whoever posts to a loop that is awake, or in which somebody is,
+  // wakes nobody: they look here before they sleep or leave.
+  std::vector<std::function<void()>> posted_;
+  bool asleep_ = false;     // the thread waits for descriptors
+  bool occupied_ = false;   // another thread has its place; only while asleep_
+  bool returning_ = false;  // it wants its place back
+  bool called_ = false;     // it was told to wake up
+  Instant asleep_until_;
 };
 
 }  // namespace tidemark::net

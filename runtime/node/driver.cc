@@ -94,18 +94,8 @@ void Driver::Start() {
 
 RequestId Driver::Submit(std::string principal, Request request, Done done) {
   const RequestId id(last_request_.fetch_add(1, std::memory_order_relaxed) + 1);
-  {
-    const std::lock_guard<std::mutex> hold(mutex_);
-    if (!stopped_) {
-      told_.push_back({RequestReceived{id, std::move(principal), std::move(request)}, id,
-                       std::move(done), nullptr});
-      if (step_posted_) return id;
-      step_posted_ = true;
-      loop_->Post([this] { RunStep(); });
-      return id;
-    }
-  }
-  done(ShuttingDown());
+  Enqueue({RequestReceived{id, std::move(principal), std::move(request)}, id, std::move(done),
+           nullptr});
   return id;
 }
 
@@ -114,12 +104,19 @@ void Driver::Cancel(RequestId id) { Enqueue({RequestCancelled{id}, id, nullptr, 
 void Driver::Tell(Event event) { Enqueue({std::move(event), RequestId(), nullptr, nullptr}); }
 
 void Driver::Enqueue(Told told) {
-  const std::lock_guard<std::mutex> hold(mutex_);
-  if (stopped_) return;
-  told_.push_back(std::move(told));
-  if (step_posted_) return;
-  step_posted_ = true;
-  loop_->Post([this] { RunStep(); });
+  bool step = false;
+  {
+    std::unique_lock<std::mutex> hold(mutex_);
+    if (stopped_) {
+      hold.unlock();
+      if (told.done) told.done(ShuttingDown());
+      return;
+    }
+    told_.push_back(std::move(told));
+    step = !std::exchange(step_posted_, true);
+  }
+  // Not under the lock: the step may run here.
+  if (step) loop_->Bring([this] { RunStep(); });
 }
 
 void Driver::OnRaftFrame(NodeId from, Bytes frame) {

@@ -23,7 +23,9 @@
 namespace tidemark {
 
 // Runs one Node in the real world: gathers what happens on any thread into steps on the loop's
-// thread and carries out what the node wants done. It decides nothing.
+// thread and carries out what the node wants done. It decides nothing. While the loop sleeps, the
+// thread that brings something takes its place (EventLoop::Bring): steps run on gRPC's threads and
+// on the store's, too.
 //
 // Events that arrive while a step runs are told in the next one together, so that load makes steps
 // larger, not more numerous.
@@ -53,7 +55,7 @@ class Driver : public EngineGateway {
   // Loop thread. Begins; after this events may be told.
   void Start();
 
-  // Any thread.
+  // Any thread, without a lock that a `done` takes; the step may run before these return.
   RequestId Submit(std::string principal, Request request,
                    std::function<void(ResolvedResponse)> done) override;
   void Cancel(RequestId id) override;

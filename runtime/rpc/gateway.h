@@ -27,9 +27,10 @@ class EngineGateway {
 
   // Hands a request to the engine.
   //   principal who asks, for access control; empty: nobody known.
-  //   done      runs exactly once unless cancelled first, on the engine's thread: it must not
-  //             block and must not call back into the gateway's owner synchronously for long. It
-  //             may run before Submit returns. A failure (also of the read behind a fetch, also a
+  //   done      runs exactly once unless cancelled first, on the thread that runs the engine then,
+  //             which may be the caller's, before Submit returns: the caller holds no lock that a
+  //             `done` takes. It must not block and must not call back into the gateway's owner
+  //             synchronously for long. A failure (also of the read behind a fetch, also a
   //             gateway that is stopping) arrives as RpcError in the response.
   //   Threads   any.
   virtual RequestId Submit(std::string principal, Request request,
@@ -37,7 +38,7 @@ class EngineGateway {
 
   // The client went away: a waiting fetch is forgotten. `done` may still run if it was already
   // under way; it is destroyed in any case. Unknown ids are ignored.
-  //   Threads any.
+  //   Threads any, without a lock that a `done` takes.
   virtual void Cancel(RequestId id) = 0;
 };
 

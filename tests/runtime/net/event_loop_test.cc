@@ -6,6 +6,8 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -207,6 +209,143 @@ TEST(EventLoop, PostFromAHandlerRunsAtTheEndOfTheTurnAndTheNextInTheNextWithoutW
   EXPECT_EQ(runs, 2);
   loop->RunOnce(kLong);
   EXPECT_EQ(runs, 3);
+}
+
+// A loop with a thread of its own, which sleeps unless it is told something.
+struct Running {
+  Running() : loop(MakeLoop()), thread([this] { loop->Run(); }) {
+    std::promise<std::thread::id> id;
+    loop->Post([&] { id.set_value(std::this_thread::get_id()); });
+    own = id.get_future().get();
+  }
+  ~Running() {
+    loop->Stop();
+    thread.join();
+  }
+  // Brings `function` until this thread ran it: the loop's may still be on its way to sleep.
+  void BringHere(const std::function<void()>& function) {
+    for (bool here = false; !here;) {
+      std::promise<bool> ran;
+      loop->Bring([&, me = std::this_thread::get_id()] {
+        const bool mine = std::this_thread::get_id() == me;
+        if (mine) function();
+        ran.set_value(mine);
+      });
+      here = ran.get_future().get();
+    }
+  }
+  std::unique_ptr<EventLoop> loop;
+  std::thread thread;
+  std::thread::id own;
+};
+
+TEST(EventLoop, RunsWhatIsBroughtWhileItSleepsAndWhatThatPostsAtOnceOnThatThread) {
+  Running running;
+  std::string order;
+  running.BringHere([&] {
+    EXPECT_TRUE(running.loop->OnLoopThread());
+    running.loop->Bring([&] { order += 'b'; });
+    running.loop->Post([&] { order += 'p'; });
+    order += 'f';
+  });
+  EXPECT_EQ(order, "fbp");
+  EXPECT_FALSE(running.loop->OnLoopThread());
+  std::promise<bool> own;
+  running.loop->Post([&] { own.set_value(running.loop->OnLoopThread()); });
+  EXPECT_TRUE(own.get_future().get());
+}
+
+TEST(EventLoop, WhatIsBroughtWhileItDoesNotSleepIsPosted) {
+  auto loop = MakeLoop();
+  std::thread::id ran;
+  std::thread([&] { loop->Bring([&] { ran = std::this_thread::get_id(); }); }).join();
+  EXPECT_EQ(ran, std::thread::id());
+  loop->RunOnce(kLong);
+  EXPECT_EQ(ran, std::this_thread::get_id());
+}
+
+TEST(EventLoop, WakesForTimersAndDeadlinesThatWereSetByWhatWasBrought) {
+  Running running;
+  std::promise<std::thread::id> timer;
+  running.BringHere([&] {
+    running.loop->After(Duration::Millis(1), [&] { timer.set_value(std::this_thread::get_id()); });
+  });
+  EXPECT_EQ(timer.get_future().get(), running.own);
+  std::promise<std::thread::id> deadline;
+  running.BringHere([&] {
+    running.loop->SetDeadline(running.loop->now() + Duration::Millis(1),
+                              [&] { deadline.set_value(std::this_thread::get_id()); });
+  });
+  EXPECT_EQ(deadline.get_future().get(), running.own);
+}
+
+TEST(EventLoop, WhatIsLeftWhenABroughtFunctionEndsIsForTheLoopsThread) {
+  Running running;
+  std::promise<std::thread::id> left;
+  running.BringHere([&] {
+    running.loop->Post(
+        [&] { running.loop->Post([&] { left.set_value(std::this_thread::get_id()); }); });
+  });
+  EXPECT_EQ(left.get_future().get(), running.own);
+}
+
+TEST(EventLoop, CanBeStoppedByWhatWasBrought) {
+  auto loop = MakeLoop();
+  std::thread runner([&] { loop->Run(); });
+  loop->Bring([&] { loop->Stop(); });
+  runner.join();
+}
+
+// What they touch has no lock: that they exclude each other is what is tested.
+TEST(EventLoop, HandlersAndWhatIsBroughtByManyThreadsExcludeEachOther) {
+  constexpr int kCount = 2000;
+  constexpr int kThreads = 3;
+  Running running;
+  Pair pair;
+  int touched = 0;
+  int bytes = 0;
+  std::promise<void> all;
+  const auto touch = [&] {
+    if (++touched == kCount * (kThreads + 1)) all.set_value();
+  };
+  EventLoop::WatchId watch = 0;
+  running.BringHere([&] {
+    watch = *running.loop->Watch(pair.a.get(), {.read = true}, [&](EventLoop::Ready) {
+      char c;
+      while (::read(pair.a.get(), &c, 1) == 1 && ++bytes > 0) touch();
+    });
+  });
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      int next = 0;  // of jobs that are in order
+      for (int i = 0; i < kCount; ++i) {
+        std::promise<void> done;
+        running.loop->Bring([&, i] {
+          EXPECT_EQ(next++, i);
+          touch();
+          done.set_value();
+        });
+        // Some wait, some do not, so that the loop's thread meets both.
+        if (t > 0 || i % 2 == 0) {
+          done.get_future().wait();
+        } else {
+          std::promise<void> passed;
+          running.loop->Post([&] { passed.set_value(); });
+          passed.get_future().wait();
+        }
+      }
+    });
+  }
+  for (int i = 0; i < kCount; ++i) {
+    while (::write(pair.b.get(), "x", 1) != 1) std::this_thread::yield();
+  }
+  for (std::thread& thread : threads) thread.join();
+  all.get_future().wait();
+  running.BringHere([&] {
+    EXPECT_EQ(bytes, kCount);
+    running.loop->Unwatch(watch);
+  });
 }
 
 TEST(EventLoop, StopBeforeRunEndsItAtOnceAndItCanRunAgain) {
