@@ -25,7 +25,7 @@ namespace tidemark {
 // Runs one Node in the real world: gathers what happens on any thread into steps on the loop's
 // thread and carries out what the node wants done. It decides nothing. While the loop sleeps, the
 // thread that brings something takes its place (EventLoop::Bring): steps run on gRPC's threads and
-// on the store's, too.
+// on the store's, too, unless what they bring is large.
 //
 // Events that arrive while a step runs are told in the next one together, so that load makes steps
 // larger, not more numerous.
@@ -83,7 +83,8 @@ class Driver : public EngineGateway {
     std::unique_ptr<journal::ReopenRecord> reopened;  // for GroupReopened, if there is a recorder
   };
 
-  void Enqueue(Told told);
+  // `bring`: the step may run on this thread.
+  void Enqueue(Told told, bool bring = true);
   void RunStep();
   void Execute(Effects effects);
   void ExecuteReplies(Effects& effects);
