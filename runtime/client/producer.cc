@@ -31,7 +31,8 @@ class ProduceCall : public grpc::ClientBidiReactor<v1::ProduceRequest, v1::Produ
  public:
   // On gRPC's threads.
   struct Events {
-    std::function<void(int32_t sequence, v1::ProduceStreamResponse)> on_answer;
+    // `last`: nothing else that was sent is unanswered.
+    std::function<void(int32_t sequence, v1::ProduceStreamResponse, bool last)> on_answer;
     std::function<void(CallError)> on_closed;
   };
 
@@ -75,14 +76,16 @@ class ProduceCall : public grpc::ClientBidiReactor<v1::ProduceRequest, v1::Produ
       return;
     }
     int32_t sequence = -1;
+    bool last = false;
     {
       const std::lock_guard<std::recursive_mutex> hold(mutex_);
       if (!sequences_.empty()) {
         sequence = sequences_.front();
         sequences_.pop_front();
       }
+      last = sequences_.empty();
     }
-    if (sequence >= 0) events_.on_answer(sequence, std::move(answer_));
+    if (sequence >= 0) events_.on_answer(sequence, std::move(answer_), last);
     answer_.Clear();
     StartRead(&answer_);
   }
@@ -272,17 +275,7 @@ void ProducerImpl::HandleAnswer(StreamId stream, int32_t sequence,
       session_.OnBatchError(MonotonicNow(), stream, sequence, ErrorOf(answer.error()), out);
     }
   });
-  if (session_.idle()) {
-    SubmitPending();
-    return;
-  }
-  // More answers are on their way: gRPC's thread goes back to them, and the batches are made
-  // beside.
-  {
-    const std::lock_guard<std::mutex> hold(mutex_);
-    if (full_.empty() || std::exchange(submit_posted_, true)) return;
-  }
-  Post(Pump::By::kPump, [this] { SubmitPending(); });
+  SubmitPending();
 }
 
 void ProducerImpl::Perform(const balancer::ProducerAction& action) {
@@ -302,10 +295,18 @@ void ProducerImpl::Open(const balancer::OpenStream& open) {
   calls_[stream] = ProduceCall::Start(
       shared_->channels->To(open.target.address),
       {.on_answer =
-           [this, stream](int32_t sequence, v1::ProduceStreamResponse answer) {
-             Bring(Pump::By::kInternal, [this, stream, sequence, answer = std::move(answer)] {
+           [this, stream](int32_t sequence, v1::ProduceStreamResponse answer, bool last) {
+             auto job = [this, stream, sequence, answer = std::move(answer)] {
                HandleAnswer(stream, sequence, answer);
-             });
+             };
+             // What somebody waits for is done at once. If more answers are on
+             // their way, gRPC's thread goes back to them, and the next batches
+             // are made beside.
+             if (last) {
+               Bring(Pump::By::kInternal, std::move(job));
+             } else {
+               Post(Pump::By::kPump, std::move(job));
+             }
            },
        .on_closed = WhenClosed(stream)});
   // gRPC does not tell when a stream is open; what is sent before waits in the call.
