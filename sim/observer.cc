@@ -102,6 +102,7 @@ void Observer::OnWiped(NodeId id) {
   for (const auto& [key, replica] : replicas_) {
     if (key.first != id || deleted_.contains(key.second)) continue;
     groups.push_back(key.second);
+    retention_.OnInstalled(key.second, id);
     emptied_.OnWiped(key.second, id, LogIndex{committed_.LogOf(key.second).size()});
   }
   votes_.OnWiped(id);
@@ -342,14 +343,18 @@ void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallT
   std::vector<EntryFact>& known = replica.log;
   // What was compacted is not known by index any more; it is looked at by offset, at the end. It
   // may have come with a snapshot, behind segments that its source had not compacted yet.
-  if (!replica.primed || log.compacted_end().value() > known.size() + 1) {
+  const bool installed = log.compacted_end().value() > known.size() + 1;
+  if (!replica.primed || installed) {
+    if (replica.primed) retention_.OnInstalled(view.group, id);
     known.clear();
     BeginAt(id, view.group, log.compacted_end(), known);
   }
   if (!verdict_->ok()) return;
-  // Cut or replaced entries: (index, term) names an entry, so terms tell.
+  // Cut or replaced entries: (index, term) names an entry, so terms tell, but of those whose frames
+  // compaction took, of which the terms are not all known any more.
+  const size_t compacted = log.compacted_end().value() - 1;
   size_t same = std::min<size_t>(known.size(), log.last_index().value());
-  while (same > 0 && log.TermAt(known[same - 1].index) != known[same - 1].term) --same;
+  while (same > compacted && log.TermAt(known[same - 1].index) != known[same - 1].term) --same;
   if (same < known.size()) {
     const LogIndex from = known[same].index;
     commits_.OnTruncated(view.group, id, from);
@@ -360,7 +365,8 @@ void Observer::ReadLog(NodeId id, const GroupView& view, const Disk& disk, WallT
     known.resize(same);
   }
   const LogIndex recovered_to = replica.primed ? LogIndex{} : log.durable_index();
-  if (!std::exchange(replica.primed, true)) replica.found_to = log.last_index();
+  // What came with a snapshot was not appended now.
+  if (!std::exchange(replica.primed, true) || installed) replica.found_to = log.last_index();
   while (known.size() < log.last_index().value()) {
     const LogIndex next{known.size() + 1};
     const std::vector<Entry> entries = EntriesFrom(log, disk, next, false);

@@ -320,7 +320,9 @@ void Operator::MoveTo(const std::string& topic, PartitionId partition, std::vect
   };
   Ask(MovePartitionRequest{topic, partition, replicas},
       [this, gone, topic, arrived, then](const Response& response) {
-        if (gone(response)) {
+        // Whoever was asked where the partition is knew an old place: it is asked again.
+        const auto* error = std::get_if<RpcError>(&response);
+        if (gone(response) || (error != nullptr && error->reason == "NOT_A_MEMBER")) {
           then();
           return true;
         }

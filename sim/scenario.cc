@@ -195,6 +195,8 @@ void DrawClients(const Draw& draw, Scenario& s) {
   // Most seeds are light, a few hundred batches of up to a KiB or so: what goes wrong is a matter
   // of order, seldom of quantity, and the time that one heavy seed takes is worth many light ones.
   if (draw.Percent("heavy", 2)) {
+    // Ten seconds of it are not caught up in ten at 1 MiB/s.
+    if (s.catch_up_bytes_per_second != 0) s.catch_up_bytes_per_second = 64u << 20;
     s.produce_gap_max = Duration::Millis(draw.OneOf<int64_t>("produce_gap", {20, 50, 100}));
     s.records_max = draw.OneOf<uint32_t>("records_max", {1, 3, 20});
     s.record_bytes_max = draw.OneOf<uint32_t>("record_bytes_max", {1, 100, 1000, 6000});

@@ -168,13 +168,12 @@ void FetchSession::OnStreamClosed(Instant now, StreamId stream, const CallError&
   }
   if (error.reason == "NOT_LEADER" || error.reason == "NOT_A_REPLICA") {
     view_->OnNotLeader(where_, target_, error.leader);
-    if (!Contains(avoid_, target_.address)) avoid_.push_back(target_.address);
-    // Each has been asked, and who was no replica then may be one by now.
-    if (!HasUntried()) avoid_ = {target_.address};
+    Avoid();
   } else if (BlamesEndpoint(error)) {
     view_->OnUnreachable(where_, target_);
     // Another replica first; the picker stays with the current one otherwise.
     has_target_ = false;
+    Avoid();
   }
   out.emplace_back(RefreshView{});
   // A stream that had worked is reopened at once; only repeated failures wait.
@@ -192,6 +191,12 @@ bool FetchSession::HasUntried() const {
   const std::optional<Target> leader = view_->Leader(where_);
   return (leader.has_value() && untried(*leader)) ||
          std::any_of(followers.begin(), followers.end(), untried);
+}
+
+void FetchSession::Avoid() {
+  if (!Contains(avoid_, target_.address)) avoid_.push_back(target_.address);
+  // Each has been asked, and who was no replica then, or could not be reached, may be one by now.
+  if (!HasUntried()) avoid_ = {target_.address};
 }
 
 void FetchSession::AskAnother(Instant now, const CallError& error, FetchActions& out) {

@@ -100,6 +100,8 @@ class FetchSession {
   // True if the stream is the current one; notes that it answered.
   bool Answered(Instant now, StreamId stream, Offset high_watermark);
   // This replica cannot serve position(): asks another, or fails when all were asked in vain.
+  // Others are asked before the present target is again.
+  void Avoid();
   // Whether there may be a replica that was not asked yet.
   bool HasUntried() const;
   void AskAnother(Instant now, const CallError& error, FetchActions& out);

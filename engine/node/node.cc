@@ -115,7 +115,7 @@ absl::StatusOr<Node> Node::Recover(NodeOptions options, const DirectoryView& dir
   impl->identity = std::move(identity);
   TIDEMARK_ASSIGN_OR_RETURN(RecoveredGroup catalog,
                             RecoverGroup(kCatalogGroup, impl->options.log, directory));
-  impl->catalog_recovered = catalog.log->last_index();
+  impl->catalog_recovered = std::max(catalog.log->last_index(), catalog.hard_state.lost.index);
   for (const GroupId group : directory.Groups()) {
     if (group == kCatalogGroup) continue;
     TIDEMARK_ASSIGN_OR_RETURN(RecoveredGroup found,

@@ -131,8 +131,10 @@ void Node::Impl::ApplyCommitted(Now now, Effects& out) {
     std::erase_if(catalog_waiting,
                   [](const auto& waiting) { return waiting.second == RequestId(); });
   }
-  // What was cut can never be applied.
-  catalog_recovered = std::min(catalog_recovered, catalog_replica().log().last_index());
+  // What was cut can never be applied; what the disk lost comes again.
+  if (!catalog_replica().lacks()) {
+    catalog_recovered = std::min(catalog_recovered, catalog_replica().log().last_index());
+  }
   if (changed || reconcile) ReconcileGroups(now, out);
   const raft::Raft& raft = catalog_replica().raft();
   if (catalog_waiting.empty() ||

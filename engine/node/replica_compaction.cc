@@ -31,7 +31,11 @@ class ReplicaContext : public CompactionContext {
 }  // namespace
 
 LogIndex Replica::CompactionLimit(Now now) const {
-  const LogIndex limit = std::min({raft_.commit(), log_->durable_index(), raft_.all_durable()});
+  // Something to make a snapshot of stays, as with retention: what is derived from a log is not
+  // known behind a compacted segment. All have had what is compacted, but one may have lost it
+  // since.
+  const LogIndex limit = std::min(
+      {raft_.commit(), log_->durable_index(), raft_.all_durable(), log_->LastShippable() - 1});
   const Duration lag = options_.compaction->min_lag;
   if (lag == Duration()) return limit;
   return log_->RetentionPoint({.bytes = std::nullopt, .age = lag}, now.wall, limit) - 1;

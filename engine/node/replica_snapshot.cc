@@ -286,6 +286,16 @@ void Replica::AskForMore(Now now, Effects& out) {
   }
   // Of the others nobody is waited for who does not answer; the leader has all of it.
   if (install.asked != 0 && install.turn % sources.size() != 0) ++install.turn;
+  // Only a leader can end a segment, so that there is more to send.
+  const bool ends = install.refetches.has_value() && install.nothing_left &&
+                    !CoversDamage(install, shipping_, raft_.applied());
+  if (ends && raft_.role() == raft::Role::kLeader) {
+    install.next_at = now.instant + Duration::Millis(kRepairRetryMillis);
+    TransferLeadership(now, out);
+    return;
+  }
+  // And what follows of its segments continues nobody else's.
+  if (ends) install.turn = 0;
   const NodeId source = sources[install.turn % sources.size()];
   // One request is under way; without an answer it is asked again.
   install.asked = ++shared_->last_snapshot_request;
@@ -296,17 +306,15 @@ void Replica::AskForMore(Now now, Effects& out) {
     shared_->snapshot_next_at =
         now.instant + Duration::Nanos(static_cast<int64_t>(bytes * 1'000'000'000 / rate));
   }
-  SendSnapshot(
-      source,
-      SnapshotRequest{.id = install.asked,
-                      .index = want->index,
-                      .part = want->part,
-                      .pos = want->pos,
-                      .length = want->length,
-                      .refused = source == std::exchange(install.refused, kNoNode),
-                      .end_segment = install.refetches.has_value() && install.nothing_left &&
-                                     !CoversDamage(install, shipping_, raft_.applied())},
-      out);
+  SendSnapshot(source,
+               SnapshotRequest{.id = install.asked,
+                               .index = want->index,
+                               .part = want->part,
+                               .pos = want->pos,
+                               .length = want->length,
+                               .refused = source == std::exchange(install.refused, kNoNode),
+                               .end_segment = ends},
+               out);
 }
 
 void Replica::OnSnapshotChunk(Now now, NodeId from, const SnapshotChunk& chunk, Effects& out) {

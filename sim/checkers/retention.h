@@ -36,6 +36,9 @@ class Retention {
   void OnAppended(GroupId group, NodeId node, const EntryFact& entry, WallTime wall);
   void OnRecovered(GroupId group, NodeId node, const EntryFact& entry);
 
+  // `node` has another log than before: when others appended what it has now its sidecars tell.
+  void OnInstalled(GroupId group, NodeId node) { appended_.erase({node, group}); }
+
   struct Decision {
     NodeId node;
     // Everything before is let go; the log is `kept_bytes` long without it.

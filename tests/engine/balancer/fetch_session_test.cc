@@ -132,6 +132,30 @@ TEST(FetchSession, AsksWhoWasNoReplicaAgain) {
   }
 }
 
+// Nor is a server that is gone for ever the only one that is left to ask.
+TEST(FetchSession, AsksAReplicaThatLackedSomethingAgainWhenNobodyElseIsThere) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    Harness h(seed);
+    h.view.UpdateServers({{NodeId(1), "n1", "", false}, {NodeId(2), "gone", "", false}});
+    h.view.UpdateTopic("t", {{.partition = PartitionId(0),
+                              .group = GroupId(1),
+                              .replicas = {NodeId(1)},
+                              .leader = NodeId(1),
+                              .leader_term = Term(2)}});
+    bool lacked = false;
+    bool again = false;
+    for (int i = 0; i < 12 && !again; ++i) {
+      again = lacked && h.target == "n1";
+      lacked = lacked || h.target == "n1";
+      const int opens = h.opens;
+      h.Closed(h.target == "n1" ? Make(absl::StatusCode::kUnavailable, "OFFSET_NOT_AVAILABLE")
+                                : Make(absl::StatusCode::kUnavailable));
+      if (h.opens == opens) h.FireTimer();
+    }
+    EXPECT_TRUE(again) << seed;
+  }
+}
+
 TEST(FetchSession, StreamsFromAFollowerAndReopensAtTheNextOffset) {
   Harness h(1, {.start = Offset(5)});
   EXPECT_NE(h.target, "n1");
