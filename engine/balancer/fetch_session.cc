@@ -40,8 +40,10 @@ void FetchSession::Start(Instant now, FetchActions& out) {
 
 void FetchSession::Open(Instant now, FetchActions& out) {
   const std::string current = target_.address;
+  std::vector<std::string> avoid = avoid_;
+  avoid.insert(avoid.end(), unreachable_.begin(), unreachable_.end());
   std::optional<Target> target =
-      picker_->PickConsume(now, *view_, where_, avoid_, has_target_ ? &current : nullptr);
+      picker_->PickConsume(now, *view_, where_, avoid, has_target_ ? &current : nullptr);
   if (!target.has_value()) {
     if (failing_since_ == Instant::Never()) failing_since_ = now;
     out.emplace_back(RefreshView{});
@@ -117,7 +119,7 @@ Delivery FetchSession::OnData(Instant now, StreamId stream, Offset begin, Offset
   delivered_ = true;
   // Records are readable below the high watermark only: what was delivered raises it.
   high_watermark_ = std::max(high_watermark_, end);
-  avoid_.clear();
+  ForgetAsked();
   rounds_ = 0;
   return Delivery{true, skip};
 }
@@ -126,7 +128,7 @@ void FetchSession::OnGap(Instant now, StreamId stream, Offset to, Offset high_wa
   if (!Answered(now, stream, high_watermark) || to <= position_) return;
   position_ = to;
   delivered_ = true;
-  avoid_.clear();
+  ForgetAsked();
   rounds_ = 0;
 }
 
@@ -168,20 +170,36 @@ void FetchSession::OnStreamClosed(Instant now, StreamId stream, const CallError&
   }
   if (error.reason == "NOT_LEADER" || error.reason == "NOT_A_REPLICA") {
     view_->OnNotLeader(where_, target_, error.leader);
-    Avoid();
+    AddTo(avoid_);
+    // Each has been asked, and who was no replica then may be one by now.
+    if (!HasUntried()) {
+      avoid_ = {target_.address};
+      unreachable_.clear();
+    }
   } else if (BlamesEndpoint(error)) {
     view_->OnUnreachable(where_, target_);
     // Another replica first; the picker stays with the current one otherwise.
     has_target_ = false;
-    Avoid();
+    AddTo(unreachable_);
+    // Nor is one that is gone for ever all that is left where everybody else has refused once.
+    if (!HasUntried()) {
+      avoid_.clear();
+      unreachable_ = {target_.address};
+    }
   }
   out.emplace_back(RefreshView{});
   // A stream that had worked is reopened at once; only repeated failures wait.
   Wait(now, had_answered ? Duration() : backoff_.Next());
 }
 
+void FetchSession::AddTo(std::vector<std::string>& list) const {
+  if (!Contains(list, target_.address)) list.push_back(target_.address);
+}
+
 bool FetchSession::HasUntried() const {
-  const auto untried = [&](const Target& target) { return !Contains(avoid_, target.address); };
+  const auto untried = [&](const Target& target) {
+    return !Contains(avoid_, target.address) && !Contains(unreachable_, target.address);
+  };
   const std::vector<Target> followers = view_->Followers(where_);
   if (followers.empty()) {
     // Without a description every server may be a replica.
@@ -191,12 +209,6 @@ bool FetchSession::HasUntried() const {
   const std::optional<Target> leader = view_->Leader(where_);
   return (leader.has_value() && untried(*leader)) ||
          std::any_of(followers.begin(), followers.end(), untried);
-}
-
-void FetchSession::Avoid() {
-  if (!Contains(avoid_, target_.address)) avoid_.push_back(target_.address);
-  // Each has been asked, and who was no replica then, or could not be reached, may be one by now.
-  if (!HasUntried()) avoid_ = {target_.address};
 }
 
 void FetchSession::AskAnother(Instant now, const CallError& error, FetchActions& out) {
@@ -217,17 +229,19 @@ void FetchSession::AskAnother(Instant now, const CallError& error, FetchActions&
     Fail(now, error.ToStatus(), out);
     return;
   }
-  if (!Contains(avoid_, target_.address)) avoid_.push_back(target_.address);
+  AddTo(avoid_);
   if (HasUntried()) {
     Open(now, out);
     return;
   }
-  avoid_.clear();
+  // Who could not be asked may have it.
+  const bool all_asked = unreachable_.empty();
+  ForgetAsked();
   // A replica that is behind catches up, and one whose storage failed verifies it.
   const bool passes = error.reason == "OFFSET_NOT_AVAILABLE" || error.reason == "STORAGE_FAILED" ||
                       error.reason == "DISK_FULL" || error.reason == "READ_NOT_CONFIRMED" ||
                       error.reason == "TOO_STALE";
-  if (++rounds_ >= kRoundsMax && !passes) {
+  if (all_asked && ++rounds_ >= kRoundsMax && !passes) {
     const absl::Status status = error.ToStatus();
     if (out_of_range && position_ < high_watermark_) {
       Fail(now,

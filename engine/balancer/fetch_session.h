@@ -100,8 +100,11 @@ class FetchSession {
   // True if the stream is the current one; notes that it answered.
   bool Answered(Instant now, StreamId stream, Offset high_watermark);
   // This replica cannot serve position(): asks another, or fails when all were asked in vain.
-  // Others are asked before the present target is again.
-  void Avoid();
+  void AddTo(std::vector<std::string>& list) const;
+  void ForgetAsked() {
+    avoid_.clear();
+    unreachable_.clear();
+  }
   // Whether there may be a replica that was not asked yet.
   bool HasUntried() const;
   void AskAnother(Instant now, const CallError& error, FetchActions& out);
@@ -126,6 +129,7 @@ class FetchSession {
   Instant failing_since_ = Instant::Never();
   // Replicas that could not serve position(); cleared by progress and by each new round.
   std::vector<std::string> avoid_;
+  std::vector<std::string> unreachable_;  // who could not be asked since
   uint32_t rounds_ = 0;
 };
 
