@@ -104,6 +104,7 @@ void ForWeeks(Scenario& s) {
   WithClocks(s);
   s.crash_in_step = 0;
   s.crash_in_flush = 0;
+  s.frames_forged = 0;
   s.weights.partition = 3;
   s.weights.link_break = 1;
   s.weights.disk_hang = 1;

@@ -76,6 +76,7 @@ void World::RotAt(size_t node, SealedSegment segment) {
   slot.rot = Rot{.segment = std::move(segment), .entry = entry, .frames = std::move(frames)};
   slot.rotten_files.insert(path);
   observer_.retention().OnRot(slot.rot->segment.group, id(node));
+  observer_.compaction().OnRot(slot.rot->segment.group);
   coverage_.Hit(Probe::kRotInjected);
   story_->Tell(path, " of ", slot.address, " rots at byte ", pos.value());
   if (story_->timeline().on()) {
@@ -268,6 +269,7 @@ void World::LosesEnd(size_t node, const FileId& file, const std::string& how) {
   Slot& slot = *slots_[node];
   slot.rotten_files.insert(PathOf(file));
   observer_.retention().OnRot(file.group, id(node));
+  observer_.compaction().OnRot(file.group);
   slot.lost_end = file.group;
   story_->Tell(PathOf(file), " of ", slot.address, " ", how);
   story_->timeline().OnNode(MarkKind::kRot, node, PathOf(file));

@@ -55,7 +55,8 @@ std::string Compaction::Judge(const Group& group, GroupId id, std::string_view f
   if (!header.ok() || !records.ok()) return "bytes that are not a batch";
   const EntryFact* entry = committed_->At(id, header->base_offset);
   if (entry == nullptr || entry->base_offset != header->base_offset ||
-      entry->term != header->leader_epoch || entry->offset_span != header->offset_span()) {
+      (entry->term != header->leader_epoch && (found != nullptr || !rotten_.contains(id))) ||
+      entry->offset_span != header->offset_span()) {
     return absl::StrCat("a batch at offset ", header->base_offset.value(),
                         " that is not what is left of the committed one");
   }

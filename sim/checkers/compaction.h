@@ -32,6 +32,9 @@ class Compaction {
 
   // Groups that nobody speaks of here are not compacted, and not looked at.
   void OnTopic(GroupId group) { groups_.try_emplace(group); }
+  // A file of it rots somewhere. No checksum covers a batch's term, which nobody who fetches uses:
+  // until a scrubber comes by it may be another one.
+  void OnRot(GroupId group) { rotten_.insert(group); }
   bool Compacts(GroupId group) const { return groups_.contains(group); }
 
   // `entry`, whose bytes are `frame`, is in some log, not yet compacted; and is committed.
@@ -67,6 +70,7 @@ class Compaction {
   Verdict* verdict_;
   Coverage* coverage_;
   std::map<GroupId, Group> groups_;
+  std::set<GroupId> rotten_;
   std::map<std::pair<uint32_t, GroupId>, Offset> positions_;
 };
 
