@@ -13,6 +13,9 @@
 namespace tidemark {
 namespace {
 
+// Of a checkpoint: what has changed the members is folded, and since when it is so follows (1: does
+// not).
+constexpr uint8_t kChangedSince = 2;
 constexpr char kRoster = 2;
 constexpr char kRosterVersion = 1;
 constexpr size_t kRosterHeadBytes = 5;
@@ -117,7 +120,7 @@ void MembershipLog::SetOrigin(const std::vector<NodeId>& voters) {
 void MembershipLog::StartAt(raft::Membership membership, LogIndex index) {
   *this = MembershipLog();
   base_ = std::move(membership);
-  folded_ = index;
+  folded_ = since_ = index;
   known_ = true;
   changed_ = true;
 }
@@ -155,10 +158,9 @@ void MembershipLog::Fold(LogIndex index) {
     if (membership == base_) continue;
     base_ = std::move(membership);
     known_ = known_ || base_ != raft::Membership();
-    // Not further: of who was a member at a segment's end before a restart a leader must know
-    // although it did not make a checkpoint there.
-    folded_ = at;
+    since_ = at;
   }
+  folded_ = std::max(folded_, index);
 }
 
 std::optional<raft::ConfChange> MembershipLog::ChangeAt(LogIndex index) const {
@@ -193,7 +195,7 @@ raft::Membership MembershipLog::After(LogIndex index) const {
 
 std::deque<std::pair<LogIndex, raft::Membership>> MembershipLog::UpTo(LogIndex index) const {
   std::deque<std::pair<LogIndex, raft::Membership>> history;
-  if (known_) history.emplace_back(changed_ ? folded_ : LogIndex(0), base_);
+  if (known_) history.emplace_back(changed_ ? since_ : LogIndex(0), base_);
   for (const Pending& each : pending_) {
     if (each.index <= index) history.emplace_back(each.index, After(each.index));
   }
@@ -215,8 +217,9 @@ MembershipLog::Start MembershipLog::AtRestart(LogIndex committed) const {
 
 void MembershipLog::AppendTo(std::string& out) const {
   AppendLittle<uint8_t>(out, known_ ? 1 : 0);
-  AppendLittle<uint8_t>(out, changed_ ? 1 : 0);
+  AppendLittle<uint8_t>(out, changed_ ? kChangedSince : 0);
   AppendLittle<uint64_t>(out, folded_.value());
+  if (changed_) AppendLittle<uint64_t>(out, since_.value());
   AppendNodes(out, base_.voters.incoming.voters());
   AppendNodes(out, base_.voters.outgoing.voters());
   AppendNodes(out, base_.learners);
@@ -237,8 +240,10 @@ std::optional<MembershipLog> MembershipLog::Parse(std::string_view state) {
   Reader reader(state);
   MembershipLog log;
   log.known_ = reader.Integer<uint8_t>() != 0;
-  log.changed_ = reader.Integer<uint8_t>() != 0;
-  log.folded_ = LogIndex(reader.Integer<uint64_t>());
+  const uint8_t changed = reader.Integer<uint8_t>();
+  log.changed_ = changed != 0;
+  log.folded_ = log.since_ = LogIndex(reader.Integer<uint64_t>());
+  if (changed == kChangedSince) log.since_ = LogIndex(reader.Integer<uint64_t>());
   log.base_.voters.incoming.voters() = reader.Nodes();
   log.base_.voters.outgoing.voters() = reader.Nodes();
   log.base_.learners = reader.Nodes();

@@ -82,9 +82,9 @@ class MembershipLog {
   // election against a quorum of the present ones.
   Start AtRestart(LogIndex committed) const;
 
-  // For a checkpoint. Little-endian: u8 known, u8 changed, u64 folded index, four lists (voters,
-  // outgoing voters, learners, next learners: u16 n, n times u64), u8 auto leave, u16 m, m times:
-  // u64 index, u16 bytes, payload.
+  // For a checkpoint. Little-endian: u8 known, u8 changed (0, 1 or 2), u64 folded index, if changed
+  // is 2 u64 since when, four lists (voters, outgoing voters, learners, next learners: u16 n, n
+  // times u64), u8 auto leave, u16 m, m times: u64 index, u16 bytes, payload.
   void AppendTo(std::string& out) const;
   static std::optional<MembershipLog> Parse(std::string_view state);
 
@@ -95,7 +95,8 @@ class MembershipLog {
   };
 
   raft::Membership base_;
-  LogIndex folded_;  // since when it is so, at the latest
+  LogIndex folded_;
+  LogIndex since_;  // when that became so, at the latest
   bool known_ = false;
   bool changed_ = false;
   std::deque<Pending> pending_;  // behind `folded_`, ascending

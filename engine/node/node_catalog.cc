@@ -162,6 +162,7 @@ void Node::Impl::ReconcileGroups(Now now, Effects& out) {
   const bool current =
       catalog_applied >= std::max(catalog_recovered, standing.record().fence_index) &&
       !catalog_replica().lacks();
+  const std::set<GroupId> undecided = current ? std::set<GroupId>() : UndecidedGroups();
   const bool lasting = current && catalog_replica().log().durable_index() >= catalog_applied;
   reconcile = false;
   moving.clear();
@@ -174,7 +175,10 @@ void Node::Impl::ReconcileGroups(Now now, Effects& out) {
       if (partition.PlacedAt(options.id)) {
         const bool added = partition.admitted.contains(options.id);
         if (at != replicas.end()) continue;
-        if (found.contains(partition.group) || (added ? lasting : current)) {
+        const bool here = found.contains(partition.group);
+        // Of a catalog that has lost its end it is not known what it said.
+        const bool decided = !undecided.contains(partition.group) && !catalog_replica().lacks();
+        if (here ? decided : (added ? lasting : current)) {
           StartGroup(now, partition.group, topic, partition, out);
         } else {
           reconcile = true;
@@ -196,6 +200,22 @@ void Node::Impl::ReconcileGroups(Now now, Effects& out) {
     }
   }
   RemoveLeftovers(now, lasting, out);
+}
+
+std::set<GroupId> Node::Impl::UndecidedGroups() const {
+  std::set<GroupId> groups;
+  for (const Entry& entry : catalog_replica().unapplied()) {
+    if (entry.kind != EntryKind::kData) continue;
+    const absl::StatusOr<std::vector<DecodedRecord>> records = DecodeBatch(entry.frame.view());
+    if (!records.ok()) continue;
+    for (const DecodedRecord& decoded : *records) {
+      const absl::StatusOr<CatalogCommand> command =
+          DecodeCatalogCommand(decoded.record.value.value_or(""));
+      const auto* admit = command.ok() ? std::get_if<AdmitReplicaCommand>(&*command) : nullptr;
+      if (admit != nullptr && admit->node == options.id) groups.insert(admit->group);
+    }
+  }
+  return groups;
 }
 
 void Node::Impl::RemoveLeftovers(Now now, bool lasting, Effects& out) {

@@ -118,6 +118,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   std::optional<CatalogSnapshot> TakeCatalog() { return std::exchange(loaded_, std::nullopt); }
   // Entries committed since the last call, which the state machine applies at once.
   std::vector<Entry> TakeCommitted();
+  const std::deque<Entry>& unapplied() const { return unapplied_; }
   // The newest state that a segment begins with and that a crash leaves.
   std::optional<CatalogStateMark> DurableCatalog() const;
   // A turn in the node's CatchUpPace has come: reads what waits for it, if there is still
@@ -364,8 +365,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   uint64_t uncommitted_bytes_ = 0;
   Offset woken_to_;
   bool served_ = false;  // has led and committed in its term
-  bool leadership_changed_ = false;
-  bool membership_changed_ = false;
+  bool leadership_changed_ = false, membership_changed_ = false;
   bool unreadable_noted_ = false;  // a control entry of a newer version
   bool segment_begun_ = false;     // since retention was last decided
   RetentionSight retention_;
