@@ -60,8 +60,9 @@ void Observer::AfterStep(NodeId id, const Node& node, const Disk& disk, WallTime
   // Both are in order of groups: one walk instead of a search for each.
   auto known = replicas_.lower_bound({id, GroupId{0}});
   for (const GroupView& view : views_) {
-    // A replica that is being removed answers nobody and has no timers.
-    if (contact_.demanded() && !view.removing && view.raft->role() == raft::Role::kLeader) {
+    // A replica that is being removed, or whose storage failed, answers nobody and has no timers.
+    if (contact_.demanded() && !view.removing && view.failure == nullptr &&
+        view.raft->role() == raft::Role::kLeader) {
       contact_.OnLeads(view.group, id, view.raft->term(), view.raft->membership().voters, now,
                        ran_since);
     }

@@ -53,7 +53,8 @@ void Retention::OnDecision(GroupId group, std::span<const NodeId> voters,
   const auto& appended = appended_[{decision.node, group}];
   const auto last = appended.find(decision.from - 1);
   // It is as old as whatever was appended behind it: a clock that was set back tells so.
-  WallTime no_later = last == appended.end() ? decision.now : last->second.wall;
+  // Of what was appended before its topic was heard of nobody noted when.
+  WallTime no_later = last == appended.end() ? WallTime() : last->second.wall;
   for (auto at = last; at != appended.end(); ++at) no_later = std::min(no_later, at->second.wall);
   const auto holds = [&](const RetentionPolicy& by) {
     const bool large = by.bytes.has_value() && decision.kept_bytes >= *by.bytes;
