@@ -99,7 +99,6 @@ class FetchSession {
   void Fail(Instant now, absl::Status status, FetchActions& out);
   // True if the stream is the current one; notes that it answered.
   bool Answered(Instant now, StreamId stream, Offset high_watermark);
-  // This replica cannot serve position(): asks another, or fails when all were asked in vain.
   void AddTo(std::vector<std::string>& list) const;
   void ForgetAsked() {
     avoid_.clear();
@@ -107,6 +106,7 @@ class FetchSession {
   }
   // Whether there may be a replica that was not asked yet.
   bool HasUntried() const;
+  // This replica cannot serve position(): asks another, or fails when all were asked in vain.
   void AskAnother(Instant now, const CallError& error, FetchActions& out);
 
   TopicPartition where_;

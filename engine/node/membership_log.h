@@ -96,7 +96,7 @@ class MembershipLog {
 
   raft::Membership base_;
   LogIndex folded_;
-  LogIndex since_;  // when that became so, at the latest
+  LogIndex since_;  // from when on `base_` is right, at the latest
   bool known_ = false;
   bool changed_ = false;
   std::deque<Pending> pending_;  // behind `folded_`, ascending

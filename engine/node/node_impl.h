@@ -117,11 +117,11 @@ struct Node::Impl {
   void RemoveGroup(Now now, GroupId group, RecoveredGroup recovered, Effects& out);
   void StartGroup(Now now, GroupId group, const CatalogTopic& topic,
                   const CatalogPartition& partition, Effects& out);
-  // Files of replicas that are not wanted here; of moved ones if what the catalog says is
-  // `lasting`.
   // Groups to which entries of the catalog that are not applied yet admit this node: its replica
   // may be the one that was admitted, which must not vote before it has what it was admitted with.
   std::set<GroupId> UndecidedGroups() const;
+  // Files of replicas that are not wanted here; of moved ones if what the catalog says is
+  // `lasting`.
   void RemoveLeftovers(Now now, bool lasting, Effects& out);
   std::vector<std::vector<NodeId>> Place(uint32_t partitions, uint32_t replication_factor) const;
 

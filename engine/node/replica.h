@@ -346,8 +346,8 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   LogIndex taken_;  // last entry handed out by TakeCommitted
   LogIndex kept_from_;
   WallTime wall_;  // of the step under way
-
-  bool started_ = false, proposed_ = false;  // raft not told yet of what was appended as leader
+  bool started_ = false;
+  bool proposed_ = false;  // appended as leader, raft not told yet
   std::optional<raft::HardState> unsaved_;
   std::vector<raft::Message> held_;
   FileBatch node_files_;

@@ -95,7 +95,7 @@ void Replica::AnswerFrames(Now now, NodeId to, FramesReply reply, Effects& out) 
 }
 
 std::string Replica::DescribeRepair() const {
-  if (active() && install_.has_value()) return install_->Describe(raft_.leader());
+  if (active() && install_.has_value()) return install_->Describe();
   if (lacks()) {
     return absl::StrCat("fetching entries ", (log_->durable_index() + 1).value(), " to ",
                         hard_record_.lost.index.value(), ", which the disk has changed");

@@ -296,7 +296,7 @@ void Replica::AskForMore(Now now, Effects& out) {
   }
   // And what follows of its segments continues nobody else's.
   if (ends) install.turn = 0;
-  const NodeId source = sources[install.turn % sources.size()];
+  const NodeId source = install.source = sources[install.turn % sources.size()];
   // One request is under way; without an answer it is asked again.
   install.asked = ++shared_->last_snapshot_request;
   install.next_at = now.instant + Duration::Millis(kSnapshotRetryMillis);

@@ -32,16 +32,18 @@ struct SnapshotInstall {
   uint64_t asked = 0;                                       // the request under way; 0: none
   Instant next_at = {};                                     // of the next request
   size_t turn = 0;                                          // whom to ask, of those who may have it
+  NodeId source;                                            // last asked
   NodeId refused;     // what it sent last was of no use, which it is to be told
   NodeId distrusted;  // it was told before
   // How far it is, for people.
-  std::string Describe(NodeId source) const {
+  std::string Describe() const {
     const uint64_t segments = receiver.has_value() ? receiver->segments().size() : 0;
     const std::string what =
         refetches.has_value()
             ? absl::StrCat("fetching the log anew, of which segment ", refetches->number,
                            " is damaged,")
             : absl::StrCat("receiving a snapshot up to entry ", meta.index.value());
+    if (source == kNoNode) return absl::StrCat(what, " nothing asked for yet");
     return absl::StrCat(what, " from node ", source.value(), ", ", segments, " segments and ",
                         receiver.has_value() ? receiver->received_bytes() : 0, " bytes so far");
   }

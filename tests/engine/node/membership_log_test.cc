@@ -108,7 +108,7 @@ TEST(MembershipLog, ForcedRosterHoldsWithoutBeingCommitted) {
 TEST(MembershipLog, CheckpointHoldsEverything) {
   MembershipLog log = FoundedByThree();
   ASSERT_TRUE(log.Append(LogIndex(5), Adds(kFour)).ok());
-  log.Fold(LogIndex(5));
+  log.Fold(LogIndex(7));
   ASSERT_TRUE(log.Append(LogIndex(9), Removes(kOne)).ok());
   std::string bytes;
   log.AppendTo(bytes);
@@ -116,6 +116,8 @@ TEST(MembershipLog, CheckpointHoldsEverything) {
   ASSERT_TRUE(read.has_value());
   EXPECT_EQ(Voters(read->After(LogIndex(5))), (Nodes{kOne, kTwo, kThree, kFour}));
   EXPECT_EQ(Voters(read->After(LogIndex(9))), (Nodes{kTwo, kThree, kFour}));
+  EXPECT_EQ(read->UpTo(LogIndex(9)).front().first, LogIndex(5));
+  EXPECT_EQ(read->AtRestart(LogIndex(0)).applied, LogIndex(7));
   for (size_t cut = 0; cut < bytes.size(); ++cut) {
     EXPECT_FALSE(MembershipLog::Parse(std::string_view(bytes).substr(0, cut)).has_value()) << cut;
   }
