@@ -46,8 +46,12 @@ class Sorter {
     if (found.has_index) files_.leftovers.push_back(found.sidecar());
   }
 
-  // A segment replaces what earlier ones have from its base index on.
+  // A segment replaces what earlier ones have from its base index on; sparse ones come last.
   void Add(Found found) {
+    if (found.damage.empty() && found.header.sparse.has_value()) {
+      sparse_.push_back(std::move(found));
+      return;
+    }
     std::vector<Found>& live = files_.segments;
     if (found.damage.empty()) {
       const auto replaced = [&](const Found& each) {
@@ -66,6 +70,31 @@ class Sorter {
     live.push_back(std::move(found));
   }
 
+  // A sparse segment replaces those of lower numbers in its range, once it is whole. One that is
+  // not is left over from a crash, unless what it stands for is gone.
+  void PlaceSparse(LogIndex start) {
+    std::vector<Found> unfinished;
+    for (Found& found : sparse_) {
+      if (IsWholeSparse(found)) {
+        Place(std::move(found));
+      } else {
+        unfinished.push_back(std::move(found));
+      }
+    }
+    for (Found& found : unfinished) {
+      const LogIndex base = found.header.base_index;
+      const bool stood_for =
+          std::any_of(files_.segments.begin(), files_.segments.end(), [&](const Found& each) {
+            return each.damage.empty() && each.header.base_index <= base && base < each.end;
+          });
+      if (stood_for || base < start) {
+        Leftover(found);
+      } else {
+        Place(std::move(found));
+      }
+    }
+  }
+
   void DropRemovedPrefix(LogIndex start) {
     std::vector<Found>& live = files_.segments;
     size_t first = 0;
@@ -78,7 +107,32 @@ class Sorter {
   }
 
  private:
+  void Place(Found found) {
+    std::vector<Found>& live = files_.segments;
+    const LogIndex base = found.header.base_index;
+    found.end = found.header.sparse->end_index;
+    const auto is_inside = [&](const Found& each) {
+      return each.damage.empty() && each.header.base_index >= base &&
+             each.header.base_index < found.end && each.header.number < found.header.number;
+    };
+    for (const Found& each : live) {
+      if (is_inside(each)) Leftover(each);
+    }
+    std::erase_if(live, is_inside);
+    auto at = std::find_if(live.begin(), live.end(), [&](const Found& each) {
+      return each.damage.empty() && each.header.base_index > base;
+    });
+    for (auto before = at; before != live.begin();) {
+      --before;
+      if (!before->damage.empty()) continue;
+      before->end = std::min(before->end, base);
+      break;
+    }
+    live.insert(at, std::move(found));
+  }
+
   GroupFiles& files_;
+  std::vector<Found> sparse_;
 };
 
 }  // namespace
@@ -117,6 +171,7 @@ absl::StatusOr<GroupFiles> GroupFiles::Read(GroupId group, const HardStateRecord
       sorter.Leftover(found);
     }
   }
+  sorter.PlaceSparse(hard_state.start);
   sorter.DropRemovedPrefix(hard_state.start);
   for (const uint64_t number : sidecars) {
     if (!segments.contains(number)) {

@@ -18,7 +18,8 @@ struct GroupFiles {
     // `damage` is about the header: of one that is lost only group and number are set.
   };
 
-  // In the order of the log, those with a damaged header where their number puts them.
+  // In the order of the log, those with a damaged header where their number puts them. A sparse one
+  // of which the footer is damaged is there if nothing else has what it stands for.
   std::vector<Found> segments;
   // Files that recovery removes: replaced, removed, never whole.
   std::vector<FileId> leftovers;

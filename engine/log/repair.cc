@@ -1,6 +1,7 @@
 #include "engine/log/repair.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 #include <variant>
@@ -21,11 +22,14 @@ class Planner {
   absl::StatusOr<RepairPlan> Run() {
     if (verification_.cut.has_value()) {
       const LogCut& cut = *verification_.cut;
-      std::erase_if(files_.segments, [&](const GroupFiles::Found& found) {
-        if (found.header.number <= cut.keep_number) return false;
-        Remove(found);
-        return true;
+      // In the order of the log, which is not that of numbers where compaction wrote a segment.
+      std::vector<GroupFiles::Found>& segments = files_.segments;
+      auto gone = std::find_if(segments.begin(), segments.end(), [&](const auto& found) {
+        return found.header.number == cut.keep_number;
       });
+      gone = gone == segments.end() ? segments.begin() : std::next(gone);
+      std::for_each(gone, segments.end(), [&](const auto& found) { Remove(found); });
+      segments.erase(gone, segments.end());
       // What a removed segment replaced must not come back.
       for (const FileId& leftover : files_.leftovers) {
         first_.ops.push_back(RemoveFile{leftover});
@@ -64,6 +68,7 @@ class Planner {
       plan_.steps.push_back(absl::StrCat("writes zeros over bytes ", begin, " to ",
                                          begin + used + 1, " of ", PathOf(last.file())));
     }
+    if (last.header.sparse.has_value()) return;  // kept whole; it gets no more frames
     last.bytes = last.bytes.substr(0, begin);
     last.end = LogIndex(UINT64_MAX);
     // It may get frames again, and vouches for what is gone.

@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 
-#include "engine/base/status_macros.h"
 #include "engine/log/digest.h"
 #include "engine/log/frame.h"
 #include "engine/log/segment.h"
@@ -15,10 +14,12 @@ namespace {
 // One reading of a segment, from front to back.
 class Reading {
  public:
-  Reading(const FoundSegment& found, const Segment& segment, RecoveryObserver* observer)
+  Reading(const FoundSegment& found, const Segment& segment, RecoveryObserver* observer,
+          SparseWalk* walk)
       : found_(found),
         segment_(segment),
         observer_(observer),
+        walk_(walk),
         pos_(kSegmentHeaderBytes),
         digest_(segment.base_digest),
         records_end_(segment.base_offset) {
@@ -26,31 +27,36 @@ class Reading {
     context_.gaps = true;
   }
 
-  absl::Status ReadRun(const IndexEntry& entry) {
+  // False: what is damaged is noted.
+  bool ReadRun(const IndexEntry& entry) {
     const uint64_t begin = pos_;
     for (uint32_t i = 0; i < entry.count; ++i) {
-      TIDEMARK_RETURN_IF_ERROR(ReadFrame(entry, segment_.base_index + entry.first + i));
+      if (!ReadFrame(entry, segment_.base_index + entry.first + i)) return false;
     }
     if (entry.pos != begin || pos_ - begin != entry.length || digest_ != entry.digest) {
       return Rot(begin, "its frames are not those the sidecar remembers");
     }
-    return absl::OkStatus();
+    return true;
   }
 
-  absl::Status Finish() const {
+  bool Finish() {
     if (pos_ != segment_.size || records_end_ != segment_.frames_end() ||
         digest_ != segment_.sparse->digest) {
       return Rot(pos_, "its frames are not those its footer names");
     }
-    return absl::OkStatus();
+    return true;
   }
 
  private:
-  absl::Status Rot(uint64_t begin, std::string_view what) const {
-    return RotError(found_.file(), begin, segment_.size, what);
+  bool Rot(uint64_t begin, std::string_view what) {
+    walk_->what = what;
+    walk_->file = found_.file();
+    walk_->begin = begin;
+    walk_->end = std::max<uint64_t>(begin, segment_.size);
+    return false;
   }
 
-  absl::Status ReadFrame(const IndexEntry& entry, LogIndex index) {
+  bool ReadFrame(const IndexEntry& entry, LogIndex index) {
     std::string_view wrong;
     const std::string_view rest =
         found_.bytes.substr(std::min<uint64_t>(pos_, found_.bytes.size()));
@@ -71,12 +77,15 @@ class Reading {
     context_.next_offset = header->base_offset + header->offset_span();
     context_.term = header->leader_epoch;
     if (header->magic == EntryKind::kData) records_end_ = context_.next_offset;
-    return absl::OkStatus();
+    ++walk_->frames;
+    walk_->records += header->offset_span();
+    return true;
   }
 
   const FoundSegment& found_;
   const Segment& segment_;
   RecoveryObserver* const observer_;
+  SparseWalk* const walk_;
   uint64_t pos_;
   uint64_t digest_;
   Offset records_end_;
@@ -85,19 +94,29 @@ class Reading {
 
 }  // namespace
 
-absl::StatusOr<RunIndex> ScanSparse(const FoundSegment& found, const Segment& segment,
-                                    std::string_view sidecar, RecoveryObserver* observer) {
+SparseWalk WalkSparse(const FoundSegment& found, const Segment& segment, std::string_view sidecar,
+                      RecoveryObserver* observer) {
+  SparseWalk walk;
   std::optional<RunIndex> runs = RunsIn(segment, sidecar);
   if (!runs.has_value()) {
-    return RotError(found.sidecar(), 0, segment.index_bytes,
-                    "what it says of its segment is not what its footer says");
+    walk.what = "what it says of its segment is not what its footer says";
+    walk.file = found.sidecar();
+    walk.end = segment.index_bytes;
+    return walk;
   }
-  Reading reading(found, segment, observer);
+  Reading reading(found, segment, observer, &walk);
   for (const DecodedIndexEntry& each : found.index) {
-    if (!each.entry.is_checkpoint()) TIDEMARK_RETURN_IF_ERROR(reading.ReadRun(each.entry));
+    if (!each.entry.is_checkpoint() && !reading.ReadRun(each.entry)) return walk;
   }
-  TIDEMARK_RETURN_IF_ERROR(reading.Finish());
-  return *std::move(runs);
+  if (reading.Finish()) walk.runs = *std::move(runs);
+  return walk;
+}
+
+absl::StatusOr<RunIndex> ScanSparse(const FoundSegment& found, const Segment& segment,
+                                    std::string_view sidecar, RecoveryObserver* observer) {
+  SparseWalk walk = WalkSparse(found, segment, sidecar, observer);
+  if (!walk.what.empty()) return RotError(walk.file, walk.begin, walk.end, walk.what);
+  return std::move(walk.runs);
 }
 
 }  // namespace tidemark

@@ -5,9 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
+#include "engine/log/found_header.h"
 #include "engine/log/frame.h"
 #include "engine/log/group_files.h"
 #include "engine/log/sidecar_check.h"
+#include "engine/log/sparse_scan.h"
 
 namespace tidemark {
 namespace {
@@ -107,6 +109,10 @@ class Verifier {
       return;
     }
     CheckContinues(i);
+    if (found.header.sparse.has_value()) {
+      CheckSparse(found);
+      return;
+    }
     // Where the next segment cannot tell where this one ends, the footer can: behind that may be
     // frames that were cut.
     if (NextOf(i) == nullptr && found.footer.has_value()) {
@@ -119,7 +125,7 @@ class Verifier {
     index_ = found.header.base_index + walk.count;
     offset_ = found.header.base_offset + walk.end_offset;
     term_ = walk.frames.empty() ? found.header.previous_term : Term(walk.frames.back().term);
-    number_ = found.header.number;
+    number_ = chain_ = found.header.number;
     segment_end_ = walk.end;
     const size_t before = result_.findings.size();
     for (const WalkGap& gap : walk.gaps) CheckGap(found, gap);
@@ -138,17 +144,67 @@ class Verifier {
   }
 
   void Count(const Found& found, const SegmentWalk& walk) {
-    result_.bytes += walk.end + found.sidecar_bytes.size();
     result_.frames += walk.frames.size();
     for (const WalkedFrame& frame : walk.frames) result_.records += frame.span;
+    CountSegment(found, walk.end, found.header.base_index + walk.count,
+                 found.header.base_offset + walk.end_offset);
+  }
+
+  void CountSegment(const Found& found, uint64_t size, LogIndex end_index, Offset end_offset) {
+    result_.bytes += size + found.sidecar_bytes.size();
     if (!begun_) {
       result_.first_index = found.header.base_index;
       result_.first_offset = found.header.base_offset;
       begun_ = true;
     }
-    result_.end_index = std::max(result_.end_index, found.header.base_index + walk.count);
-    result_.end_offset = std::max(result_.end_offset, found.header.base_offset + walk.end_offset);
-    used_.push_back({.file = found.file(), .begin = FilePos(0), .end = FilePos(walk.end)});
+    result_.end_index = std::max(result_.end_index, end_index);
+    result_.end_offset = std::max(result_.end_offset, end_offset);
+    used_.push_back({.file = found.file(), .begin = FilePos(0), .end = FilePos(size)});
+  }
+
+  // What compaction wrote was durable as a whole: it is as it was written, or lost from its first
+  // entry on, as nothing but the frames and the sidecar together tell which entries it has.
+  void CheckSparse(const Found& found) {
+    const SegmentHeader& header = found.header;
+    SparseWalk walk;
+    if (IsWholeSparse(found)) {
+      const uint64_t index_bytes =
+          std::min<uint64_t>(found.footer->index_bytes, found.sidecar_bytes.size());
+      walk =
+          WalkSparse(found, SegmentOf(found), found.sidecar_bytes.substr(0, index_bytes), nullptr);
+    } else {
+      walk.what = "its footer is gone, and so are the segments that it replaced";
+      walk.file = found.sidecar();
+      walk.end = found.sidecar_bytes.size();
+    }
+    result_.frames += walk.frames;
+    result_.records += walk.records;
+    const uint64_t size = found.footer.has_value() ? found.footer->size : found.bytes.size();
+    CountSegment(found, size, header.sparse->end_index, header.sparse->end_offset);
+    if (ended_) return;
+    if (!walk.what.empty()) {
+      Add(DamagedFrames({.file = walk.file,
+                         .begin = FilePos(walk.begin),
+                         .end = FilePos(walk.end),
+                         .first_index = header.base_index,
+                         .end_index = header.sparse->end_index,
+                         .first_offset = header.base_offset,
+                         .end_offset = header.sparse->end_offset},
+                        walk.what, /*durable=*/true));
+      BeginCut(header.base_index, header.base_offset, number_, FilePos(segment_end_), found.file(),
+               FilePos(0));
+    }
+    index_ = header.sparse->end_index;
+    offset_ = header.sparse->end_offset;
+    term_ = header.previous_term;
+    if (found.footer.has_value() && !found.footer->terms.empty()) {
+      term_ = Term(found.footer->terms.back().term);
+    }
+    number_ = header.number;
+    chain_ = header.sparse->last_number;
+    segment_end_ = size;
+    digest_ = header.sparse->end_digest;
+    whole_ = true;
   }
 
   void CheckHeaderless(const Found& found) {
@@ -203,7 +259,7 @@ class Verifier {
         header.base_index <= result_.hard_state.start) {
       return;
     }
-    const uint64_t previous = i == 0 ? 0 : number_;
+    const uint64_t previous = i == 0 ? 0 : chain_;
     if (header.base_index == index_ && header.previous_number == previous) {
       const bool offsets = header.base_offset == offset_ && header.previous_term == term_;
       const bool digests = !digest_.has_value() || header.previous_digest == *digest_;
@@ -350,6 +406,8 @@ class Verifier {
   void BeginCut(LogIndex index, Offset offset, uint64_t keep_number, FilePos keep_end,
                 const FileId& lost, FilePos lost_begin) {
     if (cut_.has_value()) return;
+    cut_used_ = used_.size();
+    if (!used_.empty() && used_.back().file == lost) --cut_used_;
     cut_ = LogCut{.index = index,
                   .end_index = index,
                   .offset = offset,
@@ -362,8 +420,8 @@ class Verifier {
   void FinishCut() {
     LostRange first = cut_->ranges.front();
     cut_->ranges.clear();
-    for (const LostRange& used : used_) {
-      if (used.file.number < first.file.number) continue;
+    for (size_t i = cut_used_; i < used_.size(); ++i) {
+      const LostRange& used = used_[i];
       cut_->ranges.push_back(used);
       if (used.file == first.file) {
         cut_->ranges.back().begin = first.begin;
@@ -386,11 +444,13 @@ class Verifier {
   bool hard_state_whole_ = true;
   std::vector<LostRange> used_;
   std::optional<LogCut> cut_;
+  size_t cut_used_ = 0;  // from which of `used_` on there are bytes that it loses
   // The log before the segment under way.
   LogIndex index_{1};
   Offset offset_;
   Term term_;
   uint64_t number_ = 0;
+  uint64_t chain_ = 0;  // what the segment behind names as the one it continues
   uint64_t segment_end_ = 0;
   std::optional<uint64_t> digest_ = 0;
   bool begun_ = false;

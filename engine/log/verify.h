@@ -36,7 +36,7 @@ struct LogCut {
   Offset end_offset;
   // In which bytes they are, damaged or not: the first one of them is the damage.
   std::vector<LostRange> ranges;
-  // The segment whose frames before `keep_end` are kept; those of higher numbers go. 0: none is.
+  // The segment whose frames before `keep_end` are kept; those behind it in the log go. 0: none is.
   uint64_t keep_number = 0;
   FilePos keep_end;
 };

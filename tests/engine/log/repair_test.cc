@@ -5,6 +5,7 @@
 
 #include "engine/base/prng.h"
 #include "engine/log/hard_state.h"
+#include "tests/engine/log/keyed_log.h"
 #include "tests/engine/log/log_fixture.h"
 
 namespace tidemark {
@@ -132,6 +133,61 @@ TEST(Repair, HasNothingToDoInAHealthyLog) {
   EXPECT_TRUE(plan->batches.empty());
   const std::vector<LostRange> made_up{{.file = {kGroup, FileKind::kSegment, 1}}};
   EXPECT_FALSE(PlanRepair(Verify(on_disk), *on_disk.disk.View(), made_up).ok());
+}
+
+// Compaction gives segments numbers that are higher than those of later entries.
+TEST(Repair, KeepsWhatCompactionWroteBeforeTheDamage) {
+  KeyedLog keyed;
+  for (int i = 0; i < 100; ++i) keyed.Put(std::to_string(i % 9), std::string(500, 'v'));
+  keyed.Flush();
+  ASSERT_TRUE(keyed.Compact().ok());
+  const LogIndex compacted = keyed.log->compacted_end();
+  ASSERT_GT(compacted, LogIndex(1));
+  const FileRange damaged = keyed.log->RangeOf(compacted, 1);
+  keyed.disk.Contents(damaged.file)[damaged.pos.value() + 65] ^= 1;
+  EXPECT_FALSE(keyed.Reopen().ok());
+  for (const bool accept : {false, true}) {
+    const absl::StatusOr<GroupVerification> found = VerifyGroup(kGroup, *keyed.disk.View());
+    ASSERT_TRUE(found.ok());
+    ASSERT_TRUE(found->cut.has_value());
+    EXPECT_EQ(found->cut->ranges.front().file, damaged.file);
+    std::vector<LostRange> accepted;
+    if (accept) accepted = found->cut->ranges;
+    const absl::StatusOr<RepairPlan> plan = PlanRepair(*found, *keyed.disk.View(), accepted);
+    ASSERT_EQ(plan.ok(), accept) << plan.status();
+    if (!accept) continue;
+    for (const FileBatch& batch : plan->batches) keyed.disk.ApplyAndSync(batch);
+  }
+  const absl::StatusOr<GroupVerification> after = VerifyGroup(kGroup, *keyed.disk.View());
+  ASSERT_TRUE(after.ok());
+  EXPECT_TRUE(after->findings.empty()) << after->findings.front().what;
+  ASSERT_TRUE(keyed.Reopen().ok());
+  EXPECT_GE(keyed.log->last_index() + 1, compacted);
+  EXPECT_EQ(keyed.Read(), keyed.Expected());
+}
+
+// Nothing tells which entries are left in it: the log ends before.
+TEST(Repair, EndsTheLogBeforeACompactedSegmentThatIsDamaged) {
+  KeyedLog keyed;
+  for (int i = 0; i < 100; ++i) keyed.Put(std::to_string(i % 9), std::string(500, 'v'));
+  keyed.Flush();
+  ASSERT_TRUE(keyed.Compact().ok());
+  const FileRange damaged = keyed.log->RangeOf(LogIndex(1), 1);
+  ASSERT_TRUE(damaged.sparse);
+  keyed.disk.Contents(damaged.file)[damaged.pos.value() + 65] ^= 1;
+  const absl::StatusOr<GroupVerification> found = VerifyGroup(kGroup, *keyed.disk.View());
+  ASSERT_TRUE(found.ok());
+  ASSERT_TRUE(found->cut.has_value());
+  const absl::StatusOr<RepairPlan> plan =
+      PlanRepair(*found, *keyed.disk.View(), found->cut->ranges);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  for (const FileBatch& batch : plan->batches) keyed.disk.ApplyAndSync(batch);
+  ASSERT_TRUE(keyed.Reopen().ok());
+  EXPECT_EQ(keyed.log->last_index(), LogIndex(0));
+  keyed.Put("key", "value");
+  keyed.Flush();
+  ASSERT_TRUE(keyed.Reopen().ok());
+  EXPECT_EQ(keyed.log->last_index(), LogIndex(1));
 }
 
 // Whatever is damaged, also while a repair is interrupted: in the end the log starts and holds a
