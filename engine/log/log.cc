@@ -348,6 +348,10 @@ std::vector<FileId> Log::Files() const {
                            &impl_->unstaged_removals}) {
     files.insert(files.end(), dead->begin(), dead->end());
   }
+  // What would have gone with the next batch.
+  for (const FileOp& op : impl_->staged.ops) {
+    if (const auto* removal = std::get_if<RemoveFile>(&op)) files.push_back(removal->file);
+  }
   return files;
 }
 

@@ -99,14 +99,7 @@ const CompactionCheckpoint& Log::compaction_checkpoint() const { return impl_->c
 const CompactionTotals& Log::compaction_totals() const { return impl_->totals; }
 
 // Passes begin with the first segment and go in order, so that the sparse ones are in front.
-LogIndex Log::compacted_end() const {
-  const std::vector<Segment>& segments = impl_->segments;
-  if (segments.empty() || !segments.front().sparse.has_value()) return first_index();
-  const auto dense =
-      std::partition_point(segments.begin(), segments.end(),
-                           [](const Segment& segment) { return segment.sparse.has_value(); });
-  return std::prev(dense)->end_index();
-}
+LogIndex Log::compacted_end() const { return std::max(impl_->sparse_end, first_index()); }
 
 void Log::Impl::EndPass() {
   if (pass == nullptr || !pass->over()) return;
@@ -141,6 +134,7 @@ void Log::Impl::Install(Segment segment) {
   totals.bytes_removed -= segment.size;
   segment.used = ++clock;
   table_bytes += segment.runs.bytes();
+  sparse_end = std::max(sparse_end, segment.end_index());
   segments[first] = std::move(segment);
   segments.erase(segments.begin() + static_cast<ptrdiff_t>(first) + 1,
                  segments.begin() + static_cast<ptrdiff_t>(end));

@@ -188,6 +188,8 @@ struct Log::Impl {
   // In a sparse segment: from run `first_run` on, at least up to and with the first frame that has
   // records behind that run; empty if there are no frames.
   FileRange SparseRange(const Segment& segment, size_t first_run, uint64_t max_bytes) const;
+  // `range`, which is in `segment`, with what is known of the terms of its frames.
+  FileRange WithTerms(const Segment& segment, FileRange range) const;
   std::optional<FileRange> SidecarOf(const Segment& segment) const;
 
   // log_compact.cc
@@ -213,7 +215,10 @@ struct Log::Impl {
   const GroupId group;
   LogOptions options;
   const CheckpointSource* source = nullptr;
-  std::vector<Segment> segments;                 // ascending, contiguous
+  std::vector<Segment> segments;  // ascending, contiguous
+  // Behind the last sparse one there ever was: where several sources were used for a snapshot there
+  // may be others before it.
+  LogIndex sparse_end;
   std::vector<std::pair<LogIndex, Term>> terms;  // (first index, term) of each run of one term
   LogIndex durable;
   LogIndex written;

@@ -373,6 +373,9 @@ class Recoverer {
     log_.last_append = std::max(log_.last_append, segment.last_append);
     log_.floor = {
         .index = segment.end_index() - 1, .end_offset = segment.end(), .digest = segment.digest};
+    if (segment.sparse.has_value()) {
+      log_.sparse_end = std::max(log_.sparse_end, segment.end_index());
+    }
     log_.segments.push_back(std::move(segment));
     return absl::OkStatus();
   }
@@ -515,10 +518,12 @@ class Recoverer {
         file, FilePos(begin), {Bytes::Copy(found.bytes.substr(begin, segment.size - begin))}});
     log_.staged_sync.push_back(file);
     // Its name may be as young; a removal makes the directory durable.
-    if (begin > 0) return;
-    log_.staged.ops.push_back(RemoveFile{{log_.group, FileKind::kTemporary, segment.number}});
-    // So may be its sidecar, and a checkpoint at its beginning stands for the segments before,
-    // which may go once the first entry here is durable.
+    if (begin == 0) {
+      log_.staged.ops.push_back(RemoveFile{{log_.group, FileKind::kTemporary, segment.number}});
+    }
+    // So may be its sidecar, any part of it, as it is not synced with the frames: its footer will
+    // vouch for it. And a checkpoint at its beginning stands for the segments before, which may go
+    // once the first entry here is durable.
     const absl::StatusOr<std::string_view> sidecar = directory_.Contents(found.sidecar());
     if (segment.index_bytes == 0 || !sidecar.ok()) return;
     log_.staged.ops.push_back(WriteFile{

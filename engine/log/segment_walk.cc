@@ -121,9 +121,31 @@ class Walker {
   bool LaterFrameAt(uint64_t pos) const {
     const std::string_view at = bytes_.substr(std::min(pos, bytes_.size()));
     const absl::StatusOr<BatchHeader> header = DecodeBatchHeader(at);
-    return header.ok() && header->total_bytes() <= at.size() &&
+    return header.ok() && header->total_bytes() <= at.size() && IsPlausible(pos, *header) &&
            header->base_offset >= context().next_offset && header->leader_epoch >= term_ &&
            BatchChecksumMatches(at.substr(0, header->total_bytes()));
+  }
+
+  // No checksum covers a frame's offset, which what was written over the frame before it may have
+  // reached: whether it is not beyond what the segment can have, and the sidecar knows.
+  bool IsPlausible(uint64_t pos, const BatchHeader& header) const {
+    if (header.base_offset < base() || header.base_offset - base() > UINT32_MAX) return false;
+    const auto at = std::lower_bound(
+        runs_.begin(), runs_.end(), pos,
+        [](const DecodedIndexEntry& each, uint64_t value) { return each.entry.pos < value; });
+    if (at == runs_.end()) return true;
+    const uint64_t offset = header.base_offset - base();
+    return at->entry.pos == pos ? offset == at->entry.first_offset
+                                : offset <= at->entry.first_offset;
+  }
+
+  // The first frame at `begin` or behind it that can be a later one of this log.
+  std::optional<uint64_t> FindLater(uint64_t begin, bool& gave_up) const {
+    while (const std::optional<size_t> at = FindLaterFrame(bytes_, begin, context(), gave_up)) {
+      if (gave_up || LaterFrameAt(*at)) return *at;
+      begin = *at + 1;
+    }
+    return std::nullopt;
   }
 
   // Where the damaged frame at the current position ends, if its header is believable: something
@@ -148,10 +170,15 @@ class Walker {
                 .wrong = std::string(wrong)};
     std::optional<uint64_t> next = OwnEnd();
     bool own = next.has_value();
-    if (!own) {
+    // What was written over it may reach into the frame behind it.
+    if (!own || !LaterFrameAt(*next)) {
       bool gave_up = false;
-      next = FindLaterFrame(bytes_, walk_.end + 1, context(), gave_up);
+      const std::optional<uint64_t> later = FindLater(own ? *next : walk_.end + 1, gave_up);
       if (gave_up) gap.wrong = "it cannot be told from rot";
+      if (later.has_value() || !own) {
+        next = later;
+        own = false;
+      }
     }
     gap.frame_follows = next.has_value() && LaterFrameAt(*next);
     if (!next.has_value()) {
@@ -250,14 +277,23 @@ SegmentWalk WalkSegment(const FoundSegment& found, const SegmentHeader* next) {
 
 uint64_t EntriesAtMost(const FoundSegment& found, const SegmentWalk& walk) {
   uint64_t described = kSegmentHeaderBytes;
+  uint64_t told = 0;
   for (const DecodedIndexEntry& each : found.index) {
-    if (!each.entry.is_checkpoint()) described = uint64_t{each.entry.pos} + each.entry.length;
+    if (each.entry.is_checkpoint()) continue;
+    described = uint64_t{each.entry.pos} + each.entry.length;
+    told = uint64_t{each.entry.first} + each.entry.count;
   }
   uint64_t entries = walk.count;
   for (const WalkGap& gap : walk.gaps) {
-    if (gap.end > described) entries += (gap.end - gap.begin) / kBatchHeaderBytes;
+    if (gap.end <= described) continue;
+    entries += (gap.end - gap.begin) / kBatchHeaderBytes;
+    told += (gap.end - std::max(gap.begin, described)) / kBatchHeaderBytes;
   }
-  return entries;
+  // A frame that was written over others makes the walk lose count.
+  told += static_cast<uint64_t>(
+      std::count_if(walk.frames.begin(), walk.frames.end(),
+                    [&](const WalkedFrame& frame) { return frame.pos >= described; }));
+  return std::max(entries, told);
 }
 
 }  // namespace tidemark
