@@ -93,6 +93,11 @@ struct FileRange {
   // Compaction wrote the segment: there are gaps between the frames, first_index and first_offset
   // are at most those of the first frame, and there may be no frame (length 0).
   bool sparse = false;
+  // What else the log knows of its frames, whose headers no checksum covers: where their terms lie,
+  // both included, and what no offset reaches beyond.
+  Term min_term;
+  Term max_term{UINT64_MAX};
+  Offset end_offset{UINT64_MAX};
   friend bool operator==(const FileRange&, const FileRange&) = default;
 };
 

@@ -161,6 +161,8 @@ FileRange Log::Impl::SparseRange(const Segment& segment, size_t first_run,
   end_run = std::max(end_run, first_run + 1);
   const uint64_t end = end_run < runs.size() ? runs.at(end_run).pos : segment.size;
   range.length = static_cast<uint32_t>(end - first.pos);
+  range.end_offset =
+      end_run < runs.size() ? segment.base_offset + runs.at(end_run).first_offset : segment.end();
   return range;
 }
 
@@ -174,7 +176,13 @@ FileRange Log::RangeOf(LogIndex first, uint64_t max_bytes) const {
   TIDEMARK_CHECK_GE(first, first_index());
   TIDEMARK_CHECK_LE(first, written_index());
   const Segment& segment = impl_->segments[impl_->SegmentAt(first)];
-  return impl_->RangeFrom(segment, first, written_index(), max_bytes);
+  return impl_->WithTerms(segment, impl_->RangeFrom(segment, first, written_index(), max_bytes));
+}
+
+FileRange Log::Impl::WithTerms(const Segment& segment, FileRange range) const {
+  range.min_term = TermOf(range.first_index);
+  range.max_term = TermOf(segment.end_index() - 1);
+  return range;
 }
 
 size_t Log::Impl::SegmentAtOffset(Offset offset) const {
@@ -232,11 +240,14 @@ absl::StatusOr<FileRange> Log::RangeOfOffset(Offset offset, LogIndex limit,
   offset = std::max(offset, segment.base_offset);
   if (segment.sparse.has_value()) {
     const uint32_t wanted = static_cast<uint32_t>(offset - segment.base_offset);
-    return log.SparseRange(
-        segment, segment.runs.FindOffset(std::max(wanted, segment.runs.at(0).first_offset)),
-        max_bytes);
+    return log.WithTerms(
+        segment,
+        log.SparseRange(segment,
+                        segment.runs.FindOffset(std::max(wanted, segment.runs.at(0).first_offset)),
+                        max_bytes));
   }
-  return log.RangeFrom(segment, log.IndexAtOffset(segment, offset), limit, max_bytes);
+  return log.WithTerms(
+      segment, log.RangeFrom(segment, log.IndexAtOffset(segment, offset), limit, max_bytes));
 }
 
 Offset Log::OffsetAtTime(WallTime time) const {
@@ -334,11 +345,20 @@ namespace {
 template <typename Visit>
 absl::Status ForEachFrame(const FileRange& range, const Bytes& bytes, Visit visit) {
   size_t pos = 0;
-  FrameContext context{.next_offset = range.first_offset, .term = Term(0), .gaps = range.sparse};
+  FrameContext context{
+      .next_offset = range.first_offset, .term = range.min_term, .gaps = range.sparse};
   while (pos < bytes.size()) {
     const std::string_view rest = bytes.view().substr(pos);
     std::string_view wrong;
-    const std::optional<BatchHeader> header = FrameAt(rest, context, wrong);
+    std::optional<BatchHeader> header = FrameAt(rest, context, wrong);
+    if (header.has_value() && header->leader_epoch > range.max_term) {
+      wrong = "a frame has a term of later on";
+      header.reset();
+    } else if (header.has_value() &&
+               header->base_offset + header->offset_span() > range.end_offset) {
+      wrong = "a frame has a wrong offset";
+      header.reset();
+    }
     if (!header.has_value()) {
       return absl::DataLossError(
           absl::StrCat(PathOf(range.file), " is damaged at byte ", range.pos.value() + pos, " (",

@@ -38,7 +38,8 @@ inline constexpr Cleanup kEnumMax<Cleanup> = Cleanup::kCompactAndDelete;
 
 TIDEMARK_FIELDS(Endpoint, host, port)
 TIDEMARK_FIELDS(FileId, group, kind, number)
-TIDEMARK_FIELDS(FileRange, file, pos, length, first_index, first_offset, sparse)
+TIDEMARK_FIELDS(FileRange, file, pos, length, first_index, first_offset, sparse, min_term, max_term,
+                end_offset)
 
 // --- What a node is made of ----------------------------------------------------------------------
 
