@@ -17,6 +17,7 @@ constexpr uint8_t kVersionWithRetention = 2;
 constexpr uint8_t kVersionWithCleanup = 3;
 constexpr uint8_t kVersionWithMoves = 4;
 constexpr uint8_t kVersionWithIncarnations = 5;
+constexpr uint8_t kVersionWithAbsence = 6;
 constexpr uint8_t kCreateTopic = 1;
 constexpr uint8_t kDeleteTopic = 2;
 constexpr uint8_t kMovePartition = 3;
@@ -53,8 +54,9 @@ absl::StatusOr<CatalogCommand> DecodeCreate(CatalogReader& reader, uint8_t versi
   return create;
 }
 
-absl::StatusOr<CatalogCommand> DecodeMove(CatalogReader& reader, uint8_t kind) {
+absl::StatusOr<CatalogCommand> DecodeMove(CatalogReader& reader, uint8_t version, uint8_t kind) {
   CatalogCommand command;
+  if (version == kVersionWithAbsence && kind != kAdmitReplica) return Malformed();
   if (kind == kMovePartition) {
     MovePartitionCommand move;
     move.topic = reader.Text();
@@ -67,6 +69,11 @@ absl::StatusOr<CatalogCommand> DecodeMove(CatalogReader& reader, uint8_t kind) {
     admit.node = NodeId(reader.Integer<uint64_t>());
     admit.admission.term = Term(reader.Integer<uint64_t>());
     admit.admission.index = LogIndex(reader.Integer<uint64_t>());
+    if (admit.admission.lost()) return Malformed();
+    if (version == kVersionWithAbsence) {
+      admit.absent_at = LogIndex(reader.Integer<uint64_t>());
+      if (admit.absent_at == LogIndex(0)) return Malformed();
+    }
     command = admit;
   } else if (kind == kFinishMove) {
     FinishMoveCommand finish;
@@ -104,7 +111,9 @@ std::string EncodeRecord(const RecordNodeCommand& record) {
 
 std::string EncodeMove(const CatalogCommand& command) {
   std::string out;
-  AppendLittle<uint8_t>(out, kVersionWithMoves);
+  const auto* admitted = std::get_if<AdmitReplicaCommand>(&command);
+  const bool absence = admitted != nullptr && admitted->absent_at > LogIndex(0);
+  AppendLittle<uint8_t>(out, absence ? kVersionWithAbsence : kVersionWithMoves);
   if (const auto* move = std::get_if<MovePartitionCommand>(&command)) {
     AppendLittle<uint8_t>(out, kMovePartition);
     AppendText(out, move->topic);
@@ -116,6 +125,7 @@ std::string EncodeMove(const CatalogCommand& command) {
     AppendLittle<uint64_t>(out, admit->node.value());
     AppendLittle<uint64_t>(out, admit->admission.term.value());
     AppendLittle<uint64_t>(out, admit->admission.index.value());
+    if (absence) AppendLittle<uint64_t>(out, admit->absent_at.value());
   } else {
     const auto& finish = std::get<FinishMoveCommand>(command);
     AppendLittle<uint8_t>(out, kFinishMove);
@@ -170,11 +180,13 @@ absl::StatusOr<CatalogCommand> DecodeCatalogCommand(std::string_view bytes) {
   CatalogReader reader(bytes);
   const uint8_t version = reader.Integer<uint8_t>();
   const uint8_t kind = reader.Integer<uint8_t>();
-  if (reader.broken() || version < kVersion || version > kVersionWithIncarnations) {
+  if (reader.broken() || version < kVersion || version > kVersionWithAbsence) {
     return Malformed();
   }
   if (version == kVersionWithIncarnations) return DecodeRecord(reader, kind);
-  if (version == kVersionWithMoves) return DecodeMove(reader, kind);
+  if (version == kVersionWithMoves || version == kVersionWithAbsence) {
+    return DecodeMove(reader, version, kind);
+  }
   if (kind == kCreateTopic) return DecodeCreate(reader, version);
   if (kind != kDeleteTopic || version != kVersion) return Malformed();
   DeleteTopicCommand remove{.name = reader.Text()};
@@ -195,8 +207,9 @@ absl::Status CheckTopicName(std::string_view name) {
 }
 
 bool CatalogPartition::PlacedAt(NodeId node) const {
-  return std::find(replicas.begin(), replicas.end(), node) != replicas.end() ||
-         admitted.contains(node);
+  if (std::find(replicas.begin(), replicas.end(), node) != replicas.end()) return true;
+  const auto at = admitted.find(node);
+  return at != admitted.end() && !at->second.lost();
 }
 
 absl::Status Catalog::Apply(const CatalogCommand& command) {
@@ -270,7 +283,12 @@ absl::Status Catalog::ApplyAdmit(const AdmitReplicaCommand& admit) {
     return absl::FailedPreconditionError("the partition does not move there any more");
   }
   // Who has a replica keeps it, and what it started with.
-  if (!place->PlacedAt(admit.node)) place->admitted[admit.node] = admit.admission;
+  if (place->PlacedAt(admit.node)) return absl::OkStatus();
+  const auto former = place->admitted.find(admit.node);
+  if (former != place->admitted.end() && admit.absent_at <= former->second.index) {
+    return absl::FailedPreconditionError("its former self may be a member still");
+  }
+  place->admitted[admit.node] = admit.admission;
   return absl::OkStatus();
 }
 
@@ -279,6 +297,11 @@ absl::Status Catalog::ApplyFinish(const FinishMoveCommand& finish) {
   if (place == nullptr) return absl::NotFoundError("the partition is gone");
   if (place->target.empty() || Sorted(place->target) != Sorted(finish.replicas)) {
     return absl::FailedPreconditionError("the partition does not move there any more");
+  }
+  // A disk was lost since the leader looked.
+  if (!std::all_of(place->target.begin(), place->target.end(),
+                   [&](NodeId node) { return place->PlacedAt(node); })) {
+    return absl::FailedPreconditionError("a replica is not there any more");
   }
   place->replicas = std::move(place->target);
   place->target.clear();
@@ -321,7 +344,8 @@ absl::Status Catalog::ApplyRecord(const RecordNodeCommand& record) {
       if (!place.PlacedAt(record.node)) continue;
       if (place.target.empty()) place.target = place.replicas;
       std::erase(place.replicas, record.node);
-      place.admitted.erase(record.node);
+      const auto admitted = place.admitted.find(record.node);
+      if (admitted != place.admitted.end()) admitted->second.term = Term();
     }
   }
   return absl::OkStatus();

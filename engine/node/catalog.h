@@ -24,6 +24,9 @@ namespace tidemark {
 struct Admission {
   Term term;
   LogIndex index;
+  // Its disk was lost since, and with it what it had promised as the member that it was then: it is
+  // admitted again only once the group is known to have removed that member.
+  bool lost() const { return term == Term(); }
   friend bool operator==(const Admission&, const Admission&) = default;
 };
 
@@ -35,7 +38,8 @@ struct CatalogPartition {
   std::vector<NodeId> origin;
   // Where it moves to; empty: it stays. Whoever leads the group works on it.
   std::vector<NodeId> target;
-  // Of replicas that were not there from the beginning.
+  // Of replicas that were not there from the beginning, or whose disk was lost before the move to
+  // them was finished.
   std::map<NodeId, Admission> admitted;
 
   // Whether `node` is to hold a replica.
@@ -80,6 +84,9 @@ struct AdmitReplicaCommand {
   GroupId group;
   NodeId node;
   Admission admission;
+  // After the entries of the group up to there `node` was no member; 0: the leader does not know of
+  // any such time. Who leads by mistake knows of none that is behind a former admission.
+  LogIndex absent_at = {};
   friend bool operator==(const AdmitReplicaCommand&, const AdmitReplicaCommand&) = default;
 };
 // The group's members are what the move to `replicas` wanted; who is none of them may go.
@@ -106,7 +113,8 @@ using CatalogCommand = std::variant<CreateTopicCommand, DeleteTopicCommand, Move
 // The command as the value of a record. Layout: u8 version, u8 kind, fields; integers
 // little-endian, strings and lists with a u32 length before them. Version 1 has no retention;
 // version 2 is written only where there is one, version 3, which has the cleanup, too, only where a
-// topic is compacted. Moves are of version 4, incarnations of version 5.
+// topic is compacted. Moves are of version 4, incarnations of version 5; version 6 is an admission
+// that says when the node was no member.
 std::string EncodeCatalogCommand(const CatalogCommand& command);
 // kDataLoss: not a command this version knows.
 absl::StatusOr<CatalogCommand> DecodeCatalogCommand(std::string_view bytes);

@@ -62,6 +62,8 @@ struct MemberWait {
 // What the leader of a group knows of those that shall become voters.
 struct NewVoters {
   std::map<NodeId, CatchUp> catch_up;
+  // After which entries they were seen to be no members, before they were added.
+  std::map<NodeId, LogIndex> absent_at;
   Instant report_at;  // when the catalog may be told again
 };
 

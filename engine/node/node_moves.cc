@@ -135,9 +135,12 @@ std::optional<ConfChange> Node::Impl::NextChange(Now now, Replica& replica,
     if (node == options.id || !CanGoOnWithout(now, raft, node)) return std::nullopt;
     return ConfChange{.changes = {{Change::Kind::kRemove, node}}};
   }
+  NewVoters& joining = new_voters[place.group];
   for (const NodeId learner : membership.learners) {
-    // The same of a learner; before it is admitted nobody acknowledges.
-    const bool lost = !place.PlacedAt(learner) && raft.MatchOf(learner) > LogIndex();
+    // The same of a learner, unless it was added since.
+    const auto former = place.admitted.find(learner);
+    const bool lost = former != place.admitted.end() && former->second.lost() &&
+                      joining.absent_at[learner] <= former->second.index;
     if (lost || !target.Contains(learner))
       return ConfChange{.changes = {{Change::Kind::kRemove, learner}}};
   }
@@ -146,13 +149,17 @@ std::optional<ConfChange> Node::Impl::NextChange(Now now, Replica& replica,
   for (const NodeId node : target) {
     if (present.Contains(node)) continue;
     if (!membership.learners.Contains(node)) {
-      new_voters[place.group].catch_up.erase(node);
+      joining.catch_up.erase(node);
+      joining.absent_at[node] = raft.applied();
       return ConfChange{.changes = {{Change::Kind::kAddLearner, node}}};
     }
     if (!place.PlacedAt(node)) {
       // Applied, so committed: the addition is at or before the commit index.
       Report(now, place.group,
-             AdmitReplicaCommand{place.group, node, {.term = raft.term(), .index = raft.commit()}},
+             AdmitReplicaCommand{.group = place.group,
+                                 .node = node,
+                                 .admission = {.term = raft.term(), .index = raft.commit()},
+                                 .absent_at = joining.absent_at[node]},
              out);
     }
     ready = CaughtUp(now, replica, node) && place.PlacedAt(node) && ready;

@@ -34,7 +34,9 @@ void CatalogStates::OnCommitted(const EntryFact& entry) {
     std::vector<NodeId> before;
     if (place != nullptr) {
       before = place->replicas;
-      for (const auto& [node, admission] : place->admitted) before.push_back(node);
+      for (const auto& [node, admission] : place->admitted) {
+        if (!admission.lost()) before.push_back(node);
+      }
     }
     static_cast<void>(catalog_.Apply(*command).ok());
     for (const NodeId node : before) {

@@ -94,6 +94,8 @@ TEST(Catalog, CommandsOfMovesAndOfNodesRoundTrip) {
   const std::vector<CatalogCommand> commands = {
       MovePartitionCommand{"a", PartitionId(3), {NodeId(4), NodeId(1)}},
       AdmitReplicaCommand{GroupId(7), NodeId(4), {.term = Term(5), .index = LogIndex(99)}},
+      AdmitReplicaCommand{
+          GroupId(7), NodeId(4), {.term = Term(5), .index = LogIndex(99)}, LogIndex(98)},
       FinishMoveCommand{GroupId(7), {NodeId(4)}},
       RecordNodeCommand{NodeId(4), Incarnation(8), RecordNodeCommand::Step::kLost}};
   for (const CatalogCommand& command : commands) {
@@ -172,6 +174,22 @@ TEST(Catalog, R14_ANodeWhoseDiskWasLostHoldsNoReplicaBeforeItIsAdmittedAgain) {
   EXPECT_TRUE(place().PlacedAt(NodeId(2)));
   ASSERT_TRUE(catalog.Apply(RecordNodeCommand{NodeId(2), Incarnation(9), Step::kLost}).ok());
   EXPECT_FALSE(place().PlacedAt(NodeId(2))) << "lost again, its admission is of before";
+
+  // Seed 5773 of profile everything: who leads anew, or by mistake, takes its former self for one
+  // that was added just now.
+  AdmitReplicaCommand admit{GroupId(1), NodeId(2), {.term = Term(6), .index = LogIndex(20)}};
+  for (const LogIndex absent_at : {LogIndex(0), LogIndex(9)}) {
+    admit.absent_at = absent_at;
+    EXPECT_TRUE(absl::IsFailedPrecondition(catalog.Apply(admit)));
+  }
+  EXPECT_FALSE(place().PlacedAt(NodeId(2)));
+  // Nor does a move count as finished that was reported before.
+  EXPECT_TRUE(absl::IsFailedPrecondition(
+      catalog.Apply(FinishMoveCommand{GroupId(1), {NodeId(1), NodeId(2)}})));
+  admit.absent_at = LogIndex(10);
+  ASSERT_TRUE(catalog.Apply(admit).ok());
+  EXPECT_TRUE(place().PlacedAt(NodeId(2)));
+  EXPECT_TRUE(catalog.Apply(FinishMoveCommand{GroupId(1), {NodeId(1), NodeId(2)}}).ok());
 }
 
 TEST(Catalog, NoMoreNodesAreRecordedThanThereMayBe) {
