@@ -263,6 +263,12 @@ void SnapshotReceiver::GiveUpAll() {
   for (const ReceivedSegment& each : std::exchange(received_, {})) GiveUp(each.number);
 }
 
+void SnapshotReceiver::StartOver() {
+  GiveUpCurrent();
+  GiveUpAll();
+  Advance();
+}
+
 void SnapshotReceiver::GiveUpCurrent() {
   if (!current_.has_value()) return;
   GiveUp(current_->number);

@@ -87,6 +87,8 @@ class SnapshotReceiver {
   LogIndex end_index() const;
   const std::vector<ReceivedSegment>& segments() const { return received_; }
   uint64_t received_bytes() const { return received_bytes_; }
+  // From the beginning: nobody continues what is here. A batch may be outstanding.
+  void StartOver();
   // Ends the receiver: gives up the segment under way and gives what is no longer of use, to be
   // removed; what is whole stays, for the next one.
   //   Checks  dies if a batch is outstanding.

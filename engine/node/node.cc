@@ -178,7 +178,8 @@ void Node::Groups(std::vector<GroupView>& views) const {
                      .log = &replica->log(),
                      .failure = replica->failure().empty() ? nullptr : &replica->failure(),
                      .removing = replica->removing(),
-                     .kept_from = replica->kept_from()});
+                     .kept_from = replica->kept_from(),
+                     .received_bytes = replica->received_bytes()});
   }
 }
 

@@ -108,6 +108,8 @@ struct GroupView {
   bool removing = false;
   // The first index to keep, as retention has decided: what is before goes once that is durable.
   LogIndex kept_from;
+  // So much has come of a log that is to take the place of this one: a snapshot.
+  uint64_t received_bytes = 0;
 };
 
 // Counters since start, for metrics.

@@ -270,10 +270,13 @@ void Replica::BeginFlush(Now now, Effects& out) {
   const bool first = moved && (shared_->no_room || failure_.in_a_row > 0);
   const bool alone_in_it = identity || verifies || first;
   const bool files = active() && !alone_in_it && new_files_.has_value();
+  // What it has been told of that, a restart would have to be told again.
+  const bool regained =
+      active() && !alone_in_it && hard_record_.lost.index > LogIndex(0) && !lacks();
   const bool has_log = !removal_.begun && !alone_in_it && log_->has_staged();
   const bool has_replacement = active() && !alone_in_it && log_->has_replacement_batch();
   if (!has_log && !has_replacement && !verifies && !unsaved_.has_value() && !moved && !files &&
-      node_files_.empty()) {
+      !regained && node_files_.empty()) {
     // Nothing has to become durable first: what is held hangs on nothing.
     for (raft::Message& message : std::exchange(held_, {})) Send(std::move(message), out);
     return;
@@ -300,7 +303,7 @@ void Replica::BeginFlush(Now now, Effects& out) {
     }
   }
   if (has_replacement) AddReplacement(flush, batch);
-  if ((unsaved_.has_value() || moved || files) && !identity) {
+  if ((unsaved_.has_value() || moved || files || regained) && !identity) {
     if (!first) flush.hard_state = std::exchange(unsaved_, std::nullopt);
     ++hard_record_.generation;
     if (flush.hard_state.has_value()) {

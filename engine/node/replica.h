@@ -172,7 +172,7 @@ class Replica : private raft::RaftLog, private CheckpointSource {
   bool lacks() const;
   // What was received becomes the log, and the files are read again: it takes no part meanwhile.
   bool switching() const { return switching_; }
-
+  uint64_t received_bytes() const;  // of another log
   Instant next_deadline() const;
   // Whether Settle has left something to the next step, whatever that brings.
   bool wants_settling() const { return segment_begun_ && has_retention(); }

@@ -77,6 +77,9 @@ void Replica::DriveRepair(Now now, Effects& out) {
       SendSnapshot(ask->to, ask->request, out);
     }
   }
+  if (raft_.role() == raft::Role::kLeader && repair_.HandsOver(now.instant)) {
+    TransferLeadership(now, out);
+  }
   // What the others have compacted they cannot send frame by frame.
   const SealedSegment* lost = repair_.lost();
   if (lost == nullptr || !compacts() || install_.has_value() || !MayLetGo(raft_.membership())) {
@@ -149,8 +152,17 @@ void Replica::OnFramesRead(Now now, const PendingRead& read, const absl::StatusO
   if (bytes.ok() && read.range.sparse) {
     reply.bytes = *bytes;
   } else if (bytes.ok()) {
-    reply.bytes =
-        IntactFrames(read.range, *bytes, request.first, visible_index(), request.max_bytes);
+    FileRange range = read.range;
+    Bytes frames = *bytes;
+    if (read.frames->to == raft_.self()) {
+      const std::optional<FilePos> own = repair_.OwnPosOf(request, range.file, *log_);
+      if (own.has_value() && *own >= range.pos && *own - range.pos <= frames.size()) {
+        const uint64_t before = *own - range.pos;
+        range.first_index = request.first;
+        frames = frames.Slice(before, frames.size() - before);
+      }
+    }
+    reply.bytes = IntactFrames(range, frames, request.first, visible_index(), request.max_bytes);
   }
   // Damaged here as well, or removed meanwhile; not if the disk only failed to answer.
   if (reply.bytes.empty() && (bytes.ok() || absl::IsDataLoss(bytes.status()))) {

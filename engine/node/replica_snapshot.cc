@@ -229,6 +229,8 @@ void Replica::DriveInstall(Now now, Effects& out) {
   SnapshotReceiver& receiver = *install.receiver;
   if (HasAll(install)) {
     if (snapshot_flush_.has_value()) return;
+    // Who sent it may know of a term of which this replica has not heard yet: it will.
+    if (receiver.segments().back().last_term > raft_.term()) return;
     // A leader does not let go of its log.
     if (install.refetches.has_value() && raft_.role() == raft::Role::kLeader) {
       if (now.instant < install.next_at) return;
@@ -334,6 +336,14 @@ void Replica::OnSnapshotChunk(Now now, NodeId from, const SnapshotChunk& chunk, 
     install_->next_at = now.instant + Duration::Millis(kSnapshotRetryMillis);
   } else {
     status = absl::NotFoundError("it has nothing to send");
+    // Where they have compacted differently, what came of one ends where only some go on.
+    const size_t sources = SnapshotSources(raft_).size();
+    if (sources > 0 && ++install_->turn % sources != 0) return;
+    if (install_->receiver->end_index() > install_->meta.index) {
+      install_->receiver->StartOver();
+      install_->next_at = now.instant + Duration::Millis(kSnapshotRetryMillis);
+      return;
+    }
   }
   if (status.ok()) return;
   if (chunk.segment.has_value()) {
@@ -395,6 +405,12 @@ bool Replica::OnSnapshotFlushed(Now now, IoToken token, const absl::Status& stat
     install_->receiver->OnBatchDurable();
   }
   return true;
+}
+
+uint64_t Replica::received_bytes() const {
+  return install_.has_value() && install_->receiver.has_value()
+             ? install_->receiver->received_bytes()
+             : 0;
 }
 
 std::vector<FileId> Replica::ReceivedFiles() const {

@@ -57,6 +57,23 @@ void SegmentRepair::TakeExpected(const Log& log, Effects& out) {
   });
 }
 
+bool SegmentRepair::HandsOver(Instant now) {
+  if (!hopeless_ || now < hand_over_at_) return false;
+  hand_over_at_ = now + hand_over_pause_;
+  hand_over_pause_ =
+      std::min(hand_over_pause_ * 2, Duration::Millis(kRepairRetryMillis * kHandOverPausesMax));
+  return true;
+}
+
+std::optional<FilePos> SegmentRepair::OwnPosOf(const FramesRequest& request, const FileId& file,
+                                               const Log& log) const {
+  if (!current_.has_value() || current_->asked != request.id || !log.replacing() ||
+      current_->segment.file() != file) {
+    return std::nullopt;
+  }
+  return log.replacement_pos();
+}
+
 void SegmentRepair::OnPeerUp(Instant now, NodeId peer) {
   if (!current_.has_value() || (current_->asked != 0 && current_->source != peer)) return;
   // What it was asked went to a connection that was not there.
@@ -202,6 +219,7 @@ void SegmentRepair::Finish(Now now, NodeShared& shared, Effects& out) {
                 [&](const Damaged& each) { return each.number == current.segment.number; });
   refusals_ = 0;
   hopeless_ = false;
+  hand_over_pause_ = Duration::Millis(kRepairRetryMillis);
   ++shared.counters.segments_repaired;
   out.push_back(Note{Note::Level::kInfo,
                      "segment_repaired",

@@ -75,6 +75,13 @@ class SegmentRepair {
                            Effects& out);
   // Takes an answer; others than the one expected are ignored. Drive goes on.
   void OnReply(Now now, NodeId from, const FramesReply& reply, const Log& log, Effects& out);
+  // What a leader can neither read nor mend it cannot send: whether to let another lead, which is
+  // so now and then, as that one may be no better off.
+  bool HandsOver(Instant now);
+  // Where in the damaged `file` of this node itself what `request` asks for begins, if that is
+  // under way: of a damaged frame before it not even the length need be known.
+  std::optional<FilePos> OwnPosOf(const FramesRequest& request, const FileId& file,
+                                  const Log& log) const;
   // `peer` can be reached now: it is asked at once, unless somebody else is being asked.
   void OnPeerUp(Instant now, NodeId peer);
   // When Drive has something to do that no event tells of.
@@ -123,6 +130,8 @@ class SegmentRepair {
   bool silence_ = false;       // somebody did not answer since it was last waited
   bool all_answered_ = false;  // before it became hopeless
   Instant next_at_;
+  Instant hand_over_at_;
+  Duration hand_over_pause_ = Duration::Millis(kRepairRetryMillis);
 };
 
 // The frames of `bytes` (read from `range`) from entry `first` on, as long as they are intact and

@@ -396,6 +396,26 @@ TEST(SnapshotReceiver, BeginsAnewWhereTheSourceRemovedWhatComesNext) {
   }
 }
 
+// Seed 8175 of profile membership: what came of a former leader ended where nobody went on.
+TEST(SnapshotReceiver, StartsOverWhereNobodyContinuesWhatIsHere) {
+  LogOnDisk source;
+  const LogIndex last = Fill(source, 150, Term(2));
+  Target target(5, Term(1));
+  target.Reserve();
+  SnapshotReceiver receiver(kGroup, target.record.snapshot, {});
+  ASSERT_TRUE(Receive(receiver, source, target.disk(), LogIndex(1)).ok());
+  ASSERT_FALSE(receiver.segments().empty());
+  const uint64_t given_up = receiver.segments().back().number;
+  receiver.StartOver();
+  EXPECT_EQ(receiver.end_index(), LogIndex(0));
+  EXPECT_EQ(receiver.Next()->index, LogIndex(0));
+  ASSERT_TRUE(Receive(receiver, source, target.disk(), last).ok());
+  EXPECT_EQ(receiver.segments().front().base_index, LogIndex(1));
+  EXPECT_GT(receiver.segments().front().number, given_up);
+  while (receiver.has_batch()) ExecuteBatch(receiver, target.disk());
+  EXPECT_FALSE(target.disk().Exists({kGroup, FileKind::kSegment, given_up}));
+}
+
 TEST(SnapshotReceiver, ASourceWithOtherSegmentsGivesItTheBeginningAgain) {
   LogOnDisk source({.segment_bytes = 12288,
                     .index_interval_bytes = 300,

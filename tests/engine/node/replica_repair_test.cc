@@ -93,6 +93,70 @@ TEST_F(Repairs, R26ReplicasThatAreRottenInDifferentPlacesRepairEachOther) {
     EXPECT_EQ(FramesIn(FileOf(i, segments[i]), segments[i]), before[i]);
 }
 
+// Seed 20797 of profile everything: where the length of a frame has rotted, nothing in the file
+// tells where the next one begins; who repairs it knows.
+TEST_F(Repairs, R26WhatIsIntactBehindARottenLengthIsTakenFromTheDamagedFileItself) {
+  constexpr GroupId kSmall{2};
+  world.Ask(*world.LeaderOf(kCatalogGroup), CreateTopicRequest{.name = "small",
+                                                               .partitions = 1,
+                                                               .replication_factor = 3,
+                                                               .segment_bytes = kSegmentBytesMin});
+  ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kSmall).has_value(); }));
+  for (int i = 0; i < 80; ++i) {
+    // Of several lengths, or the place of each would be known; and many in one flush.
+    const Record record{
+        .key = std::nullopt, .value = std::string(300 + i % 7, 'x'), .timestamp_ms = 1};
+    ASSERT_TRUE(world.AdvanceUntil([&] { return world.LeaderOf(kSmall).has_value(); }));
+    world.AskWithOthers(
+        *world.LeaderOf(kSmall),
+        ProduceRequest{"small", PartitionId(0), *EncodeBatch(std::span(&record, 1), {})});
+    if (i % 20 == 19) world.Advance(Duration::Millis(50));
+  }
+  const auto sealed = [&](size_t i) {
+    return world.GroupAt(i, kSmall)->log->SealedSegmentAfter(LogIndex(0));
+  };
+  ASSERT_TRUE(world.AdvanceUntil(
+      [&] { return sealed(0).has_value() && sealed(1).has_value() && sealed(2).has_value(); }));
+  std::vector<std::string> before;
+  std::vector<SealedSegment> segments;
+  for (size_t i = 0; i < 3; ++i) {
+    segments.push_back(*sealed(i));
+    std::string& file = FileOf(i, segments[i]);
+    before.push_back(FramesIn(file, segments[i]));
+    // All in one run of the sidecar, each in another frame.
+    size_t pos = kSegmentHeaderBytes;
+    for (size_t frame = 0; frame < 2 + 2 * i; ++frame) {
+      pos += DecodeBatchHeader(std::string_view(file).substr(pos))->total_bytes();
+    }
+    file[pos + 9] ^= 1;
+  }
+  ASSERT_TRUE(
+      world.AdvanceUntil([&] { return Repaired(0) > 0 && Repaired(1) > 0 && Repaired(2) > 0; }));
+  for (size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(FramesIn(FileOf(i, segments[i]), segments[i]), before[i]);
+}
+
+// Seed 24320 of profile everything: the only one that had it all did not lead.
+TEST_F(Repairs, R26ALeaderThatNobodyCanHelpLetsAnotherLead) {
+  const auto term = [&] { return world.GroupAt(0, kTopicGroup)->raft->term(); };
+  for (size_t i = 0; i < 3; ++i) {
+    FileOf(i, SegmentOf(i, LogIndex(3)))[kSegmentHeaderBytes + 500] ^= 1;
+  }
+  ASSERT_TRUE(world.AdvanceUntil([&] {
+    return Notes(0, "repair_begins") > 0 && Notes(1, "repair_begins") > 0 &&
+           Notes(2, "repair_begins") > 0;
+  }));
+  // Each has handed over because it found the damage, at most.
+  const Term before = term();
+  EXPECT_LE(before, Term(4));
+  // Now and then, and ever more seldom.
+  world.Advance(Duration::Seconds(100));
+  EXPECT_GE(term(), before + 3);
+  const Term then = term();
+  world.Advance(Duration::Seconds(100));
+  EXPECT_LE(term(), then + 3);
+}
+
 TEST_F(Repairs, R26ALeaderWhoseLogIsDamagedHandsOver) {
   const size_t leader = *world.LeaderOf(kTopicGroup);
   const SealedSegment segment = SegmentOf(leader, LogIndex(3));
@@ -447,6 +511,8 @@ TEST_F(LogEnds, R26RotAtTheEndOfTheLogIsFetchedAgainAfterARestart) {
       VerifyGroup(kTopicGroup, world.at(follower).disk);
   ASSERT_TRUE(verified.ok());
   EXPECT_FALSE(verified->refuses());
+  // Seed 4759 of profile everything: else it would wait for an end that perhaps never was.
+  EXPECT_EQ(verified->hard_state.lost.index, LogIndex(0));
   world.Boot(follower);
   EXPECT_EQ(Notes(follower, "log_end_given_up"), 1u);
   ASSERT_TRUE(world.AdvanceUntil([&] { return Has(follower, last); }));

@@ -130,6 +130,10 @@ class TrioWorld {
     Deliver();
     return id;
   }
+  // One that comes with the next step: several of them come together.
+  void AskWithOthers(size_t i, Request request) {
+    Tell(i, RequestReceived{RequestId(++last_request_), "tester", std::move(request)});
+  }
   void Cancel(size_t i, RequestId id) {
     Tell(i, RequestCancelled{id});
     Deliver();
