@@ -208,7 +208,12 @@ void Raft::Impl::OnVoteRequest(Instant now, NodeId from, Term term, const VoteRe
     out.messages.push_back(std::move(message));
     return;
   }
-  if (term < state_.term) return;
+  if (term < state_.term) {
+    // Who knows other members than this node does is not asked by it for votes, and might never
+    // hear of its term: thesis 3.3, RequestVote, receiver rule 1.
+    out.messages.push_back(Make(from, reply));
+    return;
+  }
   if (term > state_.term) BecomeFollower(now, term, kNoNode, out);
   if (!FreeToVoteFor(from) || !UpToDate(request.last_index, request.last_term)) {
     out.messages.push_back(Make(from, reply));

@@ -95,6 +95,26 @@ TEST(Election, S3_4_VotesOfAnEarlierCandidacyDoNotCount) {
   EXPECT_EQ(member.raft().role(), Role::kCandidate);
 }
 
+// Seed 25045 of profile everything: one of the two knew a member less than the other, and neither
+// ever heard of the other's term.
+TEST(Election, S3_3_ACandidateOfAnOldTermHearsOfTheNewOne) {
+  Member member({.nodes = 5, .config = NoPreVote()});
+  member.Timeout();
+  member.Persist();
+  member.Timeout();
+  member.Persist();
+  ASSERT_EQ(member.raft().term(), Term{2});
+  const Effects effects = member.Receive(kThree, 1, Ask(0, 0));
+  ASSERT_EQ(effects.messages.size(), 1u);
+  EXPECT_EQ(effects.messages[0].to, kThree);
+  EXPECT_EQ(effects.messages[0].term, Term{2});
+  const auto* reply = std::get_if<VoteReply>(&effects.messages[0].body);
+  ASSERT_NE(reply, nullptr);
+  EXPECT_FALSE(reply->granted);
+  EXPECT_FALSE(reply->pre_vote);
+  EXPECT_EQ(member.raft().hard_state(), (HardState{.term = Term{2}, .vote = kOne}));
+}
+
 TEST(Election, S3_4_ASingleVoterElectsItselfOnceItsVoteIsDurable) {
   Member member({.nodes = 1});
   EXPECT_EQ(member.raft().role(), Role::kCandidate);
