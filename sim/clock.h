@@ -30,9 +30,10 @@ class Clock {
   Instant VirtualOf(Instant local) const {
     if (local == Instant::Never()) return local;
     const int64_t shown = (local - origin_).nanos();
-    // First guess by division, then the last nanoseconds by looking.
-    Instant guess = start_ + Duration::Nanos(shown - Drift(shown));
-    while (LocalOf(guess) < local) guess = guess + (local - LocalOf(guess));
+    // By division, which is exact but for rounding, then the last nanoseconds by looking.
+    Instant guess = start_ + Duration::Nanos(Undrifted(shown));
+    while (LocalOf(guess) < local) guess = guess + Duration::Nanos(1);
+    while (LocalOf(guess + Duration::Nanos(-1)) >= local) guess = guess + Duration::Nanos(-1);
     return guess;
   }
 
@@ -50,6 +51,16 @@ class Clock {
       return product / 1'000'000;
     }
     return static_cast<int64_t>(static_cast<__int128>(nanos) * drift_ppm_ / 1'000'000);
+  }
+
+  // How long it takes the clock to show `nanos`.
+  int64_t Undrifted(int64_t nanos) const {
+    if (drift_ppm_ == 0) return nanos;
+    if (int64_t product; !__builtin_mul_overflow(nanos, int64_t{1'000'000}, &product)) {
+      return product / (1'000'000 + drift_ppm_);
+    }
+    return static_cast<int64_t>(static_cast<__int128>(nanos) * 1'000'000 /
+                                (1'000'000 + drift_ppm_));
   }
 
   Instant start_;

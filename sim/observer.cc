@@ -35,6 +35,7 @@ Observer::Observer(Verdict* verdict, Coverage* coverage, Story* story)
       access_(verdict),
       gossip_(verdict, coverage),
       contact_(verdict),
+      disk_files_(verdict),
       canary_(verdict) {}
 
 void Observer::OnRemoved(NodeId id, GroupId group) {
@@ -184,6 +185,7 @@ void Observer::Absorb(NodeId id, const GroupView& view, const Disk& disk, WallTi
   for (const NodeId gone : emptied_.OnMembers(view.group, view.raft->applied(),
                                               raft::MembersOf(view.raft->membership()))) {
     durable_.OnLetIn(view.group, gone);
+    votes_.OnLetIn(view.group, gone);
   }
   if (view.raft->role() == raft::Role::kLeader) OnLeads(id, view, replica);
   CheckRetention(id, view, wall, replica);
@@ -447,7 +449,9 @@ void Observer::CheckMembers(NodeId id, const GroupView& view, const Replica& rep
 }
 
 void Observer::Finish(NodeId id, const Node& node, const Disk& disk, const SealedSegment* rotten) {
-  for (const GroupView& view : node.Groups()) {
+  const std::vector<GroupView> groups = node.Groups();
+  disk_files_.Finish(id, groups, disk);
+  for (const GroupView& view : groups) {
     if (deleted_.contains(view.group)) continue;
     const std::vector<StateMachine::Committed>& expected = committed_.LogOf(view.group);
     const auto fail = [&](LogIndex index, std::string_view what) {
@@ -549,6 +553,7 @@ ClusterFacts::Member Observer::FactsOf(NodeId id, const Node& node, Now now) con
     const raft::JointConfig& voters = view.raft->membership().voters;
     for (const NodeId voter : voters.Voters()) group.voters.push_back(voter);
     if (view.failure != nullptr) group.failure = *view.failure;
+    group.received_bytes = view.received_bytes;
     const auto replica = replicas_.find({id, view.group});
     if (replica != replicas_.end() && !replica->second.log.empty()) {
       group.last_prefix = replica->second.log.back().prefix;

@@ -18,6 +18,7 @@
 #include "sim/checkers/configuration.h"
 #include "sim/checkers/consumer_order.h"
 #include "sim/checkers/contact.h"
+#include "sim/checkers/disk_files.h"
 #include "sim/checkers/durable_quorum.h"
 #include "sim/checkers/election_safety.h"
 #include "sim/checkers/emptied_voter.h"
@@ -166,6 +167,7 @@ class Observer {
   Access access_;
   GossipViews gossip_;
   Contact contact_;
+  DiskFiles disk_files_;
   Canary canary_;
   std::set<GroupId> ledger_groups_;
   std::set<GroupId> deleted_;

@@ -241,7 +241,7 @@ void Operator::Replace() {
   const size_t fresh = PickOf(Site::kMemberReplica, Absent());
   Begin(absl::StrCat("node ", id(dead).value(), " is replaced by node ", id(fresh).value()));
   const auto begins = [this, dead, fresh](const Response& response) {
-    if (!OthersHaveAll(response, id(dead))) return false;
+    if (!OthersHaveAll(response, id(dead)) || !world_->CanDoWithout(dead)) return false;
     world_->story().SetTime(world_->now());
     world_->Depart(dead);
     Arrive(fresh);

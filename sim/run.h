@@ -11,7 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "engine/base/ids.h"
 #include "engine/base/time.h"
+#include "sim/checkers/progress.h"
 #include "sim/coverage.h"
 #include "sim/decisions.h"
 #include "sim/faults.h"
@@ -90,6 +92,7 @@ class Execution {
   void LookForProgress();
   // The very end: a byte of each disk rots, and each node's scrubber must notice, and the others
   // help.
+  bool GrantMoreTime(const ClusterFacts& facts);
   void LookForRot();
   void Finish();
 
@@ -104,6 +107,9 @@ class Execution {
   Phase phase_ = Phase::kBeforeFaults;
   Instant until_;     // the present stretch ends here
   Instant deadline_;  // of the present phase
+  Instant healing_since_;
+  // What of snapshots had come when it was last looked.
+  std::map<std::pair<NodeId, GroupId>, uint64_t> received_;
   Duration scrub_bound_;
   std::optional<Instant> well_since_;
   uint32_t restarts_ = 0;  // when all was quiet

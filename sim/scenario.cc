@@ -159,8 +159,7 @@ void DrawFaults(const Draw& draw, Scenario& s) {
   s.weights.link_break = weight("fault.link_break", 40);
   s.weights.disk_full = weight("fault.disk_full", 15);
   s.weights.wall_clock = weight("fault.wall_clock", 25);
-  // So does the bound on how long a hung disk may go unnoticed.
-  s.weights.disk_hang = s.clock_drift_ppm_max > 100'000 ? 0 : weight("fault.disk_hang", 35);
+  s.weights.disk_hang = weight("fault.disk_hang", 35);
   s.weights.link_slow = weight("fault.link_slow", 30);
   s.weights.half_open = weight("fault.half_open", 30);
   s.weights.disk_wiped = 3 * weight("fault.disk_wiped", 40);

@@ -389,6 +389,18 @@ bool World::MayKeepAway() {
   return true;
 }
 
+bool World::CanDoWithout(size_t node) const {
+  for (size_t other = 0; other < slots_.size(); ++other) {
+    if (other == node || !up(other)) continue;
+    for (const GroupView& view : slots_[other]->node->Groups()) {
+      const raft::JointConfig& voters = view.raft->membership().voters;
+      if (view.removing || !voters.Contains(id(node))) continue;
+      if (voters.outgoing.voters().size() > 0 || voters.incoming.voters().size() < 3) return false;
+    }
+  }
+  return true;
+}
+
 void World::KeepAway(size_t node) {
   Slot& slot = *slots_[node];
   coverage_.Hit(Probe::kNodeAway);

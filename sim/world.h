@@ -73,7 +73,7 @@ class World {
   RequestId Submit(size_t node, Request request, ReplyFn reply, std::string principal = kTrusted);
   void Cancel(size_t node, RequestId request);
   // What the driver of a node does for a FetchResponse: reads the range.
-  void ReadAt(size_t node, FileRange range, std::function<void(absl::StatusOr<Bytes>)> done);
+  void ReadAt(size_t node, const FileRange& range, std::function<void(absl::StatusOr<Bytes>)> done);
   // From its next start on the node's life is written to `journal`, which outlives the world.
   void RecordNode(size_t node, NodeJournal* journal) { slots_[node]->journal = journal; }
   // Called when a node goes down, whatever the reason.
@@ -112,6 +112,8 @@ class World {
   void Arrive(size_t node, bool empty_disk);
   // It is gone: of itself, or the power is cut.
   void Depart(size_t node);
+  // No group needs it for a quorum, as far as the others know.
+  bool CanDoWithout(size_t node) const;
   // The power is cut, and stays so until BringBack. Whether any may be kept away: members stay, and
   // every copy of everything is there.
   bool MayKeepAway();

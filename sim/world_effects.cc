@@ -364,11 +364,13 @@ void World::BeginFlush(size_t node, Flush flush) {
 void World::CheckHung(size_t node, Instant flush_begun) {
   const Slot& slot = *slots_[node];
   if (slot.paused) return;
-  // By then whoever was asked to take over has had its time, clocks and steps theirs.
-  const Duration bound = scenario_->disk_stall_timeout + scenario_->election_timeout * 2 +
-                         scenario_->step_delay_max * 4 + Duration::Millis(20);
+  // By then whoever was asked to take over has had its time, however slow its clock; steps theirs.
+  const Duration shown = scenario_->disk_stall_timeout + scenario_->election_timeout * 2;
+  const Duration bound =
+      Duration::Nanos(shown.nanos() / (1'000'000 - scenario_->clock_drift_ppm_max) * 1'000'000) +
+      scenario_->step_delay_max * 4 + Duration::Millis(20);
   const Instant since = std::max(flush_begun, slot.ran_since);
-  if (scheduler_.now() - since <= bound + bound / 20) return;
+  if (scheduler_.now() - since <= bound) return;
   for (const GroupView& view : slot.node->Groups()) {
     if (view.failure != nullptr || view.removing) continue;
     if (view.raft->role() != raft::Role::kLeader) continue;
@@ -376,7 +378,7 @@ void World::CheckHung(size_t node, Instant flush_begun) {
     if (view.raft->membership().voters.Voters().size() < 2) continue;
     // Nor can who is a voter only now.
     const Instant voters_since = observer_.VotersSince(id(node), view.group);
-    if (scheduler_.now() - voters_since <= bound + bound / 20) continue;
+    if (scheduler_.now() - voters_since <= bound) continue;
     verdict_.Fail("disk_stall", absl::StrCat("node ", id(node).value(), " still leads group ",
                                              view.group.value(), ", though its disk has hung for ",
                                              (scheduler_.now() - since).millis(), " ms"));
@@ -460,17 +462,19 @@ void World::Cancel(size_t node, RequestId request) {
   Deliver(node, RequestCancelled{request});
 }
 
-void World::ReadAt(size_t node, FileRange range, std::function<void(absl::StatusOr<Bytes>)> done) {
+void World::ReadAt(size_t node, const FileRange& range,
+                   std::function<void(absl::StatusOr<Bytes>)> done) {
   const Duration delay = decisions_.Between(
       Place(Site::kFetchReadLatency, static_cast<uint32_t>(node), static_cast<uint32_t>(node) + 8),
       Duration::Micros(1), scenario_->flush_min + Duration::Micros(10));
   const bool fails = ReadFails(node, static_cast<uint32_t>(node) + 8);
   ForIncarnation(delay, node,
-                 [this, node, fails, range = std::move(range), done = std::move(done)] {
+                 [this, node, fails, file = range.file, pos = range.pos, length = range.length,
+                  done = std::move(done)] {
                    if (fails) {
                      done(absl::UnavailableError("a read fails"));
                    } else {
-                     done(slots_[node]->disk.Read(range.file, range.pos, range.length));
+                     done(slots_[node]->disk.Read(file, pos, length));
                    }
                  });
 }

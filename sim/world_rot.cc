@@ -132,7 +132,8 @@ bool World::HoldsRot(size_t node) const {
       return view.log->Holds(slot.rot->segment) || view.log->replacing();
     }
   }
-  return false;
+  // Before its catalog is there a node does not speak of the group.
+  return slot.disk.IsRotten(slot.rot->segment.file());
 }
 
 bool World::MayRot() {

@@ -23,6 +23,7 @@ struct ClusterFacts {
     uint64_t last_prefix = 0;
     std::vector<NodeId> voters;  // ascending
     std::string failure;
+    uint64_t received_bytes = 0;  // of a snapshot
   };
   struct Member {
     NodeId id;

@@ -88,6 +88,8 @@ void VoteOnce::OnWiped(NodeId node) {
   }
 }
 
+void VoteOnce::OnLetIn(GroupId group, NodeId node) { lost_.erase({node, group}); }
+
 void VoteOnce::OnReopened(GroupId group, NodeId node) { seen_.erase({node, group}); }
 
 void VoteOnce::Forget(GroupId group, NodeId node) {

@@ -24,7 +24,11 @@ class VoteOnce {
   void OnRestart(NodeId node);
   // `node` comes back with an empty disk.
   void OnWiped(NodeId node);
-  // The same for one group, whose files were read again.
+  // The former self of `node`, whose disk was lost, is no member any more, which is committed. None
+  // of the quorum that says so voted as the former self did; nobody without that entry gets their
+  // votes, nor, therefore, enough of them.
+  void OnLetIn(GroupId group, NodeId node);
+  // `node` has read its files of `group` again.
   void OnReopened(GroupId group, NodeId node);
   // Its files of the group are removed, as it is no member of it. Whatever it had promised then, it
   // has promised to nobody who can still be elected.

@@ -111,6 +111,19 @@ TEST(VoteOnce, SpeaksOfASecondVoteInTheTermInWhichTheDiskWasLost) {
   EXPECT_EQ(verdict.oracle(), "vote_once");
 }
 
+// Seed 22209 of profile disk: it had campaigned in a term of which nobody heard.
+TEST(VoteOnce, SaysNothingOnceItsFormerSelfIsNoMember) {
+  Verdict verdict;
+  VoteOnce oracle(&verdict);
+  oracle.OnSent(kGroup, Vote(kA, kB, 3));
+  oracle.OnWiped(kA);
+  oracle.OnLetIn(kGroup, kA);
+  oracle.OnSent(kGroup, Vote(kA, kC, 3));
+  EXPECT_TRUE(verdict.ok());
+  oracle.OnSent(kGroup, Vote(kA, kB, 3));
+  EXPECT_EQ(verdict.oracle(), "vote_once") << "twice since";
+}
+
 TEST(DurableQuorum, DoesNotCountAVoterThatCameBackEmptyBeforeItIsLetIn) {
   const std::vector<NodeId> voters = {kA, kB, kC};
   const std::vector<GroupId> groups = {kGroup};
