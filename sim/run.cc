@@ -209,8 +209,8 @@ void Execution::LookForProgress() {
       return;
     }
     if (RestartQuietly()) return;
-    // What has rotted meanwhile is repaired first; nobody was in a hurry.
-    if (!world_.RotLeft().empty()) {
+    // What has rotted meanwhile is repaired first, if anybody comes by; nobody was in a hurry.
+    if (plan_.scenario.scrub_bytes_per_second > 0 && !world_.RotLeft().empty()) {
       phase_ = Phase::kRepairing;
       scrub_bound_ = ScrubBound(world_);
       deadline_ = world_.now() + scrub_bound_;

@@ -142,7 +142,7 @@ class Walker {
   // The first frame at `begin` or behind it that can be a later one of this log.
   std::optional<uint64_t> FindLater(uint64_t begin, bool& gave_up) const {
     while (const std::optional<size_t> at = FindLaterFrame(bytes_, begin, context(), gave_up)) {
-      if (gave_up || LaterFrameAt(*at)) return *at;
+      if (gave_up || LaterFrameAt(*at)) return at;
       begin = *at + 1;
     }
     return std::nullopt;
