@@ -145,6 +145,10 @@ absl::Status MembershipLog::AppendFrame(LogIndex index, EntryKind kind, std::str
   return Append(index, payload);
 }
 
+bool MembershipLog::known() const {
+  return known_ || (!pending_.empty() && std::holds_alternative<Roster>(pending_.front().what));
+}
+
 void MembershipLog::TruncateSuffix(LogIndex from) {
   while (!pending_.empty() && pending_.back().index >= from) pending_.pop_back();
 }

@@ -50,8 +50,8 @@ class MembershipLog {
   void SetOrigin(const std::vector<NodeId>& voters);
   // Whatever it knew before: all entries up to `index`, committed, amount to `membership`.
   void StartAt(raft::Membership membership, LogIndex index);
-  // Whether it is known who the members are.
-  bool known() const { return known_; }
+  // Whether it is known who the members are: from before, or by a roster that comes first.
+  bool known() const;
   // Whether a roster or a change of members is in the log, so far as it was not cut.
   bool changed() const { return changed_ || !pending_.empty(); }
 

@@ -10,7 +10,7 @@
 namespace tidemark::sim {
 
 // What is on a node's disk once all is well, looked at as somebody would who has nothing but the
-// files: the offline verifier reads all of them and finds nothing damaged or missing, and none is
+// files: the offline verifier reads all of them and finds no frame damaged or missing, and none is
 // left of a group of which the node has no replica: it would stay for ever, and be in the way
 // should the group come back.
 class DiskFiles {

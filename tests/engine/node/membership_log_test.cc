@@ -93,6 +93,21 @@ TEST(MembershipLog, RosterTellsAJoiningNodeWhoWasThere) {
   EXPECT_EQ(Voters(log.After(LogIndex(4))), (Nodes{kOne, kTwo, kThree}));
 }
 
+// Seed 100717 of profile membership: a state of the catalog that was written before any of it was
+// applied has all of the history and stands behind nothing, and who installed it took the members
+// of an earlier entry, which a former leader had told.
+TEST(MembershipLog, AHistoryThatBeginsWithARosterIsKnown) {
+  MembershipLog log;
+  EXPECT_FALSE(log.known());
+  ASSERT_TRUE(log.Append(LogIndex(4), EncodeRoster({.voters = {NodeId(1)}})).ok());
+  EXPECT_TRUE(log.known());
+  std::string state;
+  log.AppendTo(state);
+  EXPECT_TRUE(MembershipLog::Parse(state)->known());
+  log.TruncateSuffix(LogIndex(4));
+  EXPECT_FALSE(log.known());
+}
+
 TEST(MembershipLog, ForcedRosterHoldsWithoutBeingCommitted) {
   MembershipLog log = FoundedByThree();
   ASSERT_TRUE(log.Append(LogIndex(7), EncodeRoster({.voters = {kTwo}, .forced = true})).ok());
