@@ -336,10 +336,11 @@ void Replica::OnSnapshotChunk(Now now, NodeId from, const SnapshotChunk& chunk, 
     install_->next_at = now.instant + Duration::Millis(kSnapshotRetryMillis);
   } else {
     status = absl::NotFoundError("it has nothing to send");
-    // Where they have compacted differently, what came of one ends where only some go on.
-    const size_t sources = SnapshotSources(raft_).size();
-    if (sources > 0 && ++install_->turn % sources != 0) return;
+    // Where they have compacted differently, what came of one ends where only some go on, if any.
     if (install_->receiver->end_index() > install_->meta.index) {
+      ++install_->turn;
+      if (from != raft_.leader() || !std::exchange(install_->leader_asked, true)) return;
+      install_->leader_asked = false;
       install_->receiver->StartOver();
       install_->next_at = now.instant + Duration::Millis(kSnapshotRetryMillis);
       return;

@@ -35,6 +35,8 @@ struct SnapshotInstall {
   NodeId source;                                            // last asked
   NodeId refused;     // what it sent last was of no use, which it is to be told
   NodeId distrusted;  // it was told before
+  // The leader has nothing that continues what came of another; the others are asked meanwhile.
+  bool leader_asked = false;
   // How far it is, for people.
   std::string Describe() const {
     const uint64_t segments = receiver.has_value() ? receiver->segments().size() : 0;
