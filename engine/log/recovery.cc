@@ -413,12 +413,6 @@ class Recoverer {
     const bool whole = rotten.ok() && first->complete();
     const bool clean_end = last && first->end_index() > known_durable_ && first->clean_end();
     if (rotten.ok() && !whole && !clean_end) rotten = CheckTorn(found, *first);
-    if (rotten.ok() && !whole && damage_ != nullptr && first->agreed_end() < first->end_index() &&
-        first->end_index() <= damage_->lost_upto) {
-      rotten = RotError(found.file(), first->size(), found.bytes.size(),
-                        "an earlier start found its end damaged, and nothing tells of the last "
-                        "frames that they are at their place");
-    }
     if (!rotten.ok() && damage_ == nullptr) return rotten;
     if (!rotten.ok()) {
       const LogIndex end = std::exchange(found.end, first->agreed_end());

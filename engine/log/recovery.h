@@ -51,17 +51,14 @@ struct RecoveredDamage {
   // In the order of the log. They are part of it, and their frames may be intact: what a restart
   // needs of their headers is told by their sidecars and by the segments around them.
   std::vector<DamagedSegment> segments;
-  // Told to recovery: as far as an earlier start gave the end of the log up, and it was not regained
-  // since. An end before that is believed only as far as the sidecar describes it: what the hard
-  // state says by now makes the same damage look as if nobody had been promised what was there.
-  LogIndex lost_upto;
 };
 
 // As Log::Recover, for a replica whose entries others have: full segments whose header is lost, or
 // whose file is cut short, do not keep it from going on; and where frames at the end of the log,
 // which recovery reads, are damaged, the log ends before them. `damage` tells of both. Of the
 // latter files are changed as by a cut: the next append replaces what is damaged. Until it does,
-// each recovery finds the same again.
+// and unless a hard state that vouches for less is durable first, each recovery finds the same
+// again.
 //   Errors  as Log::Recover for any other damage.
 absl::StatusOr<Log> RecoverUpToDamage(GroupId group, const LogOptions& options,
                                       const DirectoryView& directory, LogIndex committed,

@@ -155,8 +155,7 @@ absl::StatusOr<RecoveredGroup> RecoverGroup(GroupId group, const LogOptions& opt
     return recovered;
   }
   Rebuild rebuild(&recovered, group == kCatalogGroup);
-  RecoveredDamage damage{
-      .given_up = {}, .segments = {}, .lost_upto = recovered.hard_state.lost.index};
+  RecoveredDamage damage;
   TIDEMARK_ASSIGN_OR_RETURN(
       recovered.log,
       RecoverUpToDamage(group, options, directory, std::max(recovered.hard_state.commit, committed),

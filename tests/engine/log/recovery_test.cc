@@ -269,9 +269,8 @@ TEST(Recovery, ARaisedTermIsNotServed) {
 // Of frames up to `committed`, where others have them.
 std::optional<GivenUp> RecoverWithOthers(LogOnDisk& on_disk, std::optional<Log>& log,
                                          RecoveryObserver* told = nullptr,
-                                         LogIndex committed = LogIndex(5),
-                                         LogIndex lost_upto = LogIndex(0)) {
-  RecoveredDamage damage{.given_up = {}, .segments = {}, .lost_upto = lost_upto};
+                                         LogIndex committed = LogIndex(5)) {
+  RecoveredDamage damage;
   const auto view = on_disk.disk.View();
   absl::StatusOr<Log> recovered =
       RecoverUpToDamage(kGroup, on_disk.options, *view, committed, told, LogIndex(1), {}, damage);
@@ -377,38 +376,6 @@ TEST(Recovery, R26AnIntactFrameThatWasWrittenElsewhereIsGivenUpAndNobodyIsToldOf
   EXPECT_EQ(given_up->upto, LogIndex(5));
   EXPECT_EQ(log->last_index(), LogIndex(2));
   EXPECT_EQ(told.frames.size(), 2u);
-}
-
-// Seed 106506 of profile everything: the hard state vouched for less after the first start, and a
-// crash before anything was replaced made a frame that was written elsewhere an entry.
-TEST(Recovery, R26WhatWasGivenUpIsNotBelievedByTheNextStart) {
-  LogOnDisk on_disk({.segment_bytes = 1 << 16, .index_interval_bytes = 300});
-  for (int i = 0; i < 6; ++i) {
-    on_disk.Append(0, 40, Term(1));
-    if (i == 1) on_disk.Flush();
-  }
-  on_disk.Flush();
-  // Nothing but frames, without records, of which the third is the fifth, whose own place is empty.
-  std::string& file = on_disk.disk.Contents(Segment(1));
-  const size_t third = PositionOf(on_disk, 3);
-  const size_t fifth = PositionOf(on_disk, 5);
-  const size_t length = PositionOf(on_disk, 6) - fifth;
-  file.replace(third, length, file.substr(fifth, length));
-  file.replace(fifth, 2 * length, 2 * length, '\0');
-  on_disk.disk.Contents(Index(1)).resize(IndexFileHeader().size());
-  std::optional<Log> log;
-  const std::optional<GivenUp> first =
-      RecoverWithOthers(on_disk, log, nullptr, /*committed=*/LogIndex(6));
-  ASSERT_TRUE(first.has_value());
-  const LogIndex end = log->last_index();
-  const std::optional<GivenUp> again =
-      RecoverWithOthers(on_disk, log, nullptr, /*committed=*/end, /*lost_upto=*/LogIndex(6));
-  ASSERT_TRUE(again.has_value());
-  EXPECT_EQ(again->from, first->from);
-  EXPECT_EQ(log->last_index(), end);
-  // Nobody gave anything up: what a crash left.
-  EXPECT_FALSE(RecoverWithOthers(on_disk, log, nullptr, /*committed=*/end).has_value());
-  EXPECT_GT(log->last_index(), end);
 }
 
 TEST(Recovery, R26FramesThatNothingPlacesAreGivenUpWithTheDamageBehindThem) {
