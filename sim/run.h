@@ -90,9 +90,10 @@ class Execution {
   bool RestartQuietly();
   // The quiet phase: waits until everything is well and stays so, with the same leaders.
   void LookForProgress();
+  // Whether some snapshot has come further, so that the phase may take longer.
+  bool GrantMoreTime(const ClusterFacts& facts);
   // The very end: a byte of each disk rots, and each node's scrubber must notice, and the others
   // help.
-  bool GrantMoreTime(const ClusterFacts& facts);
   void LookForRot();
   void Finish();
 

@@ -155,7 +155,8 @@ inline constexpr uint64_t kSnapshotSegmentsMax = uint64_t{1} << 20;
 inline constexpr size_t kFramesReplyBytesMax = kSnapshotChunkBytes + kBatchBytesMax;
 // A segment that nobody could help to repair is asked for again after this long.
 inline constexpr int64_t kRepairRetryMillis = 5000;
-// Who leads it meanwhile lets another lead: at once, then after pauses that double up to so many.
+// Who leads it meanwhile lets another lead: at once, then after a pause of as long, which doubles
+// up to so many times that.
 inline constexpr int64_t kHandOverPausesMax = 64;
 // Replicas compare the running digests of their logs at every so many entries, and keep so many.
 inline constexpr uint64_t kDigestSampleEntries = 16;

@@ -323,7 +323,8 @@ class Log {
   // Whether files that recovery did not want may still be there, or come back in a crash.
   bool has_leftovers() const;
 
-  // Whole files of the log (to remove the group's data).
+  // Whole files of the log, those included that go with the next batch (to remove the group's
+  // data).
   std::vector<FileId> Files() const;
 
   ~Log();

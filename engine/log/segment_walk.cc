@@ -289,10 +289,10 @@ uint64_t EntriesAtMost(const FoundSegment& found, const SegmentWalk& walk) {
     entries += (gap.end - gap.begin) / kBatchHeaderBytes;
     told += (gap.end - std::max(gap.begin, described)) / kBatchHeaderBytes;
   }
-  // A frame that was written over others makes the walk lose count.
   told += static_cast<uint64_t>(
       std::count_if(walk.frames.begin(), walk.frames.end(),
                     [&](const WalkedFrame& frame) { return frame.pos >= described; }));
+  // Where nothing follows the damage the walk counts one entry: the sidecar may tell of more.
   return std::max(entries, told);
 }
 

@@ -351,6 +351,23 @@ TEST(Recovery, R26AWriteThatWentOverTwoFramesHidesNoneOfThoseBehindThem) {
   }
 }
 
+// The sidecar knows of the last entry, which was on the disk, but not yet that it was.
+TEST(Recovery, R26WhereNothingIsLeftOfTheEndTheSidecarTellsHowMuchThereWas) {
+  LogOnDisk on_disk({.segment_bytes = 1 << 16, .index_interval_bytes = 300});
+  for (int i = 0; i < 10; ++i) {
+    on_disk.Append(1, 400, Term(1));
+    on_disk.Flush();
+  }
+  std::string& file = on_disk.disk.Contents(Segment(1));
+  const size_t eighth = PositionOf(on_disk, 8);
+  file.replace(eighth, file.size() - eighth, file.size() - eighth, '\0');
+  std::optional<Log> log;
+  const std::optional<GivenUp> given_up = RecoverWithOthers(on_disk, log);
+  ASSERT_TRUE(given_up.has_value());
+  EXPECT_EQ(given_up->from, LogIndex(8));
+  EXPECT_EQ(given_up->upto, LogIndex(10));
+}
+
 TEST(Recovery, R26AnIntactFrameThatWasWrittenElsewhereIsGivenUpAndNobodyIsToldOfIt) {
   LogOnDisk on_disk({.segment_bytes = 1 << 16, .index_interval_bytes = 300});
   for (const int bytes : {40, 41, 42, 44, 44}) {
